@@ -1,0 +1,99 @@
+/** The receipt of a decision: its inputs and its result. */
+import v1 from './v1.avsc.json' with { type: 'json' };
+import { createRecordCodec } from '../avro.ts';
+
+/** One slot of the answer. */
+export interface Chosen {
+  /** 1-based slot */
+  readonly rank: number;
+  /** of the candidate */
+  readonly index: number;
+  /** the action */
+  readonly actionId: string;
+  /** its form on the channel */
+  readonly treatmentId: string;
+  /** P(accepted | shown) */
+  readonly propensity: number;
+  /** P(chosen in this slot | the slots above) */
+  readonly probability: number;
+  /** the action's worth if accepted */
+  readonly value: number;
+  /** propensity x context weight x value x levers */
+  readonly priority: number;
+}
+
+/** The receipt of a decision: its inputs and its result. */
+export interface Decision {
+  /** time-ordered; ends in the shard */
+  readonly decisionId: Buffer;
+  /** customer by default */
+  readonly subjectKind: string;
+  /** the operator's id; personal; null when only the decision names it */
+  readonly subjectId: string | null;
+  /** HMAC of kind and id, or the decision's own bytes */
+  readonly customerKey: Buffer;
+  /** the subject is an anonymousId or the decision itself */
+  readonly anonymous: boolean;
+  /** the client's id of the request */
+  readonly requestId: string | null;
+  /** `now` of the decision, ms since 1970 UTC */
+  readonly decidedAt: number;
+  /** where the customer is met */
+  readonly channel: string;
+  /** who began */
+  readonly direction: 'inbound' | 'outbound';
+  /** the place on the channel */
+  readonly placement: string | null;
+  /** slots asked for */
+  readonly limit: number;
+  /** empty for the catalog's loop, else the caller's */
+  readonly loop: string;
+  /** the request's context as JSON text */
+  readonly context: string;
+  /** the caller's candidates as JSON text, else null */
+  readonly ownCandidates: string | null;
+  /** whether `none` took part */
+  readonly allowNone: boolean;
+  /** of every random draw in this decision; below 2^53 */
+  readonly seed: number;
+  /** by hash of customer and month */
+  readonly group: 'model' | 'random' | 'untouched';
+  /** hash of the project's content */
+  readonly catalogVersion: string;
+  /** of the operators' controls in force */
+  readonly controlsVersion: number;
+  /** of the model that scored, 'priors' when none did */
+  readonly modelVersion: string;
+  /** of the head's posterior */
+  readonly modelSnapshot: number;
+  /** what was missing, empty when all was well */
+  readonly degraded: readonly string[];
+  /** a state was found */
+  readonly customerKnown: boolean;
+  /** the customer's state as read (feature-store's codec), empty when unknown */
+  readonly state: Buffer;
+  /** fingerprint of the feature definitions, hex */
+  readonly featureSet: string;
+  /** feature values as served, in the order of the definitions */
+  readonly features: readonly number[];
+  /** one code a candidate, in catalog order (or the caller's), `none` not included; see decisioning/stages.ts */
+  readonly stages: Buffer;
+  /** indices of the candidates that were scored, in order; -1 is `none`, always last where it took part */
+  readonly scored: readonly number[];
+  /** of the scored ones: P(accepted | shown) */
+  readonly propensities: readonly number[];
+  /** of the scored ones: as the arbiter saw them */
+  readonly priorities: readonly number[];
+  /** of the scored ones: exploration parameter */
+  readonly gammas: readonly number[];
+  /** of the scored ones: P(chosen in slot 1) */
+  readonly probabilities: readonly number[];
+  /** the answer, by slot; empty when `none` was chosen */
+  readonly chosen: readonly Chosen[];
+  /** P(none in slot 1), null where it took no part */
+  readonly noneProbability: number | null;
+  /** from the request's arrival to the choice, microseconds */
+  readonly latencyUs: number;
+}
+
+export const decisionCodec = createRecordCodec<Decision>({ name: 'attune.decisions', versions: [v1 as never] });

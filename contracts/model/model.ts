@@ -1,0 +1,29 @@
+/** Announces a version or a snapshot of a model; the artifact is a blob. */
+import v1 from './v1.avsc.json' with { type: 'json' };
+import { createRecordCodec } from '../avro.ts';
+
+/** Announces a version or a snapshot of a model; the artifact is a blob. */
+export interface ModelRecord {
+  /** empty for the catalog's loop */
+  readonly loop: string;
+  /** of the model: hash of encoder, trunk and head's shape */
+  readonly version: string;
+  /** grows with each posterior published; 0 for the version itself */
+  readonly snapshot: number;
+  /** what it does now */
+  readonly role: 'champion' | 'challenger' | 'previous' | 'retired';
+  /** hash of the artifact */
+  readonly blob: string;
+  /** ms since 1970 UTC */
+  readonly at: number;
+  /** learned so far */
+  readonly experiences: number;
+  /** the newest reward's append time that the snapshot has seen, ms since 1970 UTC */
+  readonly watermark: number;
+  /** an hourly snapshot, kept for re-scoring */
+  readonly kept: boolean;
+  /** actor and reason of a promotion, else empty */
+  readonly note: string;
+}
+
+export const modelCodec = createRecordCodec<ModelRecord>({ name: 'attune.models', versions: [v1 as never] });

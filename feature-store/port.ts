@@ -1,0 +1,71 @@
+/** The feature store's port: customer state, timers and blobs, on LMDB embedded or Redis in production. */
+
+/** 16 bytes: a customer key, or a decision id (links from a decision to its customer, outcomes that wait for their decision). */
+export type StateKey = Buffer;
+
+export interface StateWrite {
+  readonly key: StateKey;
+  /** Null deletes. */
+  readonly value: Buffer | null;
+}
+
+/** One customer's step, all or nothing. */
+export interface StateCommit extends StateWrite {
+  /** Of the customer; a Redis hash tag, so that the companions live beside it. */
+  readonly shard: number;
+  /**
+   * The position vector that was read: the first bytes of the value that this commit replaces. Null: there was no value.
+   * Anything else there and the commit is refused, companions and timer included.
+   */
+  readonly expected: Buffer | null;
+  /** Small records under decision ids that change with it. */
+  readonly companions: readonly StateWrite[];
+  /** The one timer of this key: `from` as it was (null: none), `to` as it shall be (null: none). */
+  readonly timer: { readonly from: number | null; readonly to: number | null };
+}
+
+export type CommitResult = 'committed' | 'refused';
+
+export interface DueTimer {
+  readonly key: StateKey;
+  /** ms since 1970 UTC */
+  readonly dueMs: number;
+}
+
+export interface States {
+  /** Null: unknown. Rejects (or throws) EngineUnavailable when it could not be read: that is not the same. The bytes are the caller's. */
+  read(key: StateKey, shard: number): Buffer | null | Promise<Buffer | null>;
+  readMany(keys: readonly { readonly key: StateKey; readonly shard: number }[]): Promise<readonly (Buffer | null)[]>;
+  /** Durable when resolved; one result a commit. Commits of one call must not share a key. */
+  commit(commits: readonly StateCommit[]): Promise<readonly CommitResult[]>;
+  /** Every key of a partition, in no order; a value may be newer than the scan's beginning. */
+  scan(partition: number): AsyncIterable<{ readonly key: StateKey; readonly value: Buffer }>;
+}
+
+export interface Timers {
+  /** Timers due at or before `nowMs`, earliest first. They stay until a commit moves them. */
+  due(partition: number, nowMs: number, limit: number): Promise<readonly DueTimer[]>;
+}
+
+export interface Blobs {
+  /** SHA-256 in hex; storing the same bytes twice costs nothing. Durable when resolved. */
+  put(bytes: Uint8Array): Promise<string>;
+  get(hash: string): Promise<Buffer | null>;
+}
+
+export interface Requests {
+  /**
+   * The first caller with a request key owns it: returns the decision id (16 bytes) that is stored under it afterwards, the given
+   * one or that of whoever came first. Forgotten after `ttlMs`.
+   */
+  claim(requestKey: Buffer, decisionId: Buffer, options: { nowMs: number; ttlMs: number }): Promise<Buffer>;
+}
+
+export interface FeatureStore {
+  readonly states: States;
+  readonly timers: Timers;
+  readonly blobs: Blobs;
+  readonly requests: Requests;
+  /** Safe to call twice. */
+  close(): Promise<void>;
+}
