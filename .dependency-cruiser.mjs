@@ -1,0 +1,66 @@
+/** The import law of the house: who may import whom, and by which door. DESIGN's one-way rule, and docs/decisions/0001. */
+
+/** Each folder and the folders that it may import; itself is always allowed. */
+const LAW = {
+  contracts: [],
+  project: ['contracts'],
+  'event-log': ['contracts', 'project'],
+  'feature-store': ['contracts', 'project'],
+  warehouse: ['contracts', 'project'],
+  models: ['contracts', 'project'],
+  decisioning: ['contracts', 'project', 'models/exploration'],
+  pipeline: ['contracts', 'project', 'event-log', 'feature-store', 'warehouse', 'models', 'decisioning'],
+  serving: ['contracts', 'project', 'event-log', 'feature-store', 'warehouse', 'models', 'decisioning'],
+  simulator: ['contracts'],
+  cli: ['contracts', 'project', 'event-log', 'feature-store', 'warehouse', 'models', 'decisioning', 'pipeline', 'serving', 'simulator'],
+};
+const folders = Object.keys(LAW);
+const TEST = '[.]test[.]ts$|/testing/|/contract-suite|/test-';
+
+const oneWay = folders.map((folder) => ({
+  name: `${folder}-imports-only-what-it-may`,
+  comment: `${folder} may import ${LAW[folder].join(', ') || 'nothing of ours'}`,
+  severity: 'error',
+  from: { path: `^${folder}/`, pathNot: TEST },
+  to: {
+    path: `^(${folders.join('|')}|bench|test)/`,
+    pathNot: [folder, ...LAW[folder]].map((allowed) => `^${allowed}/`),
+  },
+}));
+
+/** A folder is entered by its index.ts; `models/exploration` has a door of its own. */
+const doors = folders.map((folder) => ({
+  name: `${folder}-is-entered-by-its-index`,
+  severity: 'error',
+  from: { path: '^[^/]+/', pathNot: `^${folder}/|${TEST}|^(test|bench)/` },
+  to: { path: `^${folder}/`, pathNot: [`^${folder}/index[.]ts$`, '^models/exploration/index[.]ts$', '[.]json$'] },
+}));
+
+export default {
+  forbidden: [
+    ...oneWay,
+    ...doors,
+    { name: 'no-cycles', severity: 'error', from: { pathNot: '/index[.]ts$' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    { name: 'nothing-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^(chdb|@tensorflow/tfjs-node|fastify/types/)' } },
+    {
+      name: 'no-dev-dependencies-in-the-product',
+      severity: 'error',
+      from: { path: `^(${folders.join('|')})/`, pathNot: TEST },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'nothing-undeclared',
+      severity: 'error',
+      from: { path: `^(${folders.join('|')})/` },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    { name: 'tests-are-not-imported', severity: 'error', from: {}, to: { path: '[.]test[.]ts$' } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(node_modules|data|notebooks)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'], extensions: ['.ts', '.mts', '.mjs', '.js', '.json', '.d.ts'] },
+  },
+};
