@@ -1,0 +1,18 @@
+/** What `attune --help` says. */
+import { describeVariables } from './config.ts';
+
+const COMMANDS: readonly (readonly [string, string])[] = [
+  ['up [--demo]', 'everything on this machine: API, pipeline and embedded warehouse; --demo adds live traffic'],
+  ['serve', 'the API'],
+  ['pipeline [--roles state,learn,record]', 'the stream roles'],
+  ['warehouse', 'the embedded warehouse: ClickHouse’s HTTP interface on loopback'],
+  ['demo [--url URL] [--rate N] [--seed N]', 'the telecom simulator sends traffic to a running API'],
+  ['dead-letters [list|replay] [--topic T] [--limit N]', 'records that could not be used: why, where, and once more'],
+  ['doctor', 'checks Node, configuration, catalog and engines'],
+];
+
+export const helpText = (): string => {
+  const commands = COMMANDS.map(([usage, meaning]) => `  attune ${usage.padEnd(50)} ${meaning}`);
+  const variables = describeVariables().map(({ name, fallback, meaning }) => `  ${name.padEnd(26)} ${meaning}${fallback === '' || fallback === '""' ? '' : ` [${fallback}]`}`);
+  return ['Attune decides the next best action for a customer, and learns from what the customer then does.', '', ...commands, '', 'Environment:', ...variables].join('\n');
+};

@@ -1,0 +1,56 @@
+/** Runs one role in this process until it is told to stop: by its supervisor over IPC, or by a signal when it stands alone. */
+import closeWithGrace from 'close-with-grace';
+import pino from 'pino';
+import type { Logger } from 'pino';
+import { AttuneError } from '#contracts';
+import { EXIT } from './exit-codes.ts';
+import type { FromRole } from './supervisor/messages.ts';
+
+export interface RunningRole {
+  readonly detail: string;
+  /** Where it listens. */
+  readonly port: number | null;
+  /** Drains and closes. */
+  stop(): Promise<void>;
+}
+
+/** Codes that starting again cannot cure. */
+const UNUSABLE = new Set(['config.invalid', 'project.invalid', 'catalog.invalid', 'rewards.invalid', 'features.invalid', 'api-keys.invalid', 'engine.unsupported', 'config.refused']);
+const DRAIN_MS = 15_000;
+
+export const tellSupervisor = (message: FromRole): void => {
+  if (process.connected === true) process.send?.(message, undefined, undefined, () => {});
+};
+
+export const runRole = async (name: string, logLevel: string, start: (log: Logger) => Promise<RunningRole>): Promise<void> => {
+  const log = pino({ level: logLevel, base: { role: name } });
+  const supervised = process.send !== undefined;
+  let running: RunningRole | null = null;
+
+  // Ctrl-C reaches the whole process group; under a supervisor the order of draining is its business.
+  if (supervised) process.on('SIGINT', () => {});
+  const grace = closeWithGrace({ delay: DRAIN_MS, logger: false, skip: supervised ? ['SIGINT'] : [] }, async ({ err }) => {
+    if (err !== undefined) log.fatal({ err }, 'unexpected fault');
+    await running?.stop();
+    log.info('stopped');
+  });
+  process.on('message', (message) => {
+    if ((message as { kind?: unknown } | null)?.kind === 'stop') grace.close();
+  });
+  // A supervisor that was killed can no longer stop us, and an orphan would keep the engines' locks.
+  process.on('disconnect', () => grace.close());
+
+  try {
+    running = await start(log);
+  } catch (error) {
+    const code = error instanceof AttuneError ? error.code : '';
+    const exitCode = UNUSABLE.has(code) ? EXIT.unusable : code === 'chdb.missing' ? EXIT.unavailable : EXIT.failed;
+    for (const line of (error instanceof AttuneError ? error.message : String((error as Error).stack ?? error)).split('\n')) log.error(line);
+    grace.uninstall();
+    process.exitCode = exitCode;
+    setImmediate(() => process.exit(exitCode));
+    return;
+  }
+  log.info(running.detail);
+  tellSupervisor({ kind: 'ready', detail: running.detail, port: running.port });
+};
