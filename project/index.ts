@@ -1,0 +1,12 @@
+/** Reads a decisioning project and compiles the parts that every folder shares: conditions and event types. */
+export { ProjectError, formatFault, refuseFaults } from './faults.ts';
+export type { Fault } from './faults.ts';
+export type { DocumentPath, ProjectDocument } from './document.ts';
+export { createProject } from './project.ts';
+export type { Project } from './project.ts';
+export { loadProject } from './load-project.ts';
+export { packProject, unpackProject } from './pack.ts';
+export { ConditionError, compileCondition, compileExpression, parseExpression } from './conditions/compile.ts';
+export type { Condition, Expression, ParsedExpression, Scope } from './conditions/compile.ts';
+export { compileEventTypes } from './event-types.ts';
+export type { EventField, EventFieldType, EventType, EventTypes } from './event-types.ts';
