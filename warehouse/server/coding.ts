@@ -1,0 +1,43 @@
+/** HTTP content codings of both directions: gzip, zstd, br, deflate. */
+import type { IncomingMessage } from 'node:http';
+import type { Readable, Transform } from 'node:stream';
+import { promisify } from 'node:util';
+import * as zlib from 'node:zlib';
+import { fault } from './errors.ts';
+
+const DECODERS: Readonly<Record<string, () => Transform>> = {
+  gzip: () => zlib.createGunzip(),
+  deflate: () => zlib.createInflate(),
+  br: () => zlib.createBrotliDecompress(),
+  zstd: () => zlib.createZstdDecompress(),
+};
+
+const gzip = promisify(zlib.gzip);
+const deflate = promisify(zlib.deflate);
+const brotli = promisify(zlib.brotliCompress);
+const zstd = promisify(zlib.zstdCompress);
+
+const ENCODERS: readonly (readonly [string, (bytes: Buffer) => Promise<Buffer>])[] = [
+  ['zstd', (bytes) => zstd(bytes)],
+  ['gzip', (bytes) => gzip(bytes, { level: 1 })],
+  ['br', (bytes) => brotli(bytes, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 3 } })],
+  ['deflate', (bytes) => deflate(bytes)],
+];
+
+export const decodedBody = (request: IncomingMessage): Readable => {
+  const coding = (request.headers['content-encoding'] ?? 'identity').toLowerCase();
+  if (coding === 'identity' || coding === '') return request;
+  const decoder = DECODERS[coding]?.();
+  if (decoder === undefined) throw fault(36, 'BAD_ARGUMENTS', `unknown Content-Encoding ${coding}: gzip, zstd, br or deflate`);
+  request.on('error', (error) => decoder.destroy(error));
+  return request.pipe(decoder);
+};
+
+/** The first coding of ours that the client accepts; its bytes, else the plain ones. */
+export const encodedBody = async (accepts: string, bytes: Buffer): Promise<{ readonly coding: string | null; readonly bytes: Buffer }> => {
+  const accepted = accepts.split(',').map((part) => part.split(';')[0]!.trim().toLowerCase());
+  for (const [coding, encode] of ENCODERS) {
+    if (accepted.includes(coding)) return { coding, bytes: await encode(bytes) };
+  }
+  return { coding: null, bytes };
+};
