@@ -1,0 +1,146 @@
+/** The models that serve, a loop each: followed on the log, loaded from blobs, swapped whole. */
+import { TOPICS, modelCodec, type Control, type ModelRecord, type Scorer } from '#contracts';
+import type { EventLog } from '#event-log';
+import type { Blobs } from '#feature-store';
+import { CATALOG_LOOP } from './catalog-holder.ts';
+
+export interface ServingModel {
+  readonly scorer: Scorer;
+  /** ms since 1970 UTC: when the snapshot was published. */
+  readonly at: number;
+}
+
+export interface ModelsHolder {
+  /** Null: none has been published for the loop, or none could be loaded. */
+  scorer(loop: string): Scorer | null;
+  serving(): readonly ServingModel[];
+  /** The newest record of each version and loop, newest first. */
+  records(): readonly ModelRecord[];
+  /** A kept snapshot, for re-scoring; null when it is gone. */
+  openKept(loop: string, version: string, snapshot: number): Promise<Scorer | null>;
+  /** In force here at once. */
+  apply(record: ModelRecord): void;
+  /** Follows the operators' pin. */
+  pin(control: Control): void;
+  readonly caughtUp: Promise<void>;
+  /** Resolves once what is known now is loaded. */
+  settled(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export type OpenScorer = (snapshot: Uint8Array, version?: Uint8Array) => Promise<Scorer>;
+
+interface Version {
+  /** Snapshot 0: the version itself. */
+  root: ModelRecord | null;
+  newest: ModelRecord;
+  readonly kept: Map<number, ModelRecord>;
+}
+
+interface Loop {
+  readonly versions: Map<string, Version>;
+  champion: string | null;
+  serving: ServingModel | null;
+  loading: Promise<void> | null;
+}
+
+export const followModels = (deps: { log: EventLog; blobs: Blobs; openScorer: OpenScorer; onFault: (error: unknown) => void }): ModelsHolder => {
+  const { log, blobs, openScorer, onFault } = deps;
+  const loops = new Map<string, Loop>();
+  let pinned: string | null = null;
+  let ready = false;
+
+  const wanted = (loop: Loop): Version | null => {
+    const name = pinned !== null && loop.versions.has(pinned) ? pinned : loop.champion;
+    return name === null ? null : (loop.versions.get(name) ?? null);
+  };
+
+  const isServed = (loop: Loop, version: Version): boolean =>
+    loop.serving !== null && loop.serving.scorer.version === version.newest.version && loop.serving.scorer.snapshot === version.newest.snapshot;
+
+  /** One load at a time a loop; whatever was published meanwhile is overtaken by the newest. */
+  const load = (loop: Loop): void => {
+    if (!ready || loop.loading !== null) return;
+    const version = wanted(loop);
+    if (version === null || isServed(loop, version)) return;
+    const record = version.newest;
+    loop.loading = open(version, record)
+      .then((scorer) => {
+        if (scorer !== null) loop.serving = { scorer, at: record.at };
+        else onFault(new Error(`the artifact of model ${record.version} snapshot ${record.snapshot} is not in the feature store`));
+        return scorer !== null;
+      })
+      .catch((error: unknown) => {
+        onFault(error);
+        return false;
+      })
+      .then((loaded) => {
+        loop.loading = null;
+        const next = wanted(loop);
+        if (next !== null && (loaded || next.newest !== record)) load(loop);
+      });
+  };
+
+  const open = async (version: Version, record: ModelRecord): Promise<Scorer | null> => {
+    const root = version.root;
+    const [snapshot, base] = await Promise.all([blobs.get(record.blob), root === null || root.blob === record.blob ? null : blobs.get(root.blob)]);
+    if (snapshot === null) return null;
+    return base === null ? openScorer(snapshot) : openScorer(snapshot, base);
+  };
+
+  const apply = (record: ModelRecord): void => {
+    if (record.loop === CATALOG_LOOP) return;
+    const loop = loops.get(record.loop) ?? { versions: new Map(), champion: null, serving: null, loading: null };
+    loops.set(record.loop, loop);
+    const version = loop.versions.get(record.version) ?? { root: null, newest: record, kept: new Map() };
+    loop.versions.set(record.version, version);
+    if (record.snapshot === 0) version.root = record;
+    if (record.kept) version.kept.set(record.snapshot, record);
+    if (record.snapshot >= version.newest.snapshot) version.newest = record;
+    if (record.role === 'champion') loop.champion = record.version;
+    else if (loop.champion === record.version && record.snapshot > 0 && record.note !== '') loop.champion = null;
+    load(loop);
+  };
+
+  const follower = log.follow([TOPICS.models], (entry) => {
+    try {
+      apply(modelCodec.decode(entry.value));
+    } catch (error) {
+      onFault(error);
+    }
+  });
+  const begin = (): void => {
+    ready = true;
+    for (const loop of loops.values()) load(loop);
+  };
+  const caughtUp = follower.caughtUp.then(begin);
+
+  return {
+    scorer: (loop) => loops.get(loop)?.serving?.scorer ?? null,
+    serving: () => [...loops.values()].flatMap((loop) => (loop.serving === null ? [] : [loop.serving])),
+    records: () => [...loops.values()].flatMap((loop) => [...loop.versions.values()].map((version) => version.newest)).sort((a, b) => b.at - a.at),
+    async openKept(name, versionName, snapshot) {
+      const loop = loops.get(name);
+      const serving = loop?.serving?.scorer;
+      if (serving !== undefined && serving.version === versionName && serving.snapshot === snapshot) return serving;
+      const version = loop?.versions.get(versionName);
+      const record = version?.kept.get(snapshot) ?? (version?.newest.snapshot === snapshot ? version.newest : undefined);
+      return version === undefined || record === undefined ? null : open(version, record);
+    },
+    apply,
+    pin(control) {
+      pinned = control.pinnedModel;
+      for (const loop of loops.values()) load(loop);
+    },
+    caughtUp,
+    async settled() {
+      await caughtUp;
+      for (;;) {
+        const loading = [...loops.values()].flatMap((loop) => (loop.loading === null ? [] : [loop.loading]));
+        if (loading.length === 0) return;
+        await Promise.all(loading);
+      }
+    },
+    stop: () => follower.stop(),
+  };
+};

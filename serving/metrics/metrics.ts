@@ -1,0 +1,84 @@
+/** What an operator watches of the API, in Prometheus' words. */
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@prometheus-io/client';
+
+export interface Metrics {
+  readonly registry: Registry;
+  /** Counts a decision; `seconds` from the request's arrival to its durable receipt. */
+  decided(group: string, degraded: readonly string[], loop: string, seconds: number): void;
+  /** Milliseconds until the log had the records. */
+  appended(tookMs: number, records: number): void;
+  observed(kind: 'events' | 'outcomes', count: number): void;
+  refused(status: number): void;
+  faulted(what: 'catalog' | 'model' | 'record'): void;
+}
+
+export interface Gauged {
+  /** Age of the serving posterior in seconds by loop. */
+  readonly models: () => readonly { readonly loop: string; readonly version: string; readonly snapshot: number; readonly ageSeconds: number }[];
+  readonly controlsVersion: () => number;
+}
+
+const SECONDS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.25, 0.5, 1];
+
+export const createMetrics = (gauged: Gauged): Metrics => {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix: 'attune_' });
+  const decisions = new Counter({ name: 'attune_decisions_total', help: 'Decisions answered', labelNames: ['group', 'degraded'], registers });
+  const latency = new Histogram({ name: 'attune_decision_seconds', help: 'From arrival to the durable receipt', buckets: SECONDS, registers });
+  const append = new Histogram({ name: 'attune_log_append_seconds', help: 'Until a group of records was durable', buckets: SECONDS, registers });
+  const appendedRecords = new Counter({ name: 'attune_log_records_total', help: 'Records that the log took', registers });
+  const accepted = new Counter({ name: 'attune_accepted_total', help: 'Events and outcomes accepted', labelNames: ['kind'], registers });
+  const refusals = new Counter({ name: 'attune_refused_total', help: 'Requests answered with 4xx or 5xx', labelNames: ['status'], registers });
+  const faults = new Counter({ name: 'attune_faults_total', help: 'Catalogs, models and records that were not taken', labelNames: ['what'], registers });
+  const age = new Gauge({
+    name: 'attune_model_snapshot_age_seconds',
+    help: 'Age of the posterior that serves',
+    labelNames: ['loop', 'version'],
+    registers,
+    collect() {
+      this.reset();
+      for (const model of gauged.models()) this.set({ loop: model.loop, version: model.version }, model.ageSeconds);
+    },
+  });
+  const snapshot = new Gauge({
+    name: 'attune_model_snapshot',
+    help: 'Number of the posterior that serves',
+    labelNames: ['loop', 'version'],
+    registers,
+    collect() {
+      this.reset();
+      for (const model of gauged.models()) this.set({ loop: model.loop, version: model.version }, model.snapshot);
+    },
+  });
+  const controls = new Gauge({
+    name: 'attune_controls_version',
+    help: 'Version of the controls in force',
+    registers,
+    collect() {
+      this.set(gauged.controlsVersion());
+    },
+  });
+  void [age, snapshot, controls];
+
+  return {
+    registry,
+    decided(group, degraded, _loop, seconds) {
+      decisions.inc({ group, degraded: degraded.length === 0 ? 'none' : degraded.join('+') });
+      latency.observe(seconds);
+    },
+    appended(tookMs, records) {
+      append.observe(tookMs / 1_000);
+      appendedRecords.inc(records);
+    },
+    observed(kind, count) {
+      accepted.inc({ kind }, count);
+    },
+    refused(status) {
+      refusals.inc({ status: String(status) });
+    },
+    faulted(what) {
+      faults.inc({ what });
+    },
+  };
+};

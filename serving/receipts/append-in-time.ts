@@ -1,0 +1,73 @@
+/** Appends to the log within a bound: a 2xx means durable, and past the bound nothing is promised. */
+import type { AppendRecord, EventLog } from '#event-log';
+import type { Clock } from '#contracts';
+import { notDurable } from '../errors/problem.ts';
+
+export interface Appender {
+  /** Resolves when all are durable; rejects with a 503 problem when the log fails or takes longer than the bound. */
+  append(records: readonly AppendRecord[]): Promise<void>;
+  /** Waits for appends in hand. */
+  drain(): Promise<void>;
+}
+
+export interface AppenderOptions {
+  readonly log: EventLog;
+  readonly boundMs: number;
+  readonly monotonicMs: Clock;
+  /** Milliseconds that an append took; called once a group. */
+  readonly onAppended: (tookMs: number, records: number) => void;
+}
+
+interface Waiting {
+  readonly records: readonly AppendRecord[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Requests of one turn of the event loop share an append and a timer. */
+export const createAppender = ({ log, boundMs, monotonicMs, onAppended }: AppenderOptions): Appender => {
+  let waiting: Waiting[] = [];
+  const inHand = new Set<Promise<unknown>>();
+
+  const flush = (): void => {
+    const group = waiting;
+    waiting = [];
+    const records = group.length === 1 ? group[0]!.records : group.flatMap((one) => one.records);
+    const began = monotonicMs();
+    const timer = setTimeout(() => {
+      const late = notDurable(`the event log has not answered within ${boundMs} ms`);
+      for (const one of group) one.reject(late);
+    }, boundMs);
+    const appended = start(records).then(
+      () => {
+        clearTimeout(timer);
+        onAppended(monotonicMs() - began, records.length);
+        for (const one of group) one.resolve();
+      },
+      (cause: unknown) => {
+        clearTimeout(timer);
+        const failed = notDurable(`the event log did not take it (${cause instanceof Error ? cause.message : String(cause)})`);
+        for (const one of group) one.reject(failed);
+      },
+    );
+    inHand.add(appended);
+    void appended.finally(() => inHand.delete(appended));
+  };
+
+  const start = async (records: readonly AppendRecord[]): Promise<unknown> => log.append(records);
+
+  return {
+    append(records) {
+      return new Promise((resolve, reject) => {
+        if (waiting.length === 0) setImmediate(flush);
+        waiting.push({ records, resolve, reject });
+      });
+    },
+    async drain() {
+      while (waiting.length > 0 || inHand.size > 0) {
+        await Promise.all(inHand);
+        if (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+};

@@ -1,0 +1,61 @@
+/** Finds a decision's receipt: in the log near the time that its id tells, else in the archive. */
+import { MINUTE_MS, TOPICS, decisionCodec, decisionIdToBytes, partitionOf, shardOfDecision, timeOfDecision, type Decision, type DecisionId } from '#contracts';
+import type { EventLog } from '#event-log';
+
+/** Receipts older than the log's retention; the warehouse, seen from here. */
+export interface ReceiptArchive {
+  find(id: DecisionId): Promise<Decision | null>;
+}
+
+export interface FoundReceipt {
+  readonly decision: Decision;
+  readonly source: 'log' | 'archive';
+}
+
+export interface ReceiptFinder {
+  find(id: DecisionId): Promise<FoundReceipt | null>;
+  /** The log alone, to its end: for a retry, whose receipt may have been written long after the id. */
+  findInLog(id: DecisionId): Promise<Decision | null>;
+}
+
+/** Clocks of processes differ by no more. */
+const SLACK_MS = 2_000;
+/** An append ends within its bound; a minute covers a process that slept. */
+const WINDOW_MS = MINUTE_MS;
+const PAGE = 500;
+/** Keeps an id that was never given from costing a walk through the whole log. */
+const MOST_RECORDS = 50_000;
+/** Avro single-object header; the id is the record's first field. */
+const ID_AT = 10;
+
+export const createReceiptFinder = (deps: { readonly log: EventLog; readonly archive: ReceiptArchive | null }): ReceiptFinder => {
+  const { log, archive } = deps;
+
+  const scan = async (id: DecisionId, windowMs: number): Promise<Decision | null> => {
+    const partition = partitionOf(shardOfDecision(id), log.partitions);
+    const bytes = decisionIdToBytes(id);
+    const decidedMs = timeOfDecision(id);
+    let offset = await log.offsetAt(TOPICS.decisions, partition, decidedMs - SLACK_MS);
+    for (let seen = 0; seen < MOST_RECORDS; ) {
+      const records = await log.read(TOPICS.decisions, partition, offset, PAGE);
+      if (records.length === 0) return null;
+      for (const record of records) {
+        if (bytes.compare(record.value, ID_AT, ID_AT + 16) === 0) return decisionCodec.decode(record.value);
+        if (record.timestampMs > decidedMs + windowMs) return null;
+      }
+      seen += records.length;
+      offset = records.at(-1)!.offset + 1;
+    }
+    return null;
+  };
+
+  return {
+    async find(id) {
+      const logged = await scan(id, WINDOW_MS);
+      if (logged !== null) return { decision: logged, source: 'log' };
+      const archived = archive === null ? null : await archive.find(id);
+      return archived === null ? null : { decision: archived, source: 'archive' };
+    },
+    findInLog: (id) => scan(id, Number.POSITIVE_INFINITY),
+  };
+};

@@ -1,0 +1,28 @@
+/** The operators' controls as the API shows and takes them. */
+import { Type, type Static } from 'typebox';
+import { Name, closed } from './common.ts';
+
+const fields = {
+  stopOutbound: Type.Boolean({ description: 'no outbound message leaves' }),
+  pausedActions: Type.Array(Name('an action id', 100), { maxItems: 1_000, uniqueItems: true }),
+  pausedChannels: Type.Array(Name('a channel', 60), { maxItems: 50, uniqueItems: true }),
+  explorationOff: Type.Boolean({ description: 'the best by priority is chosen' }),
+  pinnedModel: Type.Union([Name('a model version', 100), Type.Null()], { description: 'serves whatever is promoted' }),
+};
+
+const who = { actor: Name('who'), reason: Name('why', 1_000) };
+
+export const ControlsRequest = Type.Object(
+  { ...who, version: Type.Optional(Type.Integer({ minimum: 0, description: 'the version that this change was made on; 409 when another is in force' })), ...Type.Partial(Type.Object(fields)).properties },
+  { ...closed, description: 'fields left out stay as they are', examples: [{ actor: 'ana', reason: 'price error', pausedActions: ['fiber-500'] }] },
+);
+export type ControlsRequest = Static<typeof ControlsRequest>;
+
+export const ControlsAnswer = Type.Object(
+  { version: Type.Integer(), actor: Type.String(), reason: Type.String(), at: Type.Union([Type.String(), Type.Null()]), ...fields },
+  closed,
+);
+export type ControlsAnswer = Static<typeof ControlsAnswer>;
+
+export const PromotionRequest = Type.Object(who, { ...closed, examples: [{ actor: 'ana', reason: 'better by DR estimate' }] });
+export type PromotionRequest = Static<typeof PromotionRequest>;

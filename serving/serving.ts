@@ -1,0 +1,167 @@
+/** The API as one object: opens what follows the log, registers the routes, warms up, drains. */
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import { createCustomerKey, type Clock } from '#contracts';
+import type { EventLog } from '#event-log';
+import type { FeatureStore } from '#feature-store';
+import { openScorer } from '#models';
+import { createAuthorise } from './auth/authorise.ts';
+import type { ApiKey } from './auth/api-keys.ts';
+import type { ServingContext } from './context.ts';
+import { createDecider } from './deciding/decider.ts';
+import { createSubjects } from './deciding/subject.ts';
+import { openCatalogHolder } from './holders/catalog-holder.ts';
+import { followControls } from './holders/controls-holder.ts';
+import { followErasures } from './holders/erasures-holder.ts';
+import { followModels, type OpenScorer } from './holders/models-holder.ts';
+import { createHttpServer } from './http-server.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { addOpenApi } from './open-api.ts';
+import { createAppender } from './receipts/append-in-time.ts';
+import { createReceiptFinder, type ReceiptArchive } from './receipts/find-receipt.ts';
+import { addControlsRoutes } from './routes/controls-routes.ts';
+import { addCustomersRoutes } from './routes/customers-routes.ts';
+import { addDecisionsRoute } from './routes/decisions-route.ts';
+import { addEventsRoute } from './routes/events-route.ts';
+import { addHealthRoutes } from './routes/health-routes.ts';
+import { addModelsRoutes } from './routes/models-routes.ts';
+import { addOutcomesRoute } from './routes/outcomes-route.ts';
+import { addReceiptsRoutes } from './routes/receipts-routes.ts';
+
+export interface ServingConfig {
+  /** For reading and deciding; past it an answer is degraded. Default 50. */
+  readonly deadlineMs: number;
+  /** For the durable append; past it 503. Default 250. */
+  readonly appendBoundMs: number;
+  /** How long a requestId makes a retry the same decision. Default 24 h. */
+  readonly requestTtlMs: number;
+  /** How long readiness waits for a model before it goes on with priors. Default 5 s. */
+  readonly modelPatienceMs: number;
+  /** Follow changes of the catalog's folder. Default true. */
+  readonly watchCatalog: boolean;
+}
+
+export interface ServingDeps {
+  readonly log: EventLog;
+  readonly store: FeatureStore;
+  /** Receipts older than the log's retention; null without a warehouse. */
+  readonly archive: ReceiptArchive | null;
+  /** ATTUNE_CATALOG: the project's folder. */
+  readonly catalogDir: string;
+  /** ATTUNE_ID_KEY */
+  readonly idKey: string;
+  /** None: open, for loopback only (`refusalToOpen`). */
+  readonly apiKeys: readonly ApiKey[];
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly logger?: FastifyBaseLogger | null;
+  readonly openScorer?: OpenScorer;
+  readonly config?: Partial<ServingConfig>;
+}
+
+export interface Serving {
+  /** Not yet listening: `app.listen({ host, port })`. */
+  readonly app: FastifyInstance;
+  /** Resolves when warm: /readyz answers 200 from then on. */
+  readonly ready: Promise<void>;
+  /** Takes the catalog's folder as it is now; rejects with its faults, and the old one stays. Resolves to the version in force. */
+  reloadCatalog(): Promise<string>;
+  /** Answers what is in hand, waits for appends, stops following. Leaves log and store open. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+const DEFAULTS: ServingConfig = { deadlineMs: 50, appendBoundMs: 250, requestTtlMs: 86_400_000, modelPatienceMs: 5_000, watchCatalog: true };
+
+export const createServing = async (deps: ServingDeps): Promise<Serving> => {
+  const { log, store, clock } = deps;
+  const config = { ...DEFAULTS, ...deps.config };
+  const app = createHttpServer({ logger: deps.logger ?? null, onRefused: (status) => metrics.refused(status) });
+
+  const fault = (what: 'catalog' | 'model' | 'record') => (error: unknown) => {
+    metrics.faulted(what);
+    app.log.error({ err: error }, `a ${what} was not taken; what was in force stays`);
+  };
+  const metrics = createMetrics({
+    models: () =>
+      models.serving().map(({ scorer, at }) => ({ loop: scorer.loop, version: scorer.version, snapshot: scorer.snapshot, ageSeconds: (clock() - at) / 1_000 })),
+    controlsVersion: () => controls.current().version,
+  });
+  const catalog = await openCatalogHolder({
+    log,
+    store,
+    dir: deps.catalogDir,
+    watch: config.watchCatalog,
+    nowMs: clock,
+    onReloaded: (version) => app.log.info({ catalogVersion: version }, 'the catalog was reloaded'),
+    onFault: fault('catalog'),
+  });
+  const controls = followControls(log, fault('record'));
+  const erasures = followErasures(log, fault('record'));
+  const models = followModels({ log, blobs: store.blobs, openScorer: deps.openScorer ?? openScorer, onFault: fault('model') });
+  controls.onChange((control) => models.pin(control));
+  const subjects = createSubjects(createCustomerKey(deps.idKey));
+  erasures.onErased((key) => subjects.forget(key));
+  const appender = createAppender({ log, boundMs: config.appendBoundMs, monotonicMs: () => performance.now(), onAppended: metrics.appended });
+  const receipts = createReceiptFinder({ log, archive: deps.archive });
+  const decider = createDecider({
+    store, catalog, controls, erasures, models, subjects, appender, receipts, metrics, clock,
+    random: deps.random,
+    deadlineMs: config.deadlineMs,
+    requestTtlMs: config.requestTtlMs,
+  });
+  const context: ServingContext = {
+    log, store, clock, catalog, controls, erasures, models, subjects, appender, receipts, decider, metrics,
+    readDeadlineMs: config.deadlineMs,
+    authorise: createAuthorise(deps.apiKeys),
+  };
+
+  let missing: string | null = 'warming up';
+  await addOpenApi(app, deps.apiKeys.length > 0);
+  app.register(async (routes) => {
+    addDecisionsRoute(routes, context);
+    addReceiptsRoutes(routes, context);
+    addOutcomesRoute(routes, context);
+    addEventsRoute(routes, context);
+    addCustomersRoutes(routes, context);
+    addModelsRoutes(routes, context);
+    addControlsRoutes(routes, context);
+    addHealthRoutes(routes, { readiness: { missing: () => missing }, metrics });
+  });
+  await app.ready();
+
+  const warmUp = async (): Promise<void> => {
+    await Promise.all([controls.caughtUp, erasures.caughtUp, models.caughtUp]);
+    await firstModel(() => models.scorer('') !== null, config.modelPatienceMs);
+    await decider.warmUp();
+    missing = null;
+  };
+  const ready = warmUp();
+  ready.catch((error: unknown) => {
+    missing = 'the warm-up failed; the log of the process says why';
+    app.log.error({ err: error }, 'the warm-up failed');
+  });
+
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    missing = 'closing';
+    catalog.stop();
+    await ready.catch(() => undefined);
+    await app.close();
+    await appender.drain();
+    await Promise.all([controls.stop(), erasures.stop(), models.stop()]);
+  };
+
+  return {
+    app,
+    ready,
+    reloadCatalog: async () => (await catalog.reload()).project.version,
+    close: () => (closing ??= close()),
+  };
+};
+
+/** A fresh system's learner publishes its first model within seconds; priors serve if it does not. */
+const firstModel = async (there: () => boolean, patienceMs: number): Promise<void> => {
+  for (const end = performance.now() + patienceMs; !there() && performance.now() < end; ) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
