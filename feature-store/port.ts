@@ -48,9 +48,11 @@ export interface Timers {
 }
 
 export interface Blobs {
-  /** SHA-256 in hex; storing the same bytes twice costs nothing. Durable when resolved. */
-  put(bytes: Uint8Array): Promise<string>;
+  /** SHA-256 in hex; storing the same bytes twice costs nothing. Durable when resolved, its name included. */
+  put(bytes: Uint8Array, name?: string): Promise<string>;
   get(hash: string): Promise<Buffer | null>;
+  /** The bytes that were first put under a name (a catalog's version, a fingerprint); null when none were. */
+  find(name: string): Promise<Buffer | null>;
 }
 
 export interface Requests {

@@ -1,0 +1,37 @@
+/** The feature store: its port and LMDB adapter, feature definitions, the customer's state and what a decision sees of it. */
+export * from './port.ts';
+export { openLmdbFeatureStore, type LmdbFeatureStoreOptions } from './lmdb/open-lmdb-feature-store.ts';
+export * from './companion.ts';
+export type { AttributeDefinition, AttributeSetter, FeatureDefinition, FeatureDefinitions } from './definitions/definitions.ts';
+export { parseDefinitions } from './definitions/parse-definitions.ts';
+export {
+  compileDefinitions,
+  compileFeatures,
+  featureSetByFingerprint,
+  loadFeatureSet,
+  publishFeatureSet,
+  type FeatureSet,
+} from './definitions/feature-set.ts';
+export {
+  addContact,
+  addPending,
+  countPair,
+  CustomerState,
+  emptyState,
+  findPending,
+  removePending,
+  MAX_CONTACTS,
+  MAX_PAIRS,
+  MAX_PENDING,
+  type PairChange,
+  type PendingDecision,
+  type PendingItem,
+  type TimedValue,
+} from './state/customer-state.ts';
+export { decodeState, encodeState } from './state/codec.ts';
+export { positionPrefixOf, positionsOf } from './state/position.ts';
+export { evaluateFeatures } from './state/evaluate-features.ts';
+export { foldEvent } from './state/fold-event.ts';
+export { hasSeen, identityHash, rememberId, MAX_IDS, ID_TTL_MS } from './state/identity-ring.ts';
+export { viewOfReceipt, viewOfState } from './state/view.ts';
+export { describeState, type StateDescription } from './state/describe-state.ts';

@@ -1,0 +1,56 @@
+/** One LMDB environment: one file, one write lock; opened with the settings that several processes on one machine need. */
+import { mkdirSync } from 'node:fs';
+import { open, type Database, type RootDatabase } from 'lmdb';
+import { EngineUnavailable, SECOND_MS } from '#contracts';
+
+export type Table = Database<Buffer, Buffer>;
+
+export interface Environment {
+  readonly root: RootDatabase<Buffer, Buffer>;
+  table(name: string): Table;
+  /** Runs alone among all processes, and is durable (the machine's death included) when resolved. Nothing slow inside. */
+  durably<T>(step: () => T): Promise<T>;
+  /** Like `durably`, but only the death of processes is survived when it resolves. */
+  atomically<T>(step: () => T): Promise<T>;
+  close(): Promise<void>;
+}
+
+const READER_CHECK_MS = 30 * SECOND_MS;
+
+export const openEnvironment = (path: string): Environment => {
+  mkdirSync(path, { recursive: true });
+  const root = attempt('open', () => open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary', maxDbs: 64, noSubdir: false }));
+  root.readerCheck();
+  // A killed reader pins the pages that it read, and the file grows.
+  const timer = setInterval(() => root.readerCheck(), READER_CHECK_MS).unref();
+  let closed: Promise<void> | undefined;
+
+  const atomically = async <T>(step: () => T): Promise<T> => {
+    if (closed !== undefined) throw new EngineUnavailable('feature-store', 'the feature store is closed');
+    return await root.transaction(step);
+  };
+  return {
+    root,
+    table: (name) => root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' }),
+    atomically,
+    durably: async (step) => {
+      const result = await atomically(step);
+      await root.flushed;
+      return result;
+    },
+    close: () => {
+      clearInterval(timer);
+      closed ??= root.flushed.then(() => root.close());
+      return closed;
+    },
+  };
+};
+
+/** What LMDB throws becomes EngineUnavailable: a failed read is not an unknown customer. */
+export const attempt = <T>(what: string, step: () => T): T => {
+  try {
+    return step();
+  } catch (cause) {
+    throw new EngineUnavailable('feature-store', `LMDB could not ${what}: ${(cause as Error).message}`, cause);
+  }
+};

@@ -1,0 +1,46 @@
+/** The feature store on LMDB: three environments, because each has one write lock: states with timers, blobs, requests. */
+import { join } from 'node:path';
+import { AttuneError } from '#contracts';
+import type { FeatureStore } from '../port.ts';
+import { createLmdbBlobs } from './blobs.ts';
+import { openEnvironment, type Environment } from './environment.ts';
+import { createLmdbRequests } from './requests.ts';
+import { createLmdbStates } from './states.ts';
+
+export interface LmdbFeatureStoreOptions {
+  /** Shared by all processes of one machine; created when absent. */
+  readonly dir: string;
+  /** As many as the event log has; it cannot change later. */
+  readonly partitions: number;
+}
+
+export const openLmdbFeatureStore = async ({ dir, partitions }: LmdbFeatureStoreOptions): Promise<FeatureStore> => {
+  const environments = ['states', 'blobs', 'requests'].map((name) => openEnvironment(join(dir, name)));
+  const [states, blobs, requests] = environments as [Environment, Environment, Environment];
+  try {
+    await agreeOnPartitions(states, partitions);
+    return {
+      ...createLmdbStates(states, partitions),
+      blobs: createLmdbBlobs(blobs),
+      requests: createLmdbRequests(requests),
+      close: async () => {
+        await Promise.all(environments.map((environment) => environment.close()));
+      },
+    };
+  } catch (error) {
+    await Promise.all(environments.map((environment) => environment.close()));
+    throw error;
+  }
+};
+
+const agreeOnPartitions = async (environment: Environment, partitions: number): Promise<void> => {
+  const meta = environment.table('meta');
+  const key = Buffer.from('partitions');
+  const stored = await environment.durably(() => {
+    if (!meta.doesExist(key)) meta.putSync(key, Buffer.of(partitions >> 8, partitions & 255));
+    return Buffer.from(meta.getBinary(key)!).readUInt16BE();
+  });
+  if (stored !== partitions) {
+    throw new AttuneError('feature-store.partitions', `the feature store has ${stored} partitions, ${partitions} were asked for; open it with ${stored}`);
+  }
+};

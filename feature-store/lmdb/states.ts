@@ -1,0 +1,92 @@
+/** States and timers on LMDB: a table of states per partition, one of timers, all in one environment, so that a commit is one transaction. */
+import { AttuneError, partitionOf } from '#contracts';
+import type { CommitResult, DueTimer, StateCommit, StateKey, States, Timers } from '../port.ts';
+import { attempt, type Environment, type Table } from './environment.ts';
+
+const SCAN_CHUNK = 500;
+
+export const createLmdbStates = (environment: Environment, partitions: number): { readonly states: States; readonly timers: Timers } => {
+  const tables = Array.from({ length: partitions }, (_, partition) => environment.table(`states-${partition}`));
+  const timers = environment.table('timers');
+  const tableOf = (shard: number): Table => tables[partitionOf(shard, partitions)]!;
+  const read = (key: StateKey, shard: number): Buffer | null => attempt('read a state', () => tableOf(shard).getBinary(key) ?? null);
+
+  const apply = (commit: StateCommit): CommitResult => {
+    const table = tableOf(commit.shard);
+    if (!stands(table.getBinary(commit.key), commit.expected)) return 'refused';
+    for (const { key, value } of [commit, ...commit.companions]) {
+      if (value === null) table.removeSync(key);
+      else table.putSync(key, value);
+    }
+    const { from, to } = commit.timer;
+    const partition = partitionOf(commit.shard, partitions);
+    if (from !== to) {
+      if (from !== null) timers.removeSync(timerKey(partition, from, commit.key));
+      if (to !== null) timers.putSync(timerKey(partition, to, commit.key), NOTHING);
+    }
+    return 'committed';
+  };
+
+  return {
+    states: {
+      read,
+      readMany: async (keys) => keys.map(({ key, shard }) => read(key, shard)),
+      commit: async (commits) => {
+        refuseSharedKeys(commits);
+        if (commits.length === 0) return [];
+        return await environment.durably(() => commits.map(apply));
+      },
+      scan: (partition) => scan(tables[partition]!),
+    },
+    timers: {
+      due: async (partition, nowMs, limit) =>
+        attempt('read timers', () => [
+          ...timers
+            .getKeys({ start: timerKey(partition, 0, LOWEST), end: timerKey(partition, nowMs + 1, LOWEST), limit, snapshot: false })
+            .map(parseTimerKey),
+        ]),
+    },
+  };
+};
+
+const NOTHING = Buffer.alloc(0);
+const LOWEST = Buffer.alloc(0);
+
+/** The vector that was read is still the first bytes of what is there. */
+const stands = (stored: Buffer | undefined, expected: Buffer | null): boolean => {
+  if (stored === undefined || expected === null) return stored === undefined && expected === null;
+  return stored.length >= expected.length && stored.compare(expected, 0, expected.length, 0, expected.length) === 0;
+};
+
+/** 24 bytes: partition, due time, key; so they sort by what is asked. */
+const timerKey = (partition: number, dueMs: number, key: StateKey): Buffer => {
+  const out = Buffer.alloc(8 + key.length);
+  out.writeUInt16BE(partition, 0);
+  out.writeUIntBE(dueMs, 2, 6);
+  key.copy(out, 8);
+  return out;
+};
+
+const parseTimerKey = (bytes: Buffer): DueTimer => ({ key: Buffer.from(bytes.subarray(8)), dueMs: bytes.readUIntBE(2, 6) });
+
+const refuseSharedKeys = (commits: readonly StateCommit[]): void => {
+  const keys = new Set(commits.map((commit) => commit.key.toString('latin1')));
+  if (keys.size < commits.length) throw new AttuneError('commit.shared-key', 'two commits of one call share a key; merge them into one');
+};
+
+/** In chunks, so that no read transaction stays open while the caller works (it would pin pages). */
+async function* scan(table: Table): AsyncGenerator<{ key: StateKey; value: Buffer }> {
+  let after: Buffer | undefined;
+  for (;;) {
+    const chunk = attempt('scan states', () =>
+      [...table.getRange({ ...(after === undefined ? {} : { start: after, exclusiveStart: true }), limit: SCAN_CHUNK })].map(({ key, value }) => ({
+        key: Buffer.from(key),
+        value: Buffer.from(value),
+      })),
+    );
+    yield* chunk;
+    if (chunk.length < SCAN_CHUNK) return;
+    after = chunk.at(-1)!.key;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

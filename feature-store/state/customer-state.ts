@@ -1,0 +1,204 @@
+/** The customer's state in memory: sections of the stored bytes, read when first asked for, and the steps that change them. */
+import { hash32, MINUTE_MS, NO_PAIR, type AttributeValue, type Contact, type DecisionId, type PairCounters, STATE_INPUTS } from '#contracts';
+import type { FeatureSet } from '../definitions/feature-set.ts';
+import * as sections from './sections.ts';
+
+export const MAX_CONTACTS = 20;
+export const MAX_PAIRS = 32;
+export const MAX_PENDING = 8;
+
+export interface TimedValue {
+  readonly value: AttributeValue;
+  /** Of the event that set it, ms since 1970 UTC. */
+  readonly atMs: number;
+}
+
+/** A shown or chosen action of a decision that still waits; plain and mutable, the pipeline attributes outcomes to it. */
+export interface PendingItem {
+  /** 1-based slot, below 128. */
+  readonly rank: number;
+  readonly actionId: string;
+  /** The action's worth if accepted, as decided. */
+  readonly value: number;
+  /** Of the latest reward record; 0: none yet. */
+  revision: number;
+  shown: boolean;
+  target: number | null;
+  reward: number | null;
+  /** The latest that counted; null: none. */
+  outcome: string | null;
+  /** When it happened; 0 without one. */
+  outcomeAtMs: number;
+  /** Money of the outcomes; null: none named any. */
+  amount: number | null;
+}
+
+export interface PendingDecision {
+  readonly decisionId: DecisionId;
+  readonly decidedAtMs: number;
+  readonly channel: string;
+  readonly direction: Contact['direction'];
+  /** Empty for the catalog's loop. */
+  readonly loop: string;
+  matureAtMs: number;
+  readonly items: PendingItem[];
+}
+
+export interface Registers {
+  /** Time that decayed values and buckets refer to: the newest event time folded. */
+  refMs: number;
+  readonly values: Float64Array;
+}
+
+export interface IdentityRing {
+  /** 40-bit hashes, oldest first. */
+  readonly hashes: number[];
+  /** When each was seen, in units of ten minutes since 1970. */
+  readonly units: number[];
+}
+
+type Section = 'attributes' | 'registers' | 'contacts' | 'pairs' | 'pending' | 'ring';
+
+/** Sections that were never asked for are written back as they were. */
+export class CustomerState {
+  readonly featureSet: FeatureSet;
+  epoch = 0;
+  /** The last applied offset of each of STATE_INPUTS; -1: none. */
+  positions: number[] = STATE_INPUTS.map(() => -1);
+  /** The one timer of this customer, ms since 1970 UTC; null: none. */
+  nextTimerMs: number | null = null;
+  readonly stored: Partial<Record<Section, Buffer>>;
+  #attributes: (TimedValue | undefined)[] | undefined;
+  #registers: Registers | undefined;
+  #contacts: Contact[] | undefined;
+  #pairs: Map<number, PairCounters> | undefined;
+  #pending: PendingDecision[] | undefined;
+  #ring: IdentityRing | undefined;
+
+  constructor(featureSet: FeatureSet, stored: Partial<Record<Section, Buffer>> = {}) {
+    this.featureSet = featureSet;
+    this.stored = stored;
+  }
+
+  /** By the index of `featureSet.attributes`. */
+  get attributes(): (TimedValue | undefined)[] {
+    return (this.#attributes ??= sections.readAttributes(this.#take('attributes'), this.featureSet));
+  }
+
+  get registers(): Registers {
+    return (this.#registers ??= sections.readRegisters(this.#take('registers'), this.featureSet));
+  }
+
+  /** Newest first. */
+  get contacts(): Contact[] {
+    return (this.#contacts ??= sections.readContacts(this.#take('contacts'), this.featureSet));
+  }
+
+  /** By hash32 of the action's id. */
+  get pairs(): Map<number, PairCounters> {
+    return (this.#pairs ??= sections.readPairs(this.#take('pairs'), this.featureSet));
+  }
+
+  /** Oldest first. */
+  get pending(): PendingDecision[] {
+    return (this.#pending ??= sections.readPending(this.#take('pending'), this.featureSet));
+  }
+
+  get ring(): IdentityRing {
+    return (this.#ring ??= sections.readRing(this.#take('ring')));
+  }
+
+  attribute(name: string): AttributeValue | undefined {
+    return this.attributes[this.featureSet.attributeIndex.get(name) ?? -1]?.value;
+  }
+
+  pair(actionId: string): PairCounters {
+    return this.pairs.get(hash32(actionId)) ?? NO_PAIR;
+  }
+
+  /** A section's bytes go once its content is in memory: whoever holds the content may change it. */
+  #take(section: Section): Buffer | undefined {
+    const bytes = this.stored[section];
+    delete this.stored[section];
+    return bytes;
+  }
+}
+
+export const emptyState = (featureSet: FeatureSet): CustomerState => new CustomerState(featureSet);
+
+/** Keeps the newest MAX_CONTACTS, whatever order they come in; minutes are kept, not milliseconds. */
+export const addContact = (state: CustomerState, contact: Contact): void => {
+  const contacts = state.contacts;
+  const entry: Contact = { ...contact, atMs: toMinute(contact.atMs), actionId: shortName(contact.actionId), channel: contact.channel.slice(0, 24) };
+  const place = contacts.findIndex((other) => compareContacts(entry, other) < 0);
+  if (place < 0) contacts.push(entry);
+  else contacts.splice(place, 0, entry);
+  if (contacts.length > MAX_CONTACTS) contacts.length = MAX_CONTACTS;
+};
+
+export interface PairChange {
+  readonly shown?: number;
+  readonly accepted?: number;
+  readonly rejected?: number;
+  readonly atMs: number;
+}
+
+/**
+ * Adds to the counters of one action (a correction may subtract). Beyond MAX_PAIRS the pair that was met longest ago is forgotten,
+ * so that counters of the 32 most recent actions do not depend on the order of records.
+ */
+export const countPair = (state: CustomerState, actionId: string, change: PairChange): void => {
+  const pairs = state.pairs;
+  const key = hash32(actionId);
+  const was = pairs.get(key) ?? NO_PAIR;
+  const minute = toMinute(change.atMs);
+  pairs.set(key, {
+    shown: count(was.shown, change.shown),
+    accepted: count(was.accepted, change.accepted),
+    rejected: count(was.rejected, change.rejected),
+    lastShownMs: (change.shown ?? 0) > 0 ? Math.max(was.lastShownMs, minute) : was.lastShownMs,
+    lastRejectedMs: (change.rejected ?? 0) > 0 ? Math.max(was.lastRejectedMs, minute) : was.lastRejectedMs,
+  });
+  if (pairs.size > MAX_PAIRS) pairs.delete(leastRecent(pairs));
+};
+
+/** Returns the decisions that had to give way (the oldest first, beyond MAX_PENDING): the caller matures them. */
+export const addPending = (state: CustomerState, decision: PendingDecision): PendingDecision[] => {
+  const pending = state.pending;
+  if (pending.some((other) => other.decisionId === decision.decisionId)) return [];
+  pending.push(decision);
+  pending.sort((a, b) => a.decidedAtMs - b.decidedAtMs || (a.decisionId < b.decisionId ? -1 : 1));
+  return pending.splice(0, Math.max(0, pending.length - MAX_PENDING));
+};
+
+export const findPending = (state: CustomerState, decisionId: DecisionId): PendingDecision | undefined =>
+  state.pending.find((decision) => decision.decisionId === decisionId);
+
+/** True when it was there. */
+export const removePending = (state: CustomerState, decisionId: DecisionId): boolean => {
+  const place = state.pending.findIndex((decision) => decision.decisionId === decisionId);
+  if (place >= 0) state.pending.splice(place, 1);
+  return place >= 0;
+};
+
+/** Newest first; ties by content, so that equal sets give equal lists. */
+const compareContacts = (a: Contact, b: Contact): number =>
+  b.atMs - a.atMs || compareText(a.actionId, b.actionId) || compareText(a.channel, b.channel) || compareText(a.direction, b.direction);
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const toMinute = (ms: number): number => Math.floor(Math.max(0, ms) / MINUTE_MS) * MINUTE_MS;
+const count = (was: number, change = 0): number => Math.max(0, was + change);
+
+/** Of a caller's own candidate a long id is kept as its hash: a contact only tells whether two are the same. */
+const shortName = (actionId: string): string =>
+  actionId.length <= 40 ? actionId : `~${hash32(actionId).toString(16).padStart(8, '0')}`;
+
+const leastRecent = (pairs: ReadonlyMap<number, PairCounters>): number => {
+  let oldest = 0;
+  let oldestMs = Infinity;
+  for (const [key, pair] of pairs) {
+    const lastMs = Math.max(pair.lastShownMs, pair.lastRejectedMs);
+    if (lastMs < oldestMs || (lastMs === oldestMs && key < oldest)) [oldest, oldestMs] = [key, lastMs];
+  }
+  return oldest;
+};

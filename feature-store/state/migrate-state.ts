@@ -1,0 +1,41 @@
+/** Brings a state to other definitions: what is defined alike is kept, what is unknown there is skipped, what is new is empty. */
+import type { FeatureSet } from '../definitions/feature-set.ts';
+import { CustomerState, type Registers, type TimedValue } from './customer-state.ts';
+
+export const migrateState = (from: CustomerState, set: FeatureSet): CustomerState => {
+  const to = new CustomerState(set);
+  to.epoch = from.epoch;
+  to.positions = from.positions;
+  to.nextTimerMs = from.nextTimerMs;
+  moveAttributes(from, to);
+  moveRegisters(from.registers, from.featureSet, to.registers, set);
+  to.contacts.push(...from.contacts);
+  for (const [key, pair] of from.pairs) to.pairs.set(key, pair);
+  to.pending.push(...from.pending);
+  to.ring.hashes.push(...from.ring.hashes);
+  to.ring.units.push(...from.ring.units);
+  return to;
+};
+
+const moveAttributes = (from: CustomerState, to: CustomerState): void => {
+  const values: readonly (TimedValue | undefined)[] = from.attributes;
+  values.forEach((attribute, i) => {
+    const { name } = from.featureSet.attributes[i]!;
+    const place = to.featureSet.attributeIndex.get(name);
+    if (attribute === undefined || place === undefined) return;
+    if (typeof attribute.value === to.featureSet.attributes[place]!.type) to.attributes[place] = attribute;
+  });
+};
+
+/** A feature is the same when all of its definition is but the default. */
+const moveRegisters = (from: Registers, fromSet: FeatureSet, to: Registers, toSet: FeatureSet): void => {
+  to.refMs = from.refMs;
+  const places = new Map(fromSet.features.map((feature) => [identityOf(feature.definition), feature]));
+  for (const feature of toSet.features) {
+    const same = places.get(identityOf(feature.definition));
+    if (same !== undefined) to.values.set(from.values.subarray(same.slot, same.slot + same.slots), feature.slot);
+  }
+};
+
+const identityOf = (definition: FeatureSet['features'][number]['definition']): string =>
+  JSON.stringify({ ...definition, default: 0, unitMs: 0 });

@@ -1,0 +1,103 @@
+/** What a decision sees of a customer: features at one moment, the rest read from the stored bytes when it is first asked for. */
+import {
+  customerKeyFromBytes,
+  hash32,
+  NO_PAIR,
+  type AttributeValue,
+  type Contact,
+  type CustomerKey,
+  type CustomerView,
+  type Decision,
+  type PairCounters,
+} from '#contracts';
+import { featureSetByFingerprint, type FeatureSet } from '../definitions/feature-set.ts';
+import { decodeState, fingerprintOf, readState } from './codec.ts';
+import type { CustomerState } from './customer-state.ts';
+import { evaluateFeatures } from './evaluate-features.ts';
+import { migrateState } from './migrate-state.ts';
+
+/**
+ * @param bytes as read; null: the customer is unknown and every feature has its default. They must not change afterwards.
+ * Throws `feature-set.unknown` when they were written with definitions that are not loaded.
+ */
+export const viewOfState = (
+  bytes: Buffer | null,
+  options: { readonly customerKey: CustomerKey; readonly featureSet: FeatureSet; readonly nowMs: number },
+): CustomerView => {
+  const { customerKey, featureSet, nowMs } = options;
+  if (bytes === null) return new StateView(customerKey, null, featureSet, featureSet.defaults);
+  const state = decodeState(bytes, featureSet);
+  return new StateView(customerKey, state, featureSet, evaluateFeatures(state.registers, featureSet, nowMs));
+};
+
+/** The same view again, from a receipt: features as logged, the rest from the state as read. */
+export const viewOfReceipt = (decision: Decision, featureSet: FeatureSet): CustomerView => {
+  const served = featureSetByFingerprint(featureSet, decision.featureSet);
+  const state = decision.customerKnown && decision.state.length > 0 ? stateOfReceipt(decision.state, served, featureSet) : null;
+  return new StateView(customerKeyFromBytes(decision.customerKey), state, served, Float32Array.from(decision.features));
+};
+
+/** The state may have been written with older definitions than those that served it. */
+const stateOfReceipt = (bytes: Buffer, served: FeatureSet, loaded: FeatureSet): CustomerState => {
+  const fingerprint = fingerprintOf(bytes);
+  if (fingerprint === served.fingerprint) return readState(bytes, served);
+  return migrateState(readState(bytes, featureSetByFingerprint(loaded, fingerprint)), served);
+};
+
+class StateView implements CustomerView {
+  readonly customerKey: CustomerKey;
+  readonly features: Float32Array;
+  readonly #state: CustomerState | null;
+  readonly #set: FeatureSet;
+  #attributes: Readonly<Record<string, AttributeValue>> | undefined;
+  #pending: readonly string[] | undefined;
+
+  constructor(customerKey: CustomerKey, state: CustomerState | null, set: FeatureSet, features: Float32Array) {
+    this.customerKey = customerKey;
+    this.features = features;
+    this.#state = state;
+    this.#set = set;
+  }
+
+  get known(): boolean {
+    return this.#state !== null;
+  }
+
+  get featureNames(): readonly string[] {
+    return this.#set.names;
+  }
+
+  get featureSet(): string {
+    return this.#set.fingerprint;
+  }
+
+  get attributes(): Readonly<Record<string, AttributeValue>> {
+    return (this.#attributes ??= this.#state === null ? NO_ATTRIBUTES : attributesOf(this.#state));
+  }
+
+  get contacts(): readonly Contact[] {
+    return this.#state === null ? NO_CONTACTS : this.#state.contacts;
+  }
+
+  pair(actionId: string): PairCounters {
+    return this.#state?.pairs.get(hash32(actionId)) ?? NO_PAIR;
+  }
+
+  get pendingActionIds(): readonly string[] {
+    return (this.#pending ??= this.#state === null ? [] : [...new Set(this.#state.pending.flatMap((d) => d.items.map((i) => i.actionId)))]);
+  }
+}
+
+const NO_ATTRIBUTES: Readonly<Record<string, AttributeValue>> = Object.freeze({});
+const NO_CONTACTS: readonly Contact[] = Object.freeze([]);
+
+const attributesOf = (state: CustomerState): Record<string, AttributeValue> => {
+  const out: Record<string, AttributeValue> = {};
+  const { attributes } = state.featureSet;
+  const values = state.attributes;
+  for (let i = 0; i < attributes.length; i++) {
+    const value = values[i];
+    if (value !== undefined) out[attributes[i]!.name] = value.value;
+  }
+  return out;
+};
