@@ -1,0 +1,143 @@
+/** A compiled catalog: actions, policies and conditions as flat data, ready for the hot path. */
+import type { ActionProfile, AttributeValue } from '#contracts';
+import type { GammaSchedule } from '#models/exploration';
+import type { Expression, Fault } from '#project';
+import type { GroupShares } from '../groups.ts';
+
+export type Direction = 'inbound' | 'outbound';
+
+export interface Channel {
+  readonly name: string;
+  readonly directions: readonly Direction[];
+  /** How template values are escaped: `html` for pages and mails, `text` where a terminal or phone shows them as they are. */
+  readonly escape: 'html' | 'text';
+}
+
+/** A condition of an action or policy, by its place in the pool. */
+export interface Check {
+  readonly condition: number;
+  readonly source: string;
+  /** Why not, in words, when it is false. */
+  readonly reason: string;
+}
+
+export interface Treatment {
+  readonly id: string;
+  readonly channel: string;
+  readonly direction: Direction;
+  /** Null: any. */
+  readonly placement: string | null;
+  readonly content: Readonly<Record<string, Template>>;
+  readonly flowId: string | null;
+}
+
+/** Text, or a place to fill: alternating, text first. */
+export interface Template {
+  readonly texts: readonly string[];
+  readonly places: readonly { readonly root: 'customer' | 'context' | 'features' | 'action'; readonly field: string; readonly fallback: string }[];
+}
+
+export interface CatalogAction {
+  readonly index: number;
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly group: string;
+  readonly topic: string;
+  /** Worth if accepted, less cost; the number when it is one, else null and `valueExpression` says it. */
+  readonly value: number | null;
+  readonly valueExpression: Expression | null;
+  readonly valueReadsCustomer: boolean;
+  readonly cost: number;
+  /** P(accepted | shown) where no model is. */
+  readonly prior: number;
+  readonly explore: boolean;
+  readonly mandatory: boolean;
+  readonly isDefault: boolean;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly eligibility: readonly Check[];
+  readonly applicability: readonly Check[];
+  readonly suitability: readonly Check[];
+  readonly treatments: readonly Treatment[];
+  readonly profile: ActionProfile;
+  /** What CEL sees as `action`. */
+  readonly scope: Readonly<Record<string, AttributeValue>>;
+}
+
+/** To what a rule or weight applies; null: to all. */
+export interface Reach {
+  readonly groups: readonly string[] | null;
+  readonly topics: readonly string[] | null;
+  readonly actions: readonly string[] | null;
+  readonly channels: readonly string[] | null;
+  readonly directions: readonly Direction[] | null;
+}
+
+export type Per = 'customer' | 'channel' | 'group' | 'topic' | 'action';
+
+export type RuleKind =
+  | { readonly kind: 'limit'; readonly max: number; readonly windowMs: number; readonly per: Per }
+  | { readonly kind: 'coolDown'; readonly after: 'rejected' | 'shown' | 'accepted'; readonly windowMs: number; readonly per: 'action' | 'topic' }
+  | { readonly kind: 'quietHours'; readonly from: number; readonly to: number }
+  | { readonly kind: 'require'; readonly check: Check }
+  | { readonly kind: 'pending' };
+
+export interface Rule {
+  readonly index: number;
+  readonly id: string;
+  readonly reason: string;
+  readonly reach: Reach;
+  readonly rule: RuleKind;
+  /** 1 for each action that it may withhold. */
+  readonly mask: Uint8Array;
+}
+
+export interface Weight {
+  readonly id: string;
+  readonly weight: number;
+  /** Index into the pool; -1: always. */
+  readonly condition: number;
+  readonly reach: Reach;
+  readonly mask: Uint8Array;
+}
+
+export interface Placement {
+  readonly name: string;
+  readonly channels: readonly string[] | null;
+  readonly groups: readonly string[] | null;
+  readonly topics: readonly string[] | null;
+  readonly limit: number | null;
+}
+
+/** Equal conditions once; `readsAction` ones are evaluated for each action. */
+export interface PooledCondition {
+  readonly source: string;
+  readonly test: (scope: never) => boolean;
+  readonly readsAction: boolean;
+  readonly readsCustomer: boolean;
+}
+
+export interface Catalog {
+  readonly version: string;
+  readonly name: string;
+  readonly currency: string;
+  readonly timeZone: string;
+  readonly channels: ReadonlyMap<string, Channel>;
+  readonly topics: readonly string[];
+  readonly groups: readonly string[];
+  readonly marketingGroups: readonly string[];
+  readonly placements: ReadonlyMap<string, Placement>;
+  readonly actions: readonly CatalogAction[];
+  readonly indexOf: ReadonlyMap<string, number>;
+  readonly conditions: readonly PooledCondition[];
+  readonly rules: readonly Rule[];
+  readonly weights: readonly Weight[];
+  readonly shares: GroupShares;
+  readonly nonePriority: number;
+  readonly exploration: GammaSchedule;
+  /** In one answer; Infinity: no bound. */
+  readonly perTopic: number;
+  /** Worth saying, not wrong: an action that no channel can show, a condition outside the compiled subset. */
+  readonly warnings: readonly Fault[];
+}

@@ -1,0 +1,42 @@
+/** What a decision is asked and what it answers. */
+import type { ActionProfile, Chosen, Context, Control, CustomerView, Decision, Scorer } from '#contracts';
+import type { Catalog } from './catalog/types.ts';
+import type { Group } from './groups.ts';
+
+export interface DecideInput {
+  readonly catalog: Catalog;
+  readonly view: CustomerView;
+  /** True: the state could not be read. Conditions over customer and features are then false, and only default actions are eligible. */
+  readonly readFailed?: boolean;
+  /** Null: no model; the actions' priors stand in for propensities. */
+  readonly scorer: Scorer | null;
+  /** Null: nothing is paused. */
+  readonly controls: Pick<Control, 'stopOutbound' | 'pausedActions' | 'pausedChannels' | 'explorationOff'> | null;
+  readonly channel: string;
+  readonly direction: 'inbound' | 'outbound';
+  readonly placement: string | null;
+  /** Slots asked for, at least 1. */
+  readonly limit: number;
+  readonly context: Context;
+  /** The caller's own candidates instead of the catalog's actions. */
+  readonly ownCandidates?: readonly ActionProfile[] | null;
+  /** Default: true with the catalog, false with the caller's own candidates. */
+  readonly allowNone?: boolean;
+  readonly nowMs: number;
+  /** Of every draw; an integer in [0, 2^53). */
+  readonly seed: number;
+  /** Default: `groupOf` customer and month. */
+  readonly group?: Group;
+}
+
+/** The part of the receipt that deciding makes; its fields are named as there. */
+export type Verdict = Pick<
+  Decision,
+  'group' | 'allowNone' | 'modelVersion' | 'modelSnapshot' | 'stages' | 'scored' | 'propensities' | 'priorities' | 'gammas' | 'probabilities' | 'noneProbability'
+> & {
+  readonly chosen: readonly Chosen[];
+  /** `state-unread`, `no-model`; empty when all was well. */
+  readonly degraded: readonly string[];
+};
+
+export const DEGRADED = Object.freeze({ stateUnread: 'state-unread', noModel: 'no-model' } as const);
