@@ -15,7 +15,7 @@ import type { IdentityRing, PendingDecision, PendingItem, Registers, TimedValue 
 
 /** Well-known words by their place; append only. A word that is not here is stored as text after byte 0. */
 const CHANNELS = ['app', 'web', 'callCenter', 'sms', 'email', 'push', 'store', 'chat', 'letter', 'whatsapp'];
-const OUTCOMES = ['impression', 'clicked', 'accepted', 'rejected', 'later', 'converted', 'complaint', 'optOut', 'undelivered', 'none'];
+const OUTCOMES = ['impression', 'clicked', 'accepted', 'rejected', 'later', 'converted', 'complaint', 'optOut', 'undelivered', 'none', 'resolved', 'escalated', 'callAvoided'];
 
 const FALSE = 0;
 const TRUE = 1;
