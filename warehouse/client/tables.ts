@@ -1,0 +1,228 @@
+/** The tables that the record role fills: their columns in order, and how a row is written. */
+import type { Communication, DeadLetter, Decision, EventRecord, Outcome, Reward, Topic } from '#contracts';
+import { TOPICS } from '#contracts';
+import type { EncodedStrings, RowWriter } from './row-binary.ts';
+
+/** Where a record stands in the log. */
+export interface RowPosition {
+  readonly epoch: number;
+  readonly partition: number;
+  readonly offset: number;
+  /** When the log took it, ms since 1970 UTC. */
+  readonly timestampMs: number;
+}
+
+export type Entries = readonly (readonly [string, string])[];
+
+/** A decision without what is personal, and with the names that its receipt leaves to the catalog. */
+export interface DecisionRow {
+  readonly decision: Decision;
+  /** Non-personal context, flat. */
+  readonly context: Entries;
+  /** Non-personal attributes as read. */
+  readonly attributes: Entries;
+  /** Candidates in the order of `decision.stages`; with `none` at the end where it took part. */
+  readonly actionIds: EncodedStrings;
+  /** Stage code of `none`. */
+  readonly noneStage: number;
+}
+
+export interface EventRow {
+  readonly event: EventRecord;
+  /** Payload as JSON text without personal fields. */
+  readonly data: string;
+}
+
+export interface RowTypes {
+  readonly events: EventRow;
+  readonly decisions: DecisionRow;
+  readonly outcomes: Outcome;
+  readonly rewards: Reward;
+  readonly communications: Communication;
+  readonly dead_letters: DeadLetter;
+}
+
+export type TableName = keyof RowTypes;
+
+export interface Table<N extends TableName> {
+  readonly name: N;
+  readonly topic: Topic;
+  readonly columns: readonly string[];
+  /** Appends one row of RowBinary. */
+  write(to: RowWriter, row: RowTypes[N], at: RowPosition): void;
+}
+
+const POSITION = ['log_epoch', 'log_partition', 'log_offset', 'recorded_at'];
+
+const position = (to: RowWriter, at: RowPosition): void => {
+  to.u32(at.epoch);
+  to.u16(at.partition);
+  to.u64(at.offset);
+  to.dateTimeMs(at.timestampMs);
+};
+
+const table = <N extends TableName>(name: N, topic: Topic, columns: readonly string[], write: (to: RowWriter, row: RowTypes[N]) => void): Table<N> => ({
+  name,
+  topic,
+  columns: [...columns, ...POSITION],
+  write(to, row, at) {
+    write(to, row);
+    position(to, at);
+  },
+});
+
+export const TABLES: { readonly [N in TableName]: Table<N> } = {
+  events: table(
+    'events', TOPICS.events,
+    ['event_id', 'source', 'type', 'customer_key', 'occurred_at', 'received_at', 'data'],
+    (to, { event, data }) => {
+      to.string(event.id);
+      to.string(event.source);
+      to.string(event.type);
+      to.hexKey(event.customerKey);
+      to.dateTimeMs(event.time);
+      to.dateTimeMs(event.receivedAt);
+      to.string(data);
+    },
+  ),
+  decisions: table(
+    'decisions', TOPICS.decisions,
+    [
+      'decision_id', 'customer_key', 'anonymous', 'decided_at', 'channel', 'direction', 'placement', 'slots', 'loop', 'context', 'allow_none', 'seed', 'group_name',
+      'catalog_version', 'controls_version', 'model_version', 'model_snapshot', 'degraded', 'customer_known', 'attributes', 'feature_set', 'features',
+      'candidates.action_id', 'candidates.stage', 'candidates.scored', 'candidates.propensity', 'candidates.priority', 'candidates.gamma', 'candidates.probability',
+      'chosen.rank', 'chosen.action_id', 'chosen.treatment_id', 'chosen.propensity', 'chosen.probability', 'chosen.value', 'chosen.priority', 'none_probability', 'latency_us',
+    ],
+    (to, row) => {
+      const d = row.decision;
+      to.uuid(d.decisionId);
+      to.hexKey(d.customerKey);
+      to.bool(d.anonymous);
+      to.dateTimeMs(d.decidedAt);
+      to.string(d.channel);
+      to.string(d.direction);
+      to.string(d.placement ?? '');
+      to.u8(Math.min(d.limit, 255));
+      to.string(d.loop);
+      to.map(row.context);
+      to.bool(d.allowNone);
+      to.u64(d.seed);
+      to.string(d.group);
+      to.string(d.catalogVersion);
+      to.u64(d.controlsVersion);
+      to.string(d.modelVersion);
+      to.u64(d.modelSnapshot);
+      to.strings(d.degraded);
+      to.bool(d.customerKnown);
+      to.map(row.attributes);
+      to.string(d.featureSet);
+      to.floats(d.features);
+      candidates(to, row);
+      to.bytes(d.chosen.map((one) => one.rank));
+      to.strings(d.chosen.map((one) => one.actionId));
+      to.strings(d.chosen.map((one) => one.treatmentId));
+      to.floats(d.chosen.map((one) => one.propensity));
+      to.floats(d.chosen.map((one) => one.probability));
+      to.floats(d.chosen.map((one) => one.value));
+      to.floats(d.chosen.map((one) => one.priority));
+      to.bool(d.noneProbability === null);
+      if (d.noneProbability !== null) to.f32(d.noneProbability);
+      to.u32(Math.max(0, Math.round(d.latencyUs)));
+    },
+  ),
+  outcomes: table(
+    'outcomes', TOPICS.outcomes,
+    ['outcome_id', 'decision_id', 'action_id', 'outcome', 'amount', 'reward', 'reason_code', 'occurred_at', 'received_at'],
+    (to, outcome) => {
+      to.string(outcome.outcomeId);
+      to.uuid(outcome.decisionId);
+      to.string(outcome.actionId);
+      to.string(outcome.outcome);
+      to.f64OrNull(outcome.amount);
+      to.f64OrNull(outcome.reward);
+      to.string(outcome.reasonCode ?? '');
+      to.dateTimeMs(outcome.occurredAt);
+      to.dateTimeMs(outcome.receivedAt);
+    },
+  ),
+  rewards: table(
+    'rewards', TOPICS.rewards,
+    [
+      'decision_id', 'rank', 'customer_key', 'action_id', 'loop', 'kind', 'target', 'reward', 'outcome', 'amount', 'decided_at', 'occurred_at', 'matured', 'revision',
+      'source_topic', 'source_partition', 'source_offset', 'source_index',
+    ],
+    (to, reward) => {
+      to.uuid(reward.decisionId);
+      to.u8(reward.rank);
+      to.hexKey(reward.customerKey);
+      to.string(reward.actionId);
+      to.string(reward.loop);
+      to.string(reward.kind);
+      to.f64OrNull(reward.target);
+      to.f64(reward.reward);
+      to.string(reward.outcome);
+      to.f64OrNull(reward.amount);
+      to.dateTimeMs(reward.decidedAt);
+      to.dateTimeMs(reward.occurredAt);
+      to.bool(reward.matured);
+      to.u32(reward.revision);
+      to.string(reward.sourceTopic);
+      to.u16(reward.sourcePartition);
+      to.u64(reward.sourceOffset);
+      to.u16(reward.sourceIndex);
+    },
+  ),
+  communications: table(
+    'communications', TOPICS.communications,
+    ['communication_id', 'decision_id', 'customer_key', 'channel', 'treatment_id', 'state', 'reason_code', 'at'],
+    (to, message) => {
+      to.uuid(message.communicationId);
+      to.bool(message.decisionId === null);
+      if (message.decisionId !== null) to.uuid(message.decisionId);
+      to.hexKey(message.customerKey);
+      to.string(message.channel);
+      to.string(message.treatmentId);
+      to.string(message.state);
+      to.string(message.reasonCode ?? '');
+      to.dateTimeMs(message.at);
+    },
+  ),
+  dead_letters: table(
+    'dead_letters', TOPICS.deadLetters,
+    ['source_topic', 'source_partition', 'source_offset', 'reason', 'message', 'payload_bytes', 'at'],
+    (to, letter) => {
+      to.string(letter.topic);
+      to.u16(letter.partition);
+      to.u64(letter.offset);
+      to.string(letter.reason);
+      to.string(letter.message);
+      to.u32(letter.payload.length);
+      to.dateTimeMs(letter.at);
+    },
+  ),
+};
+
+export const tableOfTopic = (topic: Topic): TableName | null =>
+  (Object.keys(TABLES) as TableName[]).find((name) => TABLES[name].topic === topic) ?? null;
+
+/** The arrays beside `candidates.action_id`, as long as it is. */
+const candidates = (to: RowWriter, { decision, actionIds, noneStage }: DecisionRow): void => {
+  const count = actionIds.count;
+  const none = decision.scored.includes(-1);
+  const scored = new Uint8Array(count);
+  const columns = [decision.propensities, decision.priorities, decision.gammas, decision.probabilities].map(() => new Float32Array(count));
+  decision.scored.forEach((index, i) => {
+    const place = index === -1 ? count - 1 : index;
+    scored[place] = 1;
+    [decision.propensities, decision.priorities, decision.gammas, decision.probabilities].forEach((values, column) => {
+      columns[column]![place] = values[i]!;
+    });
+  });
+  const stages = new Uint8Array(count);
+  stages.set(decision.stages.subarray(0, count));
+  if (none) stages[count - 1] = noneStage;
+  to.encoded(actionIds);
+  to.bytes(stages);
+  to.bytes(scored);
+  for (const column of columns) to.floats(column);
+};

@@ -1,0 +1,6 @@
+/** The warehouse: ClickHouse, or chDB behind ClickHouse's HTTP interface. */
+export * from './client/open-warehouse.ts';
+export * from './client/row-binary.ts';
+export * from './client/tables.ts';
+export { EMBEDDED_SERVER_MAIN, startEmbeddedServer, type EmbeddedServer } from './server/start-embedded-server.ts';
+export { READER, WRITER, readWarehouseUsers, type WarehouseUsers } from './server/users.ts';
