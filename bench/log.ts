@@ -1,0 +1,93 @@
+/** Measures the embedded log: append latency and throughput, read rate, and how soon a consumer sees a record. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TOPICS } from '#contracts';
+import { openLmdbLog } from '#event-log';
+
+const VALUE_BYTES = 200;
+const SECONDS = Number(process.env['SECONDS'] ?? 3);
+const dir = mkdtempSync(join(tmpdir(), 'attune-bench-log-'));
+const log = await openLmdbLog({ dir });
+
+function quantile(sorted: readonly number[], q: number): number {
+  return Number((sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0).toFixed(2));
+}
+
+async function appendFrom(appenders: number, recordsACall: number): Promise<{ p50Ms: number; p99Ms: number; recordsPerSecond: number }> {
+  const latencies: number[] = [];
+  const startedAt = performance.now();
+  const endsAt = startedAt + SECONDS * 1_000;
+  const append = async (seed: number): Promise<void> => {
+    for (let turn = 0; performance.now() < endsAt; turn += 1) {
+      const records = Array.from({ length: recordsACall }, (_, index) => ({
+        topic: TOPICS.events,
+        shard: (seed * 7_919 + turn * 104_729 + index) & 0xffff,
+        value: Buffer.alloc(VALUE_BYTES, turn),
+      }));
+      const before = performance.now();
+      await log.append(records);
+      latencies.push(performance.now() - before);
+    }
+  };
+  await Promise.all(Array.from({ length: appenders }, (_, seed) => append(seed)));
+  const seconds = (performance.now() - startedAt) / 1_000;
+  latencies.sort((a, b) => a - b);
+  const recordsPerSecond = Math.round((latencies.length * recordsACall) / seconds);
+  return { p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99), recordsPerSecond };
+}
+
+async function readAll(): Promise<{ records: number; microsecondsPerRecord: number }> {
+  let records = 0;
+  const startedAt = performance.now();
+  for (let partition = 0; partition < log.partitions; partition += 1)
+    for (let offset = 0; ; ) {
+      const batch = await log.read(TOPICS.events, partition, offset, 1_000);
+      if (batch.length === 0) break;
+      records += batch.length;
+      offset = batch.at(-1)!.offset + 1;
+    }
+  return { records, microsecondsPerRecord: Number((((performance.now() - startedAt) * 1_000) / records).toFixed(3)) };
+}
+
+async function consumeAll(records: number): Promise<number> {
+  const startedAt = performance.now();
+  let seen = 0;
+  await new Promise<void>((resolve) => {
+    log.consume({
+      group: 'bench',
+      topics: [TOPICS.events],
+      onBatch: async (batch) => {
+        seen += batch.records.length;
+        if (seen >= records) resolve();
+      },
+    });
+  });
+  return Math.round(seen / ((performance.now() - startedAt) / 1_000));
+}
+
+async function wakeLatencies(): Promise<{ p50Ms: number; p99Ms: number }> {
+  const waits: number[] = [];
+  let seen: () => void = () => undefined;
+  log.consume({ group: 'wake', topics: [TOPICS.outcomes], onBatch: async () => seen() });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  for (let turn = 0; turn < 200; turn += 1) {
+    const before = performance.now();
+    const arrived = new Promise<void>((resolve) => (seen = resolve));
+    await log.append([{ topic: TOPICS.outcomes, shard: turn, value: Buffer.alloc(VALUE_BYTES) }]);
+    await arrived;
+    waits.push(performance.now() - before);
+  }
+  waits.sort((a, b) => a - b);
+  return { p50Ms: quantile(waits, 0.5), p99Ms: quantile(waits, 0.99) };
+}
+
+const one = await appendFrom(1, 1);
+const sixtyFour = await appendFrom(64, 1);
+const batches = await appendFrom(8, 500);
+const read = await readAll();
+const consumedPerSecond = await consumeAll(read.records);
+const wake = await wakeLatencies();
+await log.close();
+rmSync(dir, { recursive: true });
+console.log(JSON.stringify({ bench: 'log', valueBytes: VALUE_BYTES, one, sixtyFour, batches, read, consumedPerSecond, appendToConsumer: wake }));

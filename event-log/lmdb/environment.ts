@@ -1,0 +1,42 @@
+/** One LMDB environment, shared by processes, whose dead readers are swept so that they pin no pages. */
+import { open, type RootDatabase } from 'lmdb';
+import { EngineUnavailable } from '#contracts';
+
+export type Env = RootDatabase<Buffer, Buffer>;
+
+const SWEEP_READERS_MS = 30_000;
+
+export interface OpenedEnvironment {
+  readonly env: Env;
+  close(): Promise<void>;
+}
+
+export function openEnvironment(path: string): OpenedEnvironment {
+  const env = attempt(`could not open ${path}`, () =>
+    open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary', noSubdir: false, maxReaders: 512, cache: false }),
+  );
+  env.readerCheck();
+  const sweep = setInterval(() => env.readerCheck(), SWEEP_READERS_MS);
+  sweep.unref();
+  return {
+    env,
+    close: async () => {
+      clearInterval(sweep);
+      await env.close();
+    },
+  };
+}
+
+/** Turns whatever LMDB throws into the error that callers know how to wait out. */
+export function attempt<T>(what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw unavailable(what, cause);
+  }
+}
+
+export function unavailable(what: string, cause: unknown): EngineUnavailable {
+  if (cause instanceof EngineUnavailable) return cause;
+  return new EngineUnavailable('event-log', `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+}
