@@ -33,8 +33,11 @@ export interface Warehouse {
   insertJson(table: string, rows: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
   /** Highest offset stored of a topic's partition in this life of the log; null when there is none. */
   highestOffset(at: { readonly topic: Topic; readonly partition: number; readonly epoch: number }): Promise<number | null>;
-  /** Deletes the customer's rows everywhere, outcomes of the customer's decisions too, and looks that they are gone. Returns how many went. */
-  eraseCustomer(customerKey: CustomerKey): Promise<number>;
+  /**
+   * Deletes the customer's rows that the log took until `untilMs` (default: all), outcomes of those decisions too, and looks that they
+   * are gone. Returns how many went. Needs DELETE, so the writing user.
+   */
+  eraseCustomer(customerKey: CustomerKey, untilMs?: number): Promise<number>;
   /** Safe to call twice. */
   close(): Promise<void>;
 }
@@ -107,9 +110,9 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
       const [row] = await self.query<{ n: string | number; highest: string | number }>(sql, { epoch, partition });
       return row === undefined || Number(row.n) === 0 ? null : Number(row.highest);
     },
-    async eraseCustomer(customerKey) {
-      const key = { key: customerKey };
-      const ofCustomer = 'customer_key = {key:String}';
+    async eraseCustomer(customerKey, untilMs = 9_999_999_999_999) {
+      const key = { key: customerKey, until: untilMs };
+      const ofCustomer = 'customer_key = {key:String} AND recorded_at <= fromUnixTimestamp64Milli({until:Int64})';
       const ofDecisions = `decision_id IN (SELECT decision_id FROM decisions WHERE ${ofCustomer})`;
       const conditions: readonly (readonly [string, string])[] = [['outcomes', ofDecisions], ...WITH_CUSTOMER.map((table) => [table, ofCustomer] as const)];
       let gone = 0;

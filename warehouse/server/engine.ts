@@ -88,9 +88,12 @@ export const openEngine = async (options: EngineOptions): Promise<Engine> => {
     try {
       return native.CreateConnection(path.join(dir, 'chdb'));
     } catch (cause) {
-      const text = (cause as Error).message;
-      if (!/\b76\b|lock|another/i.test(text)) throw faultOf(cause);
-      throw new AttuneError('warehouse.locked', `another process holds the warehouse in ${options.dir} (code 76): one process may open it`, { cause });
+      // chDB says only that it failed; a directory that another process holds (its code 76) is by far the likeliest cause.
+      throw new AttuneError(
+        'warehouse.locked',
+        `the warehouse in ${options.dir} does not open: one process may open it, and another seems to hold it (code 76). ${(cause as Error).message}`,
+        { cause },
+      );
     }
   };
   const writer = createLane(native, open());
