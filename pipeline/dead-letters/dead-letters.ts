@@ -1,0 +1,55 @@
+/** The dead letters of the log: listed for a person, and given back to the topic they came from. */
+import { TOPICS, deadLetterCodec } from '#contracts';
+import type { DeadLetter, Topic } from '#contracts';
+import type { EventLog } from '#event-log';
+
+export interface DeadLetterFilter {
+  /** Of the record that was refused. */
+  readonly topic?: string;
+  readonly reason?: string;
+  readonly partition?: number;
+  readonly offset?: number;
+  /** ms since 1970 UTC */
+  readonly sinceMs?: number;
+  /** Newest kept. Default: all. */
+  readonly limit?: number;
+}
+
+const PAGE = 1_000;
+
+/** Oldest first; one entry a refused record, however often a crash made it be written. */
+export const listDeadLetters = async (log: EventLog, filter: DeadLetterFilter = {}): Promise<readonly DeadLetter[]> => {
+  const found = new Map<string, DeadLetter>();
+  for (let partition = 0; partition < log.partitions; partition++) {
+    let offset = 0;
+    for (;;) {
+      const records = await log.read(TOPICS.deadLetters, partition, offset, PAGE);
+      if (records.length === 0) break;
+      for (const record of records) {
+        const letter = deadLetterCodec.decode(record.value);
+        if (matches(letter, filter)) found.set(`${letter.topic}/${letter.partition}/${letter.offset}`, letter);
+      }
+      offset = records.at(-1)!.offset + 1;
+    }
+  }
+  const letters = [...found.values()].sort((a, b) => a.at - b.at);
+  return filter.limit === undefined ? letters : letters.slice(-filter.limit);
+};
+
+/** Appends the payloads to their topics again, in order; what was applied before is recognised by its identity. Returns how many. */
+export const replayDeadLetters = async (log: EventLog, filter: DeadLetterFilter = {}): Promise<number> => {
+  const letters = await listDeadLetters(log, filter);
+  for (let i = 0; i < letters.length; i += PAGE) {
+    await log.append(
+      letters.slice(i, i + PAGE).map(({ topic, partition, payload }) => ({ topic: topic as Topic, shard: partition, value: payload })),
+    );
+  }
+  return letters.length;
+};
+
+const matches = (letter: DeadLetter, filter: DeadLetterFilter): boolean =>
+  (filter.topic === undefined || letter.topic === filter.topic) &&
+  (filter.reason === undefined || letter.reason === filter.reason) &&
+  (filter.partition === undefined || letter.partition === filter.partition) &&
+  (filter.offset === undefined || letter.offset === filter.offset) &&
+  (filter.sinceMs === undefined || letter.at >= filter.sinceMs);

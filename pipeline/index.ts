@@ -1,0 +1,12 @@
+/** The stream roles: state folds, learn learns, record keeps; and the care of the log. */
+export { SILENT } from './role.ts';
+export type { Logger, Role } from './role.ts';
+export { compileRewards, PLAIN_REWARDS } from './rewards/compile-rewards.ts';
+export type { Rewards } from './rewards/rewards.ts';
+export { createStateRole } from './state/state-role.ts';
+export type { StateProject, StateRole, StateRoleDeps } from './state/state-role.ts';
+export { TIMER_EVENT } from './state/timer-event.ts';
+export { listDeadLetters, replayDeadLetters } from './dead-letters/dead-letters.ts';
+export type { DeadLetterFilter } from './dead-letters/dead-letters.ts';
+export { createRetentionTask, REQUIRED_GROUPS } from './retention.ts';
+export type { RetentionDeps } from './retention.ts';

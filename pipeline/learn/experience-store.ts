@@ -1,0 +1,139 @@
+/** The learner's own join of decisions and rewards in LMDB, changed only together with its checkpoint: statistics and offsets never disagree. */
+import { mkdirSync } from 'node:fs';
+import { open } from 'lmdb';
+import type { RootDatabase } from 'lmdb';
+
+/** What one slot's rewards have come to, and what of it the learner has seen. */
+export interface LearnedRow {
+  readonly revision: number;
+  readonly target: number | null;
+  /** The target that the learner holds; null: it was never shown this slot. */
+  readonly learned: number | null;
+}
+
+/** One decision and its slots; the decision is missing when its reward came first. */
+export interface ExperienceRow {
+  readonly decisionId: string;
+  readonly decision: Buffer | null;
+  readonly customerKey: string | null;
+  /** By rank. */
+  readonly rows: ReadonlyMap<number, LearnedRow>;
+}
+
+export interface LearnCheckpoint {
+  /** Grows by one with each checkpoint; names the learners' files. */
+  readonly sequence: number;
+  readonly epoch: number;
+  /** Next offset by "topic/partition". */
+  readonly offsets: Readonly<Record<string, number>>;
+  /** One entry a learner: its file and what the role knows of it. */
+  readonly learners: readonly { readonly loop: string; readonly version: string; readonly file: string; readonly watermark: number; readonly experiences: number }[];
+}
+
+export interface ExperienceStore {
+  read(decisionId: string): ExperienceRow | null;
+  checkpoint(): LearnCheckpoint | null;
+  /** All or nothing, durable when resolved. Rows replace; erased customers' rows go. */
+  commit(change: { readonly rows: Iterable<ExperienceRow>; readonly erased: Iterable<string>; readonly checkpoint: LearnCheckpoint }): Promise<void>;
+  /** Every row with its decision, oldest decision first. */
+  scan(): Iterable<ExperienceRow>;
+  /** Decisions made before `timeMs` go. Returns how many. */
+  sweep(timeMs: number, limit: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+const ROW = 0x01;
+const BY_CUSTOMER = 0x02;
+const META = Buffer.of(0x03);
+const NO_KEY = '0'.repeat(32);
+
+export const openExperienceStore = ({ dir }: { readonly dir: string }): ExperienceStore => {
+  mkdirSync(dir, { recursive: true });
+  const db: RootDatabase<Buffer, Buffer> = open({ path: dir, keyEncoding: 'binary', encoding: 'binary', mapSize: 64 * 2 ** 30, maxReaders: 16 });
+  let closed = false;
+
+  const remove = (decisionId: string, customerKey: string): void => {
+    db.removeSync(rowKey(decisionId));
+    db.removeSync(customerIndexKey(customerKey, decisionId));
+  };
+  const range = (start: Buffer, end: Buffer, limit?: number) => db.getRange({ start, end, snapshot: false, ...(limit === undefined ? {} : { limit }) });
+
+  return {
+    read(decisionId) {
+      const value = db.get(rowKey(decisionId));
+      return value === undefined ? null : decodeRow(decisionId, Buffer.from(value));
+    },
+    checkpoint() {
+      const value = db.get(META);
+      return value === undefined ? null : (JSON.parse(value.toString('utf8')) as LearnCheckpoint);
+    },
+    async commit({ rows, erased, checkpoint }) {
+      db.transactionSync(() => {
+        for (const row of rows) {
+          db.putSync(rowKey(row.decisionId), encodeRow(row));
+          if (row.customerKey !== null) db.putSync(customerIndexKey(row.customerKey, row.decisionId), Buffer.alloc(0));
+        }
+        for (const customerKey of erased) {
+          const keys = [...range(customerIndexKey(customerKey, NO_KEY), customerIndexKey(customerKey, 'f'.repeat(32)))];
+          for (const { key } of keys) remove(key.subarray(17).toString('hex'), customerKey);
+        }
+        db.putSync(META, Buffer.from(JSON.stringify(checkpoint), 'utf8'));
+      });
+      await db.flushed;
+    },
+    *scan() {
+      for (const { key, value } of range(Buffer.of(ROW), Buffer.of(ROW + 1))) {
+        const row = decodeRow(key.subarray(1).toString('hex'), Buffer.from(value));
+        if (row.decision !== null) yield row;
+      }
+    },
+    sweep(timeMs, limit) {
+      const until = Math.max(0, timeMs).toString(16).padStart(12, '0') + '0'.repeat(20);
+      const old = [...range(Buffer.of(ROW), rowKey(until), limit)];
+      if (old.length > 0) {
+        db.transactionSync(() => {
+          for (const { key, value } of old) remove(key.subarray(1).toString('hex'), decodeRow('', Buffer.from(value)).customerKey ?? NO_KEY);
+        });
+      }
+      return Promise.resolve(old.length);
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      await db.flushed;
+      await db.close();
+    },
+  };
+};
+
+const rowKey = (decisionId: string): Buffer => Buffer.concat([Buffer.of(ROW), Buffer.from(decisionId, 'hex')]);
+const customerIndexKey = (customerKey: string, decisionId: string): Buffer =>
+  Buffer.concat([Buffer.of(BY_CUSTOMER), Buffer.from(customerKey, 'hex'), Buffer.from(decisionId, 'hex')]);
+
+const SLOT = 21;
+
+const encodeRow = ({ rows, decision, customerKey }: ExperienceRow): Buffer => {
+  const out = Buffer.alloc(17 + rows.size * SLOT + (decision?.length ?? 0));
+  out.write(customerKey ?? NO_KEY, 0, 'hex');
+  let at = out.writeUInt8(rows.size, 16);
+  for (const [rank, row] of rows) {
+    at = out.writeUInt8(rank, at);
+    at = out.writeUInt32BE(row.revision, at);
+    at = out.writeDoubleBE(row.target ?? NaN, at);
+    at = out.writeDoubleBE(row.learned ?? NaN, at);
+  }
+  decision?.copy(out, at);
+  return out;
+};
+
+const decodeRow = (decisionId: string, value: Buffer): ExperienceRow => {
+  const rows = new Map<number, LearnedRow>();
+  const slots = value.readUInt8(16);
+  const orNull = (number: number): number | null => (Number.isNaN(number) ? null : number);
+  for (let i = 0, at = 17; i < slots; i++, at += SLOT) {
+    rows.set(value.readUInt8(at), { revision: value.readUInt32BE(at + 1), target: orNull(value.readDoubleBE(at + 5)), learned: orNull(value.readDoubleBE(at + 13)) });
+  }
+  const decision = value.subarray(17 + slots * SLOT);
+  const customerKey = value.toString('hex', 0, 16);
+  return { decisionId, rows, decision: decision.length === 0 ? null : decision, customerKey: customerKey === NO_KEY ? null : customerKey };
+};

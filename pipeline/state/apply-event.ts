@@ -1,0 +1,54 @@
+/** An event is folded into features and attributes; where it names an action that was decided, it is that decision's outcome. */
+import { foldEvent, hasSeen, rememberId } from '#feature-store';
+import { deadLetter, drop, ok } from '../steps.ts';
+import type { StepResult } from '../steps.ts';
+import type { RecogniseRule } from '../rewards/rewards.ts';
+import { attributeToItem } from './apply-outcome.ts';
+import type { CustomerWork, Source } from './customer-work.ts';
+import type { EventInput } from './input.ts';
+
+type EventData = Readonly<Record<string, unknown>>;
+const NO_DATA: EventData = Object.freeze({});
+
+export const applyEvent = (work: CustomerWork, { event }: EventInput, source: Source): StepResult<null> => {
+  const identity = `event:${event.source}/${event.id}`;
+  if (hasSeen(work.state, identity)) return drop('duplicate');
+  const { featureSet, rewards } = work.facts;
+  const folds = featureSet.plans.has(event.type);
+  const rules = rewards.recognise.get(event.type);
+  if (folds || rules !== undefined) {
+    const data = parseData(event.data);
+    if (data === null) return deadLetter('event.data', `data of ${event.type} ${event.id} is not a JSON object`);
+    if (folds) foldEvent(work.state, event, data);
+    if (rules !== undefined) for (const rule of rules) recognise(work, rule, data, event.time, source);
+  }
+  rememberId(work.state, identity, event.receivedAt);
+  return ok(null);
+};
+
+/** The newest open decision that offered this action wins: one order is one outcome. */
+const recognise = (work: CustomerWork, rule: RecogniseRule, data: EventData, occurredAtMs: number, source: Source): void => {
+  const actionId = data[rule.actionField];
+  const amount = rule.amountField === null ? null : data[rule.amountField];
+  if (typeof actionId !== 'string') return;
+  const { pending } = work.state;
+  for (let i = pending.length - 1; i >= 0; i--) {
+    const decision = pending[i]!;
+    if (decision.loop !== '' || decision.decidedAtMs > occurredAtMs || decision.decidedAtMs + rule.withinMs < occurredAtMs) continue;
+    const item = decision.items.find((candidate) => candidate.actionId === actionId);
+    if (item === undefined) continue;
+    const fact = { outcome: rule.outcome, amount: typeof amount === 'number' ? amount : null, reward: null, occurredAtMs };
+    attributeToItem(work, decision, item, fact, { kind: 'recognised', occurredAtMs, source });
+    return;
+  }
+};
+
+const parseData = (text: string): EventData | null => {
+  if (text === '{}') return NO_DATA;
+  try {
+    const data: unknown = JSON.parse(text);
+    return typeof data === 'object' && data !== null && !Array.isArray(data) ? (data as EventData) : null;
+  } catch {
+    return null;
+  }
+};

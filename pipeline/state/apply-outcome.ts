@@ -1,0 +1,49 @@
+/** An outcome meets its decision: target and worth, pair counters, contacts, and a reward that says so. */
+import { addContact, countPair, findPending, hasSeen, rememberId } from '#feature-store';
+import type { PendingDecision, PendingItem } from '#feature-store';
+import type { DecisionId, Outcome } from '#contracts';
+import { attribute, ruleOf } from '../rewards/attribute.ts';
+import type { OutcomeFact } from '../rewards/attribute.ts';
+import { deadLetter, drop, ok } from '../steps.ts';
+import type { StepResult } from '../steps.ts';
+import { emitReward } from './customer-work.ts';
+import type { Cause, CustomerWork, Source } from './customer-work.ts';
+
+export const applyOutcome = (work: CustomerWork, decisionId: DecisionId, outcome: Outcome, source: Source): StepResult<null> => {
+  const identity = `outcome:${decisionId}/${outcome.outcomeId}`;
+  if (hasSeen(work.state, identity)) return drop('duplicate');
+  const decision = findPending(work.state, decisionId);
+  if (decision === undefined) return deadLetter('outcome.late', `decision ${decisionId} has matured: its window closed before ${outcome.outcome} came`);
+  const item = decision.items.find(({ actionId }) => actionId === outcome.actionId);
+  if (item === undefined) return deadLetter('outcome.action', `decision ${decisionId} chose no action ${outcome.actionId}`);
+  const fact: OutcomeFact = { outcome: outcome.outcome, amount: outcome.amount, reward: outcome.reward, occurredAtMs: outcome.occurredAt };
+  if (ruleOf(work.facts.rewards, fact) === null) {
+    return deadLetter('outcome.unknown', `rewards.yaml names no outcome ${outcome.outcome}, and it carries no reward of its own`);
+  }
+  rememberId(work.state, identity, outcome.receivedAt);
+  attributeToItem(work, decision, item, fact, { kind: 'outcome', occurredAtMs: outcome.occurredAt, source });
+  return ok(null);
+};
+
+/** Says nothing when nothing changed: a second click adds no reward. */
+export const attributeToItem = (work: CustomerWork, decision: PendingDecision, item: PendingItem, fact: OutcomeFact, cause: Cause): void => {
+  const { rewards } = work.facts;
+  const before = { shown: item.shown, target: item.target, worth: item.reward ?? 0, outcome: item.outcome ?? '', outcomeAtMs: item.outcomeAtMs, amount: item.amount };
+  const after = attribute(rewards, { value: item.value, own: decision.loop !== '' }, before, fact);
+  const rule = ruleOf(rewards, fact)!;
+  item.shown = after.shown;
+  item.target = after.target;
+  item.reward = after.worth;
+  item.outcome = after.outcome === '' ? null : after.outcome;
+  item.outcomeAtMs = after.outcomeAtMs;
+  item.amount = after.amount;
+
+  const shown = after.shown && !before.shown;
+  const accepted = rule.target === 1 && !((before.target ?? 0) > 0);
+  if (shown) addContact(work.state, { atMs: cause.occurredAtMs, channel: decision.channel, direction: decision.direction, actionId: item.actionId });
+  if (shown || accepted || rule.rejects) {
+    countPair(work.state, item.actionId, { shown: shown ? 1 : 0, accepted: accepted ? 1 : 0, rejected: rule.rejects ? 1 : 0, atMs: cause.occurredAtMs });
+  }
+  const changed = shown || after.target !== before.target || after.worth !== before.worth || after.outcome !== before.outcome || after.amount !== before.amount;
+  if (changed) emitReward(work, decision, item, cause);
+};

@@ -1,0 +1,116 @@
+/** Folds one customer's records of a batch, in order, into the state as stored; pure, so that a refused commit can fold again. */
+import { STATE_INPUTS, TOPICS, outcomeCodec } from '#contracts';
+import type { CustomerKey, DecisionId } from '#contracts';
+import type { LogRecord } from '#event-log';
+import { decodeState, emptyState, recordKindOf } from '#feature-store';
+import { deadLetter } from '../steps.ts';
+import type { StepResult } from '../steps.ts';
+import { applyInput } from './apply-input.ts';
+import type { StateFacts } from './context.ts';
+import type { CustomerWork } from './customer-work.ts';
+import type { OutcomeInput, StateInput } from './input.ts';
+import type { WaitingOutcome } from './waiting.ts';
+
+const OUTCOMES = STATE_INPUTS.indexOf(TOPICS.outcomes);
+
+export interface FoldOptions {
+  readonly key: CustomerKey;
+  readonly facts: StateFacts;
+  /** Of the log; a state of another epoch forgets its positions. */
+  readonly epoch: number;
+  readonly stored: Buffer | null;
+  readonly inputs: readonly StateInput[];
+  /** Outcomes that came before their decision, by its id. */
+  readonly waiting: ReadonlyMap<DecisionId, readonly WaitingOutcome[]>;
+  readonly onResult: (input: StateInput, result: StepResult<null>) => void;
+}
+
+export interface Folded {
+  readonly work: CustomerWork;
+  /** Records that count from now on; 0: all of them were in the state already. */
+  readonly applied: number;
+}
+
+/**
+ * A record at or below the state's position was applied before. A record that makes a step throw is left out, and the others are
+ * folded again from the start: half a step never reaches a state.
+ */
+export const foldCustomer = (options: FoldOptions): Folded => {
+  const poison = new Map<StateInput, StepResult<null>>();
+  for (;;) {
+    const results: [StateInput, StepResult<null>][] = [];
+    const thrown = foldOnce(options, poison, results);
+    if ('folded' in thrown) {
+      for (const [input, result] of results) options.onResult(input, result);
+      return thrown.folded;
+    }
+    poison.set(thrown.input, deadLetter('record.failed', `${thrown.input.kind}: ${(thrown.error as Error).message}`));
+  }
+};
+
+type Attempt = { readonly folded: Folded } | { readonly input: StateInput; readonly error: unknown };
+
+const foldOnce = (options: FoldOptions, poison: ReadonlyMap<StateInput, StepResult<null>>, results: [StateInput, StepResult<null>][]): Attempt => {
+  const { key, facts, epoch, stored, inputs, waiting } = options;
+  const state = stored !== null && recordKindOf(stored) === 'state' ? decodeState(stored, facts.featureSet) : emptyState(facts.featureSet);
+  if (state.epoch !== epoch) {
+    state.epoch = epoch;
+    state.positions.fill(-1);
+  }
+  const work: CustomerWork = { key, facts, state, links: new Map(), rewards: [] };
+  const decided = new Set<DecisionId>();
+  const early: OutcomeInput[] = [];
+  const ahead = new Set(inputs.flatMap((input) => (input.kind === 'decision' ? [input.decisionId] : [])));
+  let applied = 0;
+
+  const apply = (input: StateInput): void => {
+    results.push([input, poison.get(input) ?? applyInput(work, input)]);
+  };
+  let current = inputs[0]!;
+  try {
+    for (const input of inputs) {
+      current = input;
+      const { offset } = input.record;
+      if (offset <= state.positions[input.topicIndex]!) continue;
+      state.positions[input.topicIndex] = offset;
+      applied++;
+      if (input.kind === 'outcome' && ahead.has(input.decisionId) && !decided.has(input.decisionId)) {
+        early.push(input);
+        continue;
+      }
+      apply(input);
+      if (input.kind !== 'decision') continue;
+      decided.add(input.decisionId);
+      const late = [...(waiting.get(input.decisionId) ?? []).map((outcome) => outcomeInput(input, outcome)), ...early.filter((o) => o.decisionId === input.decisionId)];
+      for (const outcome of late) {
+        current = outcome;
+        if (outcome.record.offset > state.positions[OUTCOMES]!) state.positions[OUTCOMES] = outcome.record.offset;
+        apply(outcome);
+      }
+    }
+    for (const outcome of early) {
+      current = outcome;
+      if (!decided.has(outcome.decisionId)) apply(outcome);
+    }
+  } catch (error) {
+    if (poison.has(current) || isOfState(error)) throw error;
+    return { input: current, error };
+  }
+  state.nextTimerMs = state.pending.reduce<number | null>((first, { matureAtMs }) => (first === null || matureAtMs < first ? matureAtMs : first), null);
+  return { folded: { work, applied } };
+};
+
+/** One object a waiting outcome, whatever the attempt: poison is remembered by it. */
+const revived = new WeakMap<WaitingOutcome, OutcomeInput>();
+const outcomeInput = ({ decisionId, record: { partition } }: { decisionId: DecisionId; record: LogRecord }, waiting: WaitingOutcome): OutcomeInput => {
+  let input = revived.get(waiting);
+  if (input === undefined) {
+    const record: LogRecord = { topic: TOPICS.outcomes, partition, offset: waiting.offset, timestampMs: waiting.timestampMs, key: null, value: waiting.value };
+    input = { kind: 'outcome', record, topicIndex: OUTCOMES, decisionId, outcome: outcomeCodec.decode(waiting.value) };
+    revived.set(waiting, input);
+  }
+  return input;
+};
+
+/** The state itself cannot be read: no record is to blame. */
+const isOfState = (error: unknown): boolean => /^(state|feature-set)\./.test(String((error as { code?: unknown }).code ?? ''));

@@ -1,0 +1,43 @@
+/** What the state role reads, decoded: one variant a topic, and Attune's own timer events. */
+import type { Communication, CustomerKey, Decision, DecisionId, EventRecord, Outcome } from '#contracts';
+import type { LogRecord } from '#event-log';
+
+interface OfRecord {
+  readonly record: LogRecord;
+  /** Index of the record's topic in STATE_INPUTS, hence in the position vector. */
+  readonly topicIndex: number;
+}
+
+export interface EventInput extends OfRecord {
+  readonly kind: 'event';
+  readonly key: CustomerKey;
+  readonly event: EventRecord;
+}
+
+export interface TimerInput extends OfRecord {
+  readonly kind: 'timer';
+  /** Of a customer, or of a decision whose outcomes wait. */
+  readonly key: CustomerKey;
+  readonly dueMs: number;
+}
+
+export interface DecisionInput extends OfRecord {
+  readonly kind: 'decision';
+  readonly key: CustomerKey;
+  readonly decisionId: DecisionId;
+  readonly decision: Decision;
+}
+
+export interface OutcomeInput extends OfRecord {
+  readonly kind: 'outcome';
+  readonly decisionId: DecisionId;
+  readonly outcome: Outcome;
+}
+
+export interface CommunicationInput extends OfRecord {
+  readonly kind: 'communication';
+  readonly key: CustomerKey;
+  readonly communication: Communication;
+}
+
+export type StateInput = EventInput | TimerInput | DecisionInput | OutcomeInput | CommunicationInput;

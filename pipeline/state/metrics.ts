@@ -1,0 +1,47 @@
+/** What the state role counts. */
+export interface StateMetrics {
+  records: number;
+  events: number;
+  decisions: number;
+  outcomes: number;
+  timers: number;
+  communications: number;
+  /** Known by identity. */
+  duplicates: number;
+  /** Known by position. */
+  skipped: number;
+  dropped: number;
+  deadLetters: number;
+  /** Outcomes that came before their decision. */
+  waiting: number;
+  rewards: number;
+  commits: number;
+  /** Commits that met another vector than the one read. */
+  refused: number;
+  timersFired: number;
+  erasures: number;
+  failures: number;
+  /** From the log's taking of the last record to its commit, ms. */
+  lagMs: number;
+}
+
+export const createStateMetrics = (): StateMetrics => ({
+  records: 0,
+  events: 0,
+  decisions: 0,
+  outcomes: 0,
+  timers: 0,
+  communications: 0,
+  duplicates: 0,
+  skipped: 0,
+  dropped: 0,
+  deadLetters: 0,
+  waiting: 0,
+  rewards: 0,
+  commits: 0,
+  refused: 0,
+  timersFired: 0,
+  erasures: 0,
+  failures: 0,
+  lagMs: 0,
+});

@@ -1,0 +1,239 @@
+/** One batch of a partition: who is concerned, what stands there, what follows; outputs first, then the commit. */
+import { TOPICS, customerKeyOfDecision, customerKeyToBytes, deadLetterCodec, decisionIdToBytes, rewardCodec } from '#contracts';
+import type { Clock, CustomerKey, DecisionId } from '#contracts';
+import type { AppendRecord, EventLog, LogRecord } from '#event-log';
+import { decodeLink, encodeLink, encodeState, loadFeatureSet, positionPrefixOf, recordKindOf } from '#feature-store';
+import type { FeatureStore, StateCommit, StateWrite } from '#feature-store';
+import type { StepResult } from '../steps.ts';
+import type { StateFacts } from './context.ts';
+import { decodeStep } from './decode-step.ts';
+import { foldCustomer } from './fold-customer.ts';
+import type { Folded } from './fold-customer.ts';
+import type { OutcomeInput, StateInput, TimerInput } from './input.ts';
+import type { StateMetrics } from './metrics.ts';
+import { WAIT_MS, packWaiting, unpackWaiting, waitsUntil } from './waiting.ts';
+import type { WaitingOutcome } from './waiting.ts';
+
+export interface BatchDeps {
+  readonly log: EventLog;
+  readonly store: FeatureStore;
+  readonly facts: () => StateFacts;
+  readonly clock: Clock;
+  readonly metrics: StateMetrics;
+  /** When the customer was erased, ms since 1970 UTC; records that the log took until then are skipped. */
+  readonly erasedAt: (key: CustomerKey) => number | undefined;
+  /** A rebuild: states are folded, nothing is emitted (law 4). */
+  readonly silent: boolean;
+  /** Between append and commit; faults are injected here. */
+  readonly beforeCommit?: (() => Promise<void>) | undefined;
+}
+
+interface Plan {
+  readonly outputs: AppendRecord[];
+  readonly commits: StateCommit[];
+  /** What to do again when the commit of the same place is refused. */
+  readonly inputs: StateInput[][];
+}
+
+const MAX_ROUNDS = 20;
+
+export const processBatch = async (deps: BatchDeps, partition: number, records: readonly LogRecord[]): Promise<void> => {
+  const { metrics } = deps;
+  const letters: AppendRecord[] = [];
+  let inputs: StateInput[] = [];
+  for (const record of records) {
+    metrics.records++;
+    const result = decodeStep(record);
+    if (result.kind === 'ok') inputs.push(result.value);
+    else if (result.kind === 'deadLetter') letters.push(letterOf(deps, record, result.reason, result.message));
+  }
+  inputs = inputs.filter((input) => !isErased(deps, input));
+  for (let round = 0; inputs.length > 0 || letters.length > 0; round++) {
+    if (round === MAX_ROUNDS) throw new Error(`state: commits of partition ${partition} were refused ${round} times; is another writer at work?`);
+    const plan = await planOf(deps, partition, inputs);
+    const outputs = [...letters.splice(0), ...plan.outputs];
+    if (!deps.silent && outputs.length > 0) await deps.log.append(outputs);
+    await deps.beforeCommit?.();
+    const results = await deps.store.states.commit(plan.commits);
+    inputs = results.flatMap((result, i) => (result === 'refused' ? plan.inputs[i]! : []));
+    metrics.commits += results.length;
+    if (inputs.length > 0) metrics.refused += results.filter((result) => result === 'refused').length;
+  }
+  const last = records.at(-1);
+  if (last !== undefined) metrics.lagMs = Math.max(0, deps.clock() - last.timestampMs);
+};
+
+const isErased = (deps: BatchDeps, input: StateInput): boolean => {
+  if (input.kind === 'outcome') return false;
+  const erasedAt = deps.erasedAt(input.key);
+  return erasedAt !== undefined && input.record.timestampMs <= erasedAt;
+};
+
+/** What is stored under every id that the batch names, and who answers for each record. */
+const planOf = async (deps: BatchDeps, partition: number, inputs: readonly StateInput[]): Promise<Plan> => {
+  const ids = [...new Set(inputs.flatMap((input) => (input.kind === 'decision' || input.kind === 'outcome' ? [input.decisionId] : [])))];
+  const atIds = new Map<DecisionId, Buffer | null>();
+  const found = ids.length === 0 ? [] : await deps.store.states.readMany(ids.map((id) => ({ key: decisionIdToBytes(id), shard: partition })));
+  ids.forEach((id, i) => atIds.set(id, found[i]!));
+
+  const customers = new Map<CustomerKey, StateInput[]>();
+  const unknown = new Map<DecisionId, OutcomeInput[]>();
+  const decided = new Map(inputs.flatMap((input) => (input.kind === 'decision' ? [[input.decisionId, input.key] as const] : [])));
+  for (const input of inputs) {
+    const key = input.kind === 'outcome' ? (decided.get(input.decisionId) ?? customerAt(input.decisionId, atIds.get(input.decisionId)!)) : input.key;
+    if (key !== null) append(customers, key, input);
+    else append(unknown, (input as OutcomeInput).decisionId, input as OutcomeInput);
+  }
+
+  const keys = [...customers.keys()];
+  const stored = await deps.store.states.readMany(keys.map((key) => ({ key: customerKeyToBytes(key), shard: partition })));
+  const waiting = new Map<DecisionId, readonly WaitingOutcome[]>();
+  for (const [id, value] of atIds) if (value !== null && recordKindOf(value) === 'waiting') waiting.set(id, unpackWaiting(value)!);
+
+  const plan: Plan = { outputs: [], commits: [], inputs: [] };
+  const touched = new Set<string>();
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    const value = stored[i]!;
+    const own = customers.get(key)!;
+    touched.add(key);
+    const kind = value === null ? 'none' : recordKindOf(value);
+    if (kind === 'state' || own.some((input) => input.kind !== 'timer')) await planCustomer(deps, plan, { partition, key, value, inputs: own, waiting });
+    else planTimerOfDecision(deps, plan, partition, key, value, own as TimerInput[]);
+  }
+  for (const [id, outcomes] of unknown) {
+    // A timer of the same key was planned above: what waits is read again in the next round.
+    if (touched.has(customerKeyOfDecision(id))) continue;
+    planWaiting(plan, partition, id, atIds.get(id)!, outcomes);
+    deps.metrics.waiting += outcomes.length;
+  }
+  return plan;
+};
+
+/** Null: nothing leads from this decision to a customer. */
+const customerAt = (id: DecisionId, value: Buffer | null): CustomerKey | null => {
+  if (value === null) return null;
+  return recordKindOf(value) === 'state' ? customerKeyOfDecision(id) : decodeLink(value);
+};
+
+const append = <K, V>(map: Map<K, V[]>, key: K, value: V): void => {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+};
+
+interface CustomerPart {
+  readonly partition: number;
+  readonly key: CustomerKey;
+  readonly value: Buffer | null;
+  readonly inputs: StateInput[];
+  readonly waiting: ReadonlyMap<DecisionId, readonly WaitingOutcome[]>;
+}
+
+const planCustomer = async (deps: BatchDeps, plan: Plan, { partition, key, value, inputs, waiting }: CustomerPart): Promise<void> => {
+  const facts = deps.facts();
+  const letters: AppendRecord[] = [];
+  const onResult = (input: StateInput, result: StepResult<null>): void => {
+    count(deps.metrics, input, result);
+    if (result.kind === 'deadLetter') letters.push(letterOf(deps, input.record, result.reason, result.message));
+  };
+  const fold = (): Folded => foldCustomer({ key, facts, epoch: deps.log.epoch, stored: value, inputs, waiting, onResult });
+  const { work, applied } = await withFeatureSets(deps, facts, fold);
+  deps.metrics.skipped += inputs.length - applied;
+  if (applied === 0) return;
+
+  const { state } = work;
+  const isState = value !== null && recordKindOf(value) === 'state';
+  const companions: StateWrite[] = [...work.links].map(([id, there]) => ({ key: decisionIdToBytes(id), value: there ? encodeLink(key) : null }));
+  // A subject that was only one decision ends with it.
+  const ended = state.pending.length === 0 && inputs.some((input) => input.kind === 'timer') && work.rewards.some((reward) => customerKeyToBytes(key).equals(reward.decisionId));
+  plan.outputs.push(...letters);
+  for (const reward of work.rewards) {
+    deps.metrics.rewards++;
+    plan.outputs.push({ topic: TOPICS.rewards, shard: partition, value: rewardCodec.encode(reward) });
+  }
+  plan.commits.push({
+    key: customerKeyToBytes(key),
+    shard: partition,
+    value: ended ? null : encodeState(state, deps.clock()),
+    expected: isState ? positionPrefixOf(value) : value,
+    companions,
+    timer: { from: isState ? timerOf(value) : null, to: ended ? null : state.nextTimerMs },
+  });
+  plan.inputs.push(inputs);
+};
+
+/** A state written with definitions that this process has not met: they are kept by hash. */
+const withFeatureSets = async (deps: BatchDeps, facts: StateFacts, fold: () => Folded): Promise<Folded> => {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return fold();
+    } catch (error) {
+      const fingerprint = (error as { code?: string }).code === 'feature-set.unknown' ? /[0-9a-f]{16}/.exec((error as Error).message)?.[0] : undefined;
+      if (fingerprint === undefined || attempt > 0) throw error;
+      if ((await loadFeatureSet(deps.store.blobs, facts.featureSet, fingerprint)) === null) throw error;
+    }
+  }
+};
+
+/** After the position vector, version and fingerprint (feature-store/state/codec.ts). */
+const timerOf = (value: Buffer): number | null => {
+  const dueMs = value.readUIntBE(positionPrefixOf(value)!.length + 9, 6);
+  return dueMs === 0 ? null : dueMs;
+};
+
+/** A timer under a decision id: outcomes have waited long enough, or their decision came and the timer is left over. */
+const planTimerOfDecision = (deps: BatchDeps, plan: Plan, partition: number, key: CustomerKey, value: Buffer | null, timers: TimerInput[]): void => {
+  const from = timers[0]!.dueMs;
+  const dueMs = Math.max(...timers.map((timer) => timer.dueMs));
+  const outcomes = value === null ? null : unpackWaiting(value);
+  const rest = outcomes?.filter(({ timestampMs }) => timestampMs + WAIT_MS > dueMs) ?? [];
+  for (const outcome of outcomes ?? []) {
+    if (rest.includes(outcome)) continue;
+    deps.metrics.deadLetters++;
+    const record = { topic: TOPICS.outcomes, partition, offset: outcome.offset, value: outcome.value };
+    plan.outputs.push(letterOf(deps, record, 'outcome.no-decision', 'no decision with this id came within an hour, or it has matured'));
+  }
+  const next = rest.length > 0 ? packWaiting(rest) : null;
+  plan.commits.push({
+    key: customerKeyToBytes(key),
+    shard: partition,
+    value: outcomes === null ? value : next,
+    expected: value,
+    companions: [],
+    timer: { from: outcomes === null ? from : waitsUntil(outcomes), to: outcomes === null ? null : waitsUntil(rest) },
+  });
+  plan.inputs.push(timers);
+};
+
+/** The same outcome read twice waits once: its offset says so. */
+const planWaiting = (plan: Plan, partition: number, id: DecisionId, value: Buffer | null, inputs: OutcomeInput[]): void => {
+  const before = value === null ? [] : (unpackWaiting(value) ?? []);
+  const known = new Set(before.map(({ offset }) => offset));
+  const after = [...before, ...inputs.filter(({ record }) => !known.has(record.offset)).map(({ record }) => record)];
+  if (after.length === before.length) return;
+  plan.commits.push({
+    key: decisionIdToBytes(id),
+    shard: partition,
+    value: packWaiting(after),
+    expected: value,
+    companions: [],
+    timer: { from: waitsUntil(before), to: waitsUntil(after) },
+  });
+  plan.inputs.push(inputs);
+};
+
+const letterOf = (deps: BatchDeps, record: Pick<LogRecord, 'topic' | 'partition' | 'offset' | 'value'>, reason: string, message: string): AppendRecord => ({
+  topic: TOPICS.deadLetters,
+  shard: record.partition,
+  value: deadLetterCodec.encode({ topic: record.topic, partition: record.partition, offset: record.offset, reason, message, payload: record.value, at: deps.clock() }),
+});
+
+const count = (metrics: StateMetrics, input: StateInput, result: StepResult<null>): void => {
+  if (result.kind === 'ok') metrics[APPLIED[input.kind]]++;
+  else if (result.kind === 'deadLetter') metrics.deadLetters++;
+  else if (result.reason === 'duplicate') metrics.duplicates++;
+  else metrics.dropped++;
+};
+
+const APPLIED = { event: 'events', decision: 'decisions', outcome: 'outcomes', timer: 'timers', communication: 'communications' } as const;

@@ -1,0 +1,167 @@
+/** The role that owns customers: it alone folds, attributes and commits their state. */
+import { STATE_INPUTS, TOPICS, customerKeyFromBytes, customerKeyOfDecision, customerKeyToBytes, decisionIdToBytes, erasureCodec } from '#contracts';
+import type { Clock, CustomerKey } from '#contracts';
+import type { Consumer, EventLog, Follower } from '#event-log';
+import { decodeState, loadFeatureSet, fingerprintOf, positionPrefixOf, publishFeatureSet, recordKindOf } from '#feature-store';
+import type { FeatureSet, FeatureStore } from '#feature-store';
+import type { Rewards } from '../rewards/rewards.ts';
+import type { Logger, Role } from '../role.ts';
+import type { StateFacts } from './context.ts';
+import { createStateMetrics } from './metrics.ts';
+import type { StateMetrics } from './metrics.ts';
+import { processBatch } from './process-batch.ts';
+import { timerEvent } from './timer-event.ts';
+
+/** The parts of a project that state needs. */
+export interface StateProject {
+  readonly featureSet: FeatureSet;
+  readonly rewards: Rewards;
+  /** The catalog's group of an action, null when the catalog does not name it. */
+  readonly actionGroup: (actionId: string) => string | null;
+}
+
+export interface StateRoleDeps {
+  readonly log: EventLog;
+  readonly store: FeatureStore;
+  readonly project: StateProject;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Default 'state'. A rebuild into an empty store takes a group of its own, and is silent. */
+  readonly group?: string;
+  /** Folds and emits nothing: no rewards, no dead letters, no timer events. */
+  readonly silent?: boolean;
+  /** Default 250. */
+  readonly timerPollMs?: number;
+  /** Upper bound of records in a batch. Default 2,000. */
+  readonly maxRecords?: number;
+  /** Between the append of outputs and the commit: for fault tests. */
+  readonly beforeCommit?: () => Promise<void>;
+}
+
+export interface StateRole extends Role {
+  readonly counters: StateMetrics;
+  /** A reloaded project, from the next batch on. */
+  replaceProject(project: StateProject): Promise<void>;
+}
+
+export const createStateRole = (deps: StateRoleDeps): StateRole => {
+  const { log, store, clock, logger, group = 'state', silent = false, timerPollMs = 250, maxRecords = 2_000 } = deps;
+  const metrics = createStateMetrics();
+  const erased = new Map<CustomerKey, number>();
+  const turns = createTurns();
+  let facts: StateFacts = deps.project;
+  let consumer: Consumer | undefined;
+  let eraser: Consumer | undefined;
+  let follower: Follower | undefined;
+  let poll: NodeJS.Timeout | undefined;
+  let polling: Promise<void> = Promise.resolve();
+  const fired = new Map<string, number>();
+
+  const batchDeps = { log, store, facts: () => facts, clock, metrics, erasedAt: (key: CustomerKey) => erased.get(key), silent, beforeCommit: deps.beforeCommit };
+
+  const fireTimers = async (): Promise<void> => {
+    const nowMs = clock();
+    for (const [timer, atMs] of fired) if (atMs < nowMs - 60_000) fired.delete(timer);
+    for (let partition = 0; partition < log.partitions; partition++) {
+      const due = (await store.timers.due(partition, nowMs, 1_000)).filter(({ key, dueMs }) => !fired.has(`${key.toString('hex')}-${dueMs}`));
+      if (due.length === 0) continue;
+      await log.append(due.map((timer) => timerEvent(timer, partition, nowMs)));
+      for (const { key, dueMs } of due) fired.set(`${key.toString('hex')}-${dueMs}`, nowMs);
+      metrics.timersFired += due.length;
+    }
+  };
+
+  const erase = async (key: CustomerKey, partition: number): Promise<void> => {
+    for (;;) {
+      const value = await store.states.read(customerKeyToBytes(key), partition);
+      if (value === null || recordKindOf(value) !== 'state') return;
+      await loadFeatureSet(store.blobs, facts.featureSet, fingerprintOf(value));
+      const state = decodeState(value, facts.featureSet);
+      const links = state.pending.filter(({ decisionId }) => customerKeyOfDecision(decisionId) !== key);
+      const [result] = await store.states.commit([
+        {
+          key: customerKeyToBytes(key),
+          shard: partition,
+          value: null,
+          expected: positionPrefixOf(value),
+          companions: links.map(({ decisionId }) => ({ key: decisionIdToBytes(decisionId), value: null })),
+          timer: { from: state.nextTimerMs, to: null },
+        },
+      ]);
+      if (result === 'committed') break;
+    }
+    metrics.erasures++;
+  };
+
+  const failed = (error: unknown, what: string): void => {
+    metrics.failures++;
+    logger.error({ err: error }, what);
+  };
+
+  return {
+    name: 'state',
+    counters: metrics,
+    metrics: () => ({ ...metrics }),
+    async replaceProject(project) {
+      await publishFeatureSet(store.blobs, project.featureSet);
+      project.featureSet.others.set(facts.featureSet.fingerprint, facts.featureSet);
+      for (const [fingerprint, set] of facts.featureSet.others) if (fingerprint !== project.featureSet.fingerprint) project.featureSet.others.set(fingerprint, set);
+      facts = project;
+    },
+    async start() {
+      if (consumer !== undefined) return;
+      await publishFeatureSet(store.blobs, facts.featureSet);
+      follower = log.follow([TOPICS.erasures], (record) => {
+        const { customerKey, erasedAt } = erasureCodec.decode(record.value);
+        const key = customerKeyFromBytes(customerKey);
+        erased.set(key, Math.max(erasedAt, erased.get(key) ?? 0));
+      });
+      await follower.caughtUp;
+      // Done once each, by a group's offsets: what the customer does afterwards makes a new state, which a restart must not delete.
+      eraser = log.consume({
+        group: `${group}-erasures`,
+        topics: [TOPICS.erasures],
+        onBatch: async ({ partition, records }) => {
+          for (const record of records) await turns.take(partition, () => erase(customerKeyFromBytes(erasureCodec.decode(record.value).customerKey), partition));
+        },
+        onError: (error) => failed(error, 'an erasure failed; it comes again'),
+      });
+      consumer = log.consume({
+        group,
+        topics: STATE_INPUTS,
+        maxRecords,
+        onBatch: ({ partition, records }) => turns.take(partition, () => processBatch(batchDeps, partition, records)),
+        onError: (error) => failed(error, 'a batch of state failed; it comes again'),
+      });
+      if (!silent) {
+        poll = setInterval(() => {
+          polling = polling.then(fireTimers).catch((error: unknown) => failed(error, 'due timers could not be appended'));
+        }, timerPollMs);
+      }
+    },
+    async stop() {
+      clearInterval(poll);
+      await polling;
+      await consumer?.stop();
+      await eraser?.stop();
+      await follower?.stop();
+      await turns.done();
+      consumer = undefined;
+    },
+  };
+};
+
+/** One at a time within a partition: a batch and an erasure never interleave. */
+const createTurns = () => {
+  const last = new Map<number, Promise<unknown>>();
+  return {
+    take<T>(partition: number, work: () => Promise<T>): Promise<T> {
+      const turn = (last.get(partition) ?? Promise.resolve()).then(work, work);
+      last.set(partition, turn.catch(() => {}));
+      return turn;
+    },
+    async done(): Promise<void> {
+      await Promise.all(last.values());
+    },
+  };
+};
