@@ -35,8 +35,8 @@ export type Verdict = Pick<
   'group' | 'allowNone' | 'modelVersion' | 'modelSnapshot' | 'stages' | 'scored' | 'propensities' | 'priorities' | 'gammas' | 'probabilities' | 'noneProbability'
 > & {
   readonly chosen: readonly Chosen[];
-  /** `state-unread`, `no-model`; empty when all was well. */
+  /** `features`, `model`; empty when all was well. */
   readonly degraded: readonly string[];
 };
 
-export const DEGRADED = Object.freeze({ stateUnread: 'state-unread', noModel: 'no-model' } as const);
+export const DEGRADED = Object.freeze({ stateUnread: 'features', noModel: 'model' } as const);
