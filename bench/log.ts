@@ -41,7 +41,7 @@ async function readAll(): Promise<{ records: number; microsecondsPerRecord: numb
   let records = 0;
   const startedAt = performance.now();
   for (let partition = 0; partition < log.partitions; partition += 1)
-    for (let offset = 0; ; ) {
+    for (let offset = 0; ;) {
       const batch = await log.read(TOPICS.events, partition, offset, 1_000);
       if (batch.length === 0) break;
       records += batch.length;
@@ -90,4 +90,6 @@ const consumedPerSecond = await consumeAll(read.records);
 const wake = await wakeLatencies();
 await log.close();
 rmSync(dir, { recursive: true });
-console.log(JSON.stringify({ bench: 'log', valueBytes: VALUE_BYTES, one, sixtyFour, batches, read, consumedPerSecond, appendToConsumer: wake }));
+console.log(
+  JSON.stringify({ bench: 'log', valueBytes: VALUE_BYTES, one, sixtyFour, batches, read, consumedPerSecond, appendToConsumer: wake }),
+);

@@ -41,7 +41,12 @@ export function describeEventLogContract(name: string, create: () => Promise<Log
 
     describe('append and read', () => {
       it('returns positions in the order given, growing within each topic and partition', async () => {
-        const positions = await log.append([record(events, 1, 'a'), record(outcomes, 1, 'b'), record(events, 1, 'c'), record(events, 2, 'd')]);
+        const positions = await log.append([
+          record(events, 1, 'a'),
+          record(outcomes, 1, 'b'),
+          record(events, 1, 'c'),
+          record(events, 2, 'd'),
+        ]);
         expect(positions.map(({ topic, partition }) => [topic, partition])).toEqual([
           [events, 1 % log.partitions],
           [outcomes, 1 % log.partitions],
@@ -118,9 +123,12 @@ export function describeEventLogContract(name: string, create: () => Promise<Log
 
       it('law: every acknowledged record is read once, in order, with timestamps that never fall, whoever appended it', async () => {
         const other = await open();
-        const calls = fc.array(fc.array(fc.record({ shard: fc.nat(0xffff), value: fc.uint8Array({ maxLength: 300 }) }), { maxLength: 40 }), {
-          maxLength: 20,
-        });
+        const calls = fc.array(
+          fc.array(fc.record({ shard: fc.nat(0xffff), value: fc.uint8Array({ maxLength: 300 }) }), { maxLength: 40 }),
+          {
+            maxLength: 20,
+          },
+        );
         await fc.assert(
           fc.asyncProperty(calls, async (batches) => {
             const positions = await Promise.all(

@@ -100,7 +100,11 @@ export interface EventLog {
   lag(group: string, topics: readonly Topic[]): Promise<number>;
 
   /** Drops records older than `maxAgeMs`, never past a required group's committed offset; compacts compacted topics. Returns how many went. */
-  retain(options: { nowMs: number; maxAgeMs: number; requiredGroups: readonly { group: string; topics: readonly Topic[] }[] }): Promise<number>;
+  retain(options: {
+    nowMs: number;
+    maxAgeMs: number;
+    requiredGroups: readonly { group: string; topics: readonly Topic[] }[];
+  }): Promise<number>;
 
   /** Waits for appends in hand. Safe to call twice. */
   close(): Promise<void>;

@@ -22,11 +22,16 @@ export class Bells {
     mkdirSync(dir, { recursive: true });
   }
 
+  /** Never throws: whoever misses a bell (a full disk, say) is woken by the poll. */
   ring(name: string): void {
-    let file = this.#files.get(name);
-    if (file === undefined) this.#files.set(name, (file = openSync(join(this.#dir, name), 'w')));
-    writeSync(file, ONE_BYTE, 0, 1, 0);
     this.#hear(name);
+    try {
+      let file = this.#files.get(name);
+      if (file === undefined) this.#files.set(name, (file = openSync(join(this.#dir, name), 'w')));
+      writeSync(file, ONE_BYTE, 0, 1, 0);
+    } catch {
+      return;
+    }
   }
 
   listen(listener: Listener): () => void {

@@ -67,7 +67,14 @@ export function pushRecords(chunk: Buffer, place: ChunkPlace, offset: number, li
     const valueAt = at + Math.max(keyBytes, 0);
     if (firstOffset + index >= offset) {
       const key = keyBytes < 0 ? null : chunk.subarray(at, valueAt);
-      records.push({ topic, partition, offset: firstOffset + index, timestampMs, key, value: chunk.subarray(valueAt, valueAt + valueBytes) });
+      records.push({
+        topic,
+        partition,
+        offset: firstOffset + index,
+        timestampMs,
+        key,
+        value: chunk.subarray(valueAt, valueAt + valueBytes),
+      });
     }
     at = valueAt + valueBytes;
   }

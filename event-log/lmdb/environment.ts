@@ -4,7 +4,7 @@ import { EngineUnavailable } from '#contracts';
 
 export type Env = RootDatabase<Buffer, Buffer>;
 
-const SWEEP_READERS_MS = 30_000;
+const SWEEP_READERS_MS = 10_000;
 
 export interface OpenedEnvironment {
   readonly env: Env;

@@ -46,7 +46,8 @@ export class Groups {
   async commit(member: Member, commits: readonly Commit[]): Promise<void> {
     await this.#env.transaction(() => {
       for (const { topic, partition, next } of commits)
-        if (this.#lease(member.group, partition)?.owner === member.id) this.#env.putSync(offsetKey(member.group, topic, partition), float64(next));
+        if (this.#lease(member.group, partition)?.owner === member.id)
+          this.#env.putSync(offsetKey(member.group, topic, partition), float64(next));
     });
   }
 

@@ -101,6 +101,7 @@ function open({ dir, partitions, now = Date.now, bootId = readBootId() }: OpenLm
       }),
     retain: async ({ nowMs, maxAgeMs, requiredGroups }) => {
       let removed = 0;
+      reading(() => records.env.readerCheck());
       for (const topic of ALL_TOPICS)
         for (const partition of everyPartition) {
           const needed = reading(() =>

@@ -62,7 +62,13 @@ export class Reader {
 
   /** The start of the newest chunk that begins at or before `offset`. */
   #chunkAt(topic: Topic, partition: number, offset: number): number | null {
-    const range = { start: recordKey(topic, partition, offset), end: recordKey(topic, partition, 0), reverse: true, limit: 1, inclusiveEnd: true };
+    const range = {
+      start: recordKey(topic, partition, offset),
+      end: recordKey(topic, partition, 0),
+      reverse: true,
+      limit: 1,
+      inclusiveEnd: true,
+    };
     for (const key of this.#env.getKeys(range)) return offsetOfKey(key);
     return null;
   }

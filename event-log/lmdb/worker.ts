@@ -64,7 +64,11 @@ async function openCursors(deps: WorkerDeps, partition: number, cancelled: Abort
   return [];
 }
 
-async function startOf({ reader, groups, options }: WorkerDeps, topic: ConsumeOptions['topics'][number], partition: number): Promise<number> {
+async function startOf(
+  { reader, groups, options }: WorkerDeps,
+  topic: ConsumeOptions['topics'][number],
+  partition: number,
+): Promise<number> {
   const own = await options.startAt?.(topic, partition);
   if (own !== null && own !== undefined) return own;
   groups.refresh();
