@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { AttuneError } from '#contracts';
-import { fault, faultOf } from './errors.ts';
+import { ClickHouseFault, fault, faultOf } from './errors.ts';
 import { parametersOf, refusalForReaders } from './readers-may.ts';
 
 export interface Statement {
@@ -115,7 +115,7 @@ export const openEngine = async (options: EngineOptions): Promise<Engine> => {
     read(statement) {
       const lane = readers.reduce((best, one) => (one.waiting < best.waiting ? one : best), readers[next++ % readers.length]!);
       return lane.exclusively(async (session) => {
-        const canonical = String((await session.query(`SELECT formatQuerySingleLine('${escape(statement.sql)}')`, 'RawBLOB')).bytes);
+        const canonical = await canonicalOf(session, statement.sql);
         const refusal = refusalForReaders(canonical);
         if (refusal !== null) throw fault(164, 'READONLY', refusal);
         const missing = parametersOf(canonical).find((name) => !(name in statement.params));
@@ -142,6 +142,16 @@ export const openEngine = async (options: EngineOptions): Promise<Engine> => {
       return closing;
     },
   };
+};
+
+const canonicalOf = async (session: LaneSession, sql: string): Promise<string> => {
+  try {
+    return String((await session.query(`SELECT formatQuerySingleLine('${escape(sql)}')`, 'RawBLOB')).bytes);
+  } catch (error) {
+    // The reader asked something else than what failed here.
+    const { clickhouseCode, message } = faultOf(error);
+    throw new ClickHouseFault(clickhouseCode, message.replace(/:? In scope SELECT formatQuerySingleLine\([^]*\)\. \(/, '. ('), { cause: error });
+  }
 };
 
 interface LaneSession {
