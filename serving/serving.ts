@@ -3,7 +3,6 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { createCustomerKey, type Clock } from '#contracts';
 import type { EventLog } from '#event-log';
 import type { FeatureStore } from '#feature-store';
-import { openScorer } from '#models';
 import { createAuthorise } from './auth/authorise.ts';
 import type { ApiKey } from './auth/api-keys.ts';
 import type { ServingContext } from './context.ts';
@@ -12,7 +11,7 @@ import { createSubjects } from './deciding/subject.ts';
 import { openCatalogHolder } from './holders/catalog-holder.ts';
 import { followControls } from './holders/controls-holder.ts';
 import { followErasures } from './holders/erasures-holder.ts';
-import { followModels, type OpenScorer } from './holders/models-holder.ts';
+import { followModels, type OpenVersion } from './holders/models-holder.ts';
 import { createHttpServer } from './http-server.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { addOpenApi } from './open-api.ts';
@@ -55,7 +54,7 @@ export interface ServingDeps {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly logger?: FastifyBaseLogger | null;
-  readonly openScorer?: OpenScorer;
+  readonly openVersion?: OpenVersion;
   readonly config?: Partial<ServingConfig>;
 }
 
@@ -87,17 +86,15 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     controlsVersion: () => controls.current().version,
   });
   const catalog = await openCatalogHolder({
-    log,
     store,
     dir: deps.catalogDir,
     watch: config.watchCatalog,
-    nowMs: clock,
     onReloaded: (version) => app.log.info({ catalogVersion: version }, 'the catalog was reloaded'),
     onFault: fault('catalog'),
   });
   const controls = followControls(log, fault('record'));
   const erasures = followErasures(log, fault('record'));
-  const models = followModels({ log, blobs: store.blobs, openScorer: deps.openScorer ?? openScorer, onFault: fault('model') });
+  const models = followModels({ log, blobs: store.blobs, openVersion: deps.openVersion ?? openVersionLazily, onFault: fault('model') });
   controls.onChange((control) => models.pin(control));
   const subjects = createSubjects(createCustomerKey(deps.idKey));
   erasures.onErased((key) => subjects.forget(key));
@@ -158,6 +155,9 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     close: () => (closing ??= close()),
   };
 };
+
+/** TensorFlow.js proves a version once; the process starts without it. */
+const openVersionLazily: OpenVersion = async (bytes) => (await import('#models')).openVersion(bytes);
 
 /** A fresh system's learner publishes its first model within seconds; priors serve if it does not. */
 const firstModel = async (there: () => boolean, patienceMs: number): Promise<void> => {

@@ -62,7 +62,7 @@ export const subjectOfDecision = (id: DecisionId, shard: number): Subject => {
 };
 
 /** 64 bits that depend on nothing but who asks and the request's own id, so that a retry makes the same decision. */
-export const entropyOfRequest = (key: CustomerKey, requestId: string): readonly [number, number] => [
-  hash32(`${key}:${requestId}`, 0x1d),
-  hash32(`${key}:${requestId}`, 0xe7),
+export const entropyOfRequest = (key: CustomerKey | null, requestId: string): readonly [number, number] => [
+  hash32(`${key ?? 'nobody'}:${requestId}`, 0x1d),
+  hash32(`${key ?? 'nobody'}:${requestId}`, 0xe7),
 ];

@@ -10,7 +10,9 @@ export const installErrorHandler = (app: FastifyInstance, onRefused: (status: nu
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const problem = problemOf(error);
     onRefused(problem.status);
-    if (problem.status >= 500) request.log.error({ err: error }, problem.detail);
+    // A 503 says that something outside is away; only a defect is worth a stack.
+    if (problem.status === 503) request.log.warn(problem.detail);
+    else if (problem.status >= 500) request.log.error({ err: error }, problem.detail);
     // Without a serializer of its own the route's 2xx schema cannot touch it.
     return reply.code(problem.status).header('content-type', PROBLEM_JSON).serializer(JSON.stringify).send(problem);
   });

@@ -1,9 +1,7 @@
 /** The catalog in force, reloaded without a restart; a bad one never replaces a good one. */
 import { watch, type FSWatcher } from 'node:fs';
-import { TOPICS, modelCodec, shardOf, type ModelRecord } from '#contracts';
 import { compileCatalog, type Catalog } from '#decisioning';
-import type { EventLog } from '#event-log';
-import { compileFeatures, type FeatureSet, type FeatureStore } from '#feature-store';
+import { compileFeatures, publishFeatureSet, type FeatureSet, type FeatureStore } from '#feature-store';
 import { compileEventTypes, loadProject, packProject, unpackProject, type EventTypes, type Project } from '#project';
 import { outcomeNamesOf } from './outcome-names.ts';
 
@@ -34,31 +32,26 @@ export interface CatalogHolder {
 }
 
 export interface CatalogHolderOptions {
-  readonly log: EventLog;
   readonly store: FeatureStore;
   readonly dir: string;
   readonly watch: boolean;
-  readonly nowMs: () => number;
   readonly onReloaded: (version: string) => void;
   readonly onFault: (error: unknown) => void;
 }
-
-/** Catalogs are announced on attune.models in a loop of their own, as artifacts of no role. */
-export const CATALOG_LOOP = '@catalog';
 
 const SETTLE_MS = 150;
 
 export const openCatalogHolder = async (options: CatalogHolderOptions): Promise<CatalogHolder> => {
   const known = new Map<string, CompiledProject>();
   let current = compileProject(loadProject(options.dir));
-  await keep(options, current.project);
+  await keep(options, current);
   known.set(current.project.version, current);
 
   const reload = async (): Promise<CompiledProject> => {
     const project = loadProject(options.dir);
     if (project.version === current.project.version) return current;
     const compiled = known.get(project.version) ?? compileProject(project);
-    await keep(options, project);
+    await keep(options, compiled);
     known.set(project.version, compiled);
     current = compiled;
     options.onReloaded(project.version);
@@ -83,45 +76,19 @@ export const openCatalogHolder = async (options: CatalogHolderOptions): Promise<
   };
 };
 
-/** Stored by hash before its first decision, so that a receipt never names a catalog that is lost. */
-const keep = async ({ log, store, nowMs }: CatalogHolderOptions, project: Project): Promise<void> => {
-  if ((await findBlob(log, project.version)) !== null) return;
-  const blob = await store.blobs.put(packProject(project));
-  const record: ModelRecord = {
-    loop: CATALOG_LOOP,
-    version: project.version,
-    snapshot: 0,
-    role: 'retired',
-    blob,
-    at: nowMs(),
-    experiences: 0,
-    watermark: 0,
-    kept: true,
-    note: 'catalog',
-  };
-  const key = Buffer.from(`${CATALOG_LOOP}/${project.version}`);
-  await log.append([{ topic: TOPICS.models, shard: shardOf(CATALOG_LOOP), key, value: modelCodec.encode(record) }]);
+/** Stored under its version before its first decision, so that a receipt never names a catalog or features that are lost. */
+const keep = async ({ store }: CatalogHolderOptions, { project, featureSet }: CompiledProject): Promise<void> => {
+  const { blobs } = store;
+  if ((await blobs.find(blobName(project.version))) === null) await blobs.put(packProject(project), blobName(project.version));
+  await publishFeatureSet(blobs, featureSet);
 };
 
-const findKept = async ({ log, store }: CatalogHolderOptions, version: string): Promise<Project | null> => {
-  const blob = await findBlob(log, version);
-  const bytes = blob === null ? null : await store.blobs.get(blob);
+const findKept = async ({ store }: CatalogHolderOptions, version: string): Promise<Project | null> => {
+  const bytes = await store.blobs.find(blobName(version));
   return bytes === null ? null : unpackProject(bytes);
 };
 
-/** Walks the compacted partition: rare (a receipt older than this process), and short. */
-const findBlob = async (log: EventLog, version: string): Promise<string | null> => {
-  const partition = shardOf(CATALOG_LOOP) % log.partitions;
-  const { first, next } = await log.offsets(TOPICS.models, partition);
-  const key = Buffer.from(`${CATALOG_LOOP}/${version}`);
-  for (let offset = first; offset < next; ) {
-    const records = await log.read(TOPICS.models, partition, offset, 500);
-    if (records.length === 0) return null;
-    for (const record of records) if (record.key !== null && key.equals(record.key)) return modelCodec.decode(record.value).blob;
-    offset = records.at(-1)!.offset + 1;
-  }
-  return null;
-};
+const blobName = (version: string): string => `catalog/${version}`;
 
 /** Editors write in several steps: the folder is read once it has settled. */
 const watchFolder = (dir: string, onSettled: () => void, onFault: (error: unknown) => void): FSWatcher => {

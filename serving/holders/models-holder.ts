@@ -2,7 +2,7 @@
 import { TOPICS, modelCodec, type Control, type ModelRecord, type Scorer } from '#contracts';
 import type { EventLog } from '#event-log';
 import type { Blobs } from '#feature-store';
-import { CATALOG_LOOP } from './catalog-holder.ts';
+import type { ModelVersion } from '#models';
 
 export interface ServingModel {
   readonly scorer: Scorer;
@@ -28,13 +28,14 @@ export interface ModelsHolder {
   stop(): Promise<void>;
 }
 
-export type OpenScorer = (snapshot: Uint8Array, version?: Uint8Array) => Promise<Scorer>;
+export type OpenVersion = (versionBlob: Uint8Array) => Promise<ModelVersion>;
 
 interface Version {
   /** Snapshot 0: the version itself. */
   root: ModelRecord | null;
   newest: ModelRecord;
   readonly kept: Map<number, ModelRecord>;
+  opened: ModelVersion | null;
 }
 
 interface Loop {
@@ -44,8 +45,8 @@ interface Loop {
   loading: Promise<void> | null;
 }
 
-export const followModels = (deps: { log: EventLog; blobs: Blobs; openScorer: OpenScorer; onFault: (error: unknown) => void }): ModelsHolder => {
-  const { log, blobs, openScorer, onFault } = deps;
+export const followModels = (deps: { log: EventLog; blobs: Blobs; openVersion: OpenVersion; onFault: (error: unknown) => void }): ModelsHolder => {
+  const { log, blobs, openVersion, onFault } = deps;
   const loops = new Map<string, Loop>();
   let pinned: string | null = null;
   let ready = false;
@@ -62,7 +63,8 @@ export const followModels = (deps: { log: EventLog; blobs: Blobs; openScorer: Op
   const load = (loop: Loop): void => {
     if (!ready || loop.loading !== null) return;
     const version = wanted(loop);
-    if (version === null || isServed(loop, version)) return;
+    // A version whose first snapshot is still to come has nothing to score with.
+    if (version === null || version.newest.snapshot === 0 || isServed(loop, version)) return;
     const record = version.newest;
     loop.loading = open(version, record)
       .then((scorer) => {
@@ -81,18 +83,21 @@ export const followModels = (deps: { log: EventLog; blobs: Blobs; openScorer: Op
       });
   };
 
+  /** Null when an artifact is gone. The version is proved once, then every snapshot opens at once. */
   const open = async (version: Version, record: ModelRecord): Promise<Scorer | null> => {
-    const root = version.root;
-    const [snapshot, base] = await Promise.all([blobs.get(record.blob), root === null || root.blob === record.blob ? null : blobs.get(root.blob)]);
-    if (snapshot === null) return null;
-    return base === null ? openScorer(snapshot) : openScorer(snapshot, base);
+    if (version.opened === null) {
+      const bytes = version.root === null ? null : await blobs.get(version.root.blob);
+      if (bytes === null) return null;
+      version.opened = await openVersion(bytes);
+    }
+    const snapshot = await blobs.get(record.blob);
+    return snapshot === null ? null : version.opened.open(snapshot);
   };
 
   const apply = (record: ModelRecord): void => {
-    if (record.loop === CATALOG_LOOP) return;
     const loop = loops.get(record.loop) ?? { versions: new Map(), champion: null, serving: null, loading: null };
     loops.set(record.loop, loop);
-    const version = loop.versions.get(record.version) ?? { root: null, newest: record, kept: new Map() };
+    const version = loop.versions.get(record.version) ?? { root: null, newest: record, kept: new Map(), opened: null };
     loop.versions.set(record.version, version);
     if (record.snapshot === 0) version.root = record;
     if (record.kept) version.kept.set(record.snapshot, record);

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { TOPICS, controlCodec, shardOf, type Control } from '#contracts';
 import type { ServingContext } from '../context.ts';
 import { ProblemError, fieldFault } from '../errors/problem.ts';
+import { keepControls } from '../holders/controls-by-version.ts';
 import { CONTROLS_KEY } from '../holders/controls-holder.ts';
 import { ControlsAnswer, ControlsRequest } from '../schemas/controls.ts';
 import { problems } from '../schemas/common.ts';
@@ -34,6 +35,7 @@ export const addControlsRoutes = (app: FastifyInstance, context: ServingContext)
       const change = turn.then(async () => {
         const next = changed(controls.current(), request.body, clock());
         refuseUnknown(next, request.body, context);
+        await keepControls(context.store.blobs, next);
         await appender.append([{ topic: TOPICS.controls, shard: shardOf('controls'), key: CONTROLS_KEY, value: controlCodec.encode(next) }]);
         controls.apply(next);
         return answerOf(next);
@@ -64,13 +66,12 @@ const changed = (current: Control, body: ControlsRequest, nowMs: number): Contro
 /** A name that nobody knows would control nothing, and no one would notice. */
 const refuseUnknown = (next: Control, body: ControlsRequest, context: ServingContext): void => {
   const { catalog } = context.catalog.current();
-  const actions = new Set(catalog.actions.map((action) => action.id));
   for (const [index, id] of (body.pausedActions ?? []).entries()) {
-    if (!actions.has(id)) throw fieldFault(`pausedActions.${index}`, `"${id}" is not an action of the catalog`);
+    if (!catalog.indexOf.has(id)) throw fieldFault(`pausedActions.${index}`, `"${id}" is not an action of the catalog`);
   }
-  const channels = channelsOf(catalog);
+  const { channels } = catalog;
   for (const [index, channel] of (body.pausedChannels ?? []).entries()) {
-    if (!channels.has(channel)) throw fieldFault(`pausedChannels.${index}`, `"${channel}" is not a channel of the catalog (${[...channels].join(', ')})`);
+    if (!channels.has(channel)) throw fieldFault(`pausedChannels.${index}`, `"${channel}" is not a channel of the catalog (${[...channels.keys()].join(', ')})`);
   }
   if (typeof body.pinnedModel === 'string' && !context.models.records().some((record) => record.version === next.pinnedModel)) {
     throw fieldFault('pinnedModel', `"${body.pinnedModel}" is not a model version; see GET /v1/models`);

@@ -1,8 +1,7 @@
 /** /healthz (alive), /readyz (warm) and /metrics (Prometheus). */
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
-import { createProblem } from '../errors/problem.ts';
-import { PROBLEM_JSON } from '../errors/error-handler.ts';
+import { ProblemError } from '../errors/problem.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
 export interface Readiness {
@@ -15,11 +14,10 @@ const Ok = Type.Object({ status: Type.Literal('ok') });
 export const addHealthRoutes = (app: FastifyInstance, deps: { readonly readiness: Readiness; readonly metrics: Metrics }): void => {
   app.get('/healthz', { schema: { tags: ['health'], summary: 'Alive', response: { 200: Ok } } }, async () => ({ status: 'ok' as const }));
 
-  app.get('/readyz', { schema: { tags: ['health'], summary: 'Warm: decisions may come', response: { 200: Ok } } }, async (_request, reply) => {
+  app.get('/readyz', { schema: { tags: ['health'], summary: 'Warm: decisions may come', response: { 200: Ok } } }, async () => {
     const missing = deps.readiness.missing();
-    if (missing === null) return { status: 'ok' as const };
-    const problem = createProblem(503, 'not-ready', `not ready: ${missing}`);
-    return reply.code(503).header('content-type', PROBLEM_JSON).serializer(JSON.stringify).send(problem as never);
+    if (missing !== null) throw new ProblemError(503, 'not-ready', `not ready: ${missing}`);
+    return { status: 'ok' as const };
   });
 
   app.get('/metrics', { schema: { tags: ['health'], summary: 'Prometheus metrics', produces: ['text/plain'] } }, async (_request, reply) => {

@@ -1,0 +1,144 @@
+/**
+ * Decisions a second over HTTP against the floor, and the cost at half load. Servers and load generator are processes of their own; the two
+ * servers take turns in one run. Prints one JSON line last: {"bench":"serving","ratio","p50Ms","p99Ms","p99OverFloorMs"}.
+ *
+ * Options: --rounds 4 --seconds 3 --connections 64 --customers 2000 --prof dir
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { LoadResult, LoadTask } from './serving/load.ts';
+import { seedStores } from './serving/seed-stores.ts';
+import type { ServerStart } from './serving/server-start.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '3' },
+    connections: { type: 'string', default: '64' },
+    customers: { type: 'string', default: '2000' },
+    prof: { type: 'string' },
+  },
+});
+const rounds = Number(values.rounds);
+const durationMs = Number(values.seconds) * 1_000;
+const connections = Number(values.connections);
+const SECRET = 'bench-secret-bench-secret';
+
+const main = async (): Promise<void> => {
+  const dir = await mkdtemp(join(tmpdir(), 'attune-bench-'));
+  const children: ChildProcess[] = [];
+  try {
+    const start: ServerStart = {
+      logDir: join(dir, 'log'),
+      storeDir: join(dir, 'store'),
+      catalogDir: join(import.meta.dirname, '../catalog/telco'),
+      idKey: 'bench-id-key-bench-id-key',
+      apiKeys: `bench:decide:${SECRET}`,
+      answer: null,
+    };
+    await seedStores(start, Number(values.customers));
+    const attune = await startServer(children, 'attune-server.ts', start, values.prof);
+    const answer = await ask(attune);
+    console.log(`an answer has ${answer.length} bytes, ${(JSON.parse(answer) as { actions: unknown[] }).actions.length} actions, degraded: ${JSON.stringify((JSON.parse(answer) as { degraded: unknown }).degraded)}`);
+    const floor = await startServer(children, 'floor-server.ts', { ...start, answer }, undefined);
+    const load = createLoad(children, Number(values.customers));
+
+    await load({ port: attune, durationMs: 2_000, ratePerSecond: null });
+    await load({ port: floor, durationMs: 1_000, ratePerSecond: null });
+    const saturated = { attune: [] as LoadResult[], floor: [] as LoadResult[] };
+    for (let round = 0; round < rounds; round++) {
+      const order = round % 2 === 0 ? (['attune', 'floor'] as const) : (['floor', 'attune'] as const);
+      for (const name of order) {
+        const result = await load({ port: name === 'attune' ? attune : floor, durationMs, ratePerSecond: null });
+        saturated[name].push(result);
+        show(`round ${round + 1} ${name}`, result);
+      }
+    }
+    const ours = median(saturated.attune.map((result) => result.perSecond));
+    const theirs = median(saturated.floor.map((result) => result.perSecond));
+    const rate = Math.floor(ours / 2);
+    const half = { attune: [] as LoadResult[], floor: [] as LoadResult[] };
+    for (let round = 0; round < 2; round++) {
+      for (const name of ['attune', 'floor'] as const) {
+        const result = await load({ port: name === 'attune' ? attune : floor, durationMs, ratePerSecond: rate });
+        half[name].push(result);
+        show(`half load (${rate}/s) ${name}`, result);
+      }
+    }
+    const p99 = (results: readonly LoadResult[]): number => median(results.map((result) => result.p99Ms));
+    console.log(`attune ${ours.toFixed(0)}/s, floor ${theirs.toFixed(0)}/s, ${connections} connections; targets: ratio >= 0.5, p99OverFloorMs <= 10`);
+    console.log(
+      JSON.stringify({
+        bench: 'serving',
+        ratio: round(ours / theirs),
+        p50Ms: round(median(half.attune.map((result) => result.p50Ms))),
+        p99Ms: round(p99(half.attune)),
+        p99OverFloorMs: round(p99(half.attune) - p99(half.floor)),
+      }),
+    );
+  } finally {
+    for (const child of children) child.disconnect();
+    await Promise.all(children.map((child) => (child.exitCode === null ? once(child, 'exit') : null)));
+    await rm(dir, { recursive: true, force: true });
+  }
+};
+
+const startServer = async (children: ChildProcess[], file: string, start: ServerStart, prof: string | undefined): Promise<number> => {
+  const execArgv = prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`];
+  const child = fork(join(import.meta.dirname, 'serving', file), { execArgv });
+  children.push(child);
+  child.send(start);
+  const [message] = (await once(child, 'message')) as [{ port: number }];
+  return message.port;
+};
+
+const createLoad = (children: ChildProcess[], customers: number) => {
+  const child = fork(join(import.meta.dirname, 'serving/load.ts'));
+  children.push(child);
+  const requests = Array.from({ length: customers }, (_, index) => httpRequest(index));
+  return async (task: Omit<LoadTask, 'connections' | 'requests'>): Promise<LoadResult> => {
+    child.send({ ...task, connections, requests } satisfies LoadTask);
+    const [result] = (await once(child, 'message')) as [LoadResult];
+    return result;
+  };
+};
+
+const bodyOf = (index: number): string =>
+  JSON.stringify({ customerId: `c-${index}`, channel: 'app', direction: 'inbound', placement: 'home-hero', limit: 3, context: { page: 'bill', device: 'ios' } });
+
+const httpRequest = (index: number): string => {
+  const body = bodyOf(index);
+  return `POST /v1/decisions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${SECRET}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+};
+
+const ask = async (port: number): Promise<string> => {
+  const response = await fetch(`http://127.0.0.1:${port}/v1/decisions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${SECRET}`, 'content-type': 'application/json' },
+    body: bodyOf(1),
+  });
+  const text = await response.text();
+  if (response.status !== 201) throw new Error(`the first decision was answered ${response.status}: ${text}`);
+  return text;
+};
+
+const show = (label: string, result: LoadResult): void => {
+  const { perSecond, p50Ms, p99Ms, refused, generatorBusy } = result;
+  console.log(
+    `${label.padEnd(28)} ${perSecond.toFixed(0).padStart(6)}/s  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms  refused ${refused}  generator ${(generatorBusy * 100).toFixed(0)} % of a core`,
+  );
+};
+
+const median = (numbers: readonly number[]): number => {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+};
+
+const round = (x: number): number => Math.round(x * 1_000) / 1_000;
+
+await main();

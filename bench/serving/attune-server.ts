@@ -1,0 +1,26 @@
+/** The API as `attune serve` runs it, in a process of its own. */
+import { openLmdbLog } from '#event-log';
+import { openLmdbFeatureStore } from '#feature-store';
+import { createServing, parseApiKeys } from '#serving';
+import type { ServerStart } from './server-start.ts';
+
+process.once('message', (start: ServerStart) => {
+  void (async () => {
+    const log = await openLmdbLog({ dir: start.logDir, partitions: 8 });
+    const store = await openLmdbFeatureStore({ dir: start.storeDir, partitions: 8 });
+    const serving = await createServing({
+      log,
+      store,
+      archive: null,
+      catalogDir: start.catalogDir,
+      idKey: start.idKey,
+      apiKeys: parseApiKeys(start.apiKeys),
+      clock: Date.now,
+      random: Math.random,
+    });
+    await serving.ready;
+    await serving.app.listen({ host: '127.0.0.1', port: 0 });
+    process.send!({ port: (serving.app.server.address() as { port: number }).port });
+    process.once('disconnect', () => process.exit(0));
+  })();
+});

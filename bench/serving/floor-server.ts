@@ -1,0 +1,31 @@
+/** The floor: a bare Fastify route with the same validation, auth, one read of the same record, and a response of the same size. */
+import { createCustomerKey, customerKeyToBytes, shardOf } from '#contracts';
+import { openLmdbFeatureStore } from '#feature-store';
+import { createAuthorise } from '../../serving/auth/authorise.ts';
+import { parseApiKeys } from '../../serving/auth/api-keys.ts';
+import { createHttpServer } from '../../serving/http-server.ts';
+import { DecisionAnswer, DecisionRequest } from '../../serving/schemas/decisions.ts';
+import type { ServerStart } from './server-start.ts';
+
+process.once('message', (start: ServerStart) => {
+  void (async () => {
+    const store = await openLmdbFeatureStore({ dir: start.storeDir, partitions: 8 });
+    const customerKey = createCustomerKey(start.idKey);
+    const answer = JSON.parse(start.answer!) as DecisionAnswer;
+    const app = createHttpServer({ logger: null, onRefused: () => undefined });
+    app.post<{ Body: DecisionRequest }>(
+      '/v1/decisions',
+      { onRequest: createAuthorise(parseApiKeys(start.apiKeys))('decide'), schema: { body: DecisionRequest, response: { 201: DecisionAnswer } } },
+      async (request, reply) => {
+        const id = request.body.customerId!;
+        const bytes = await store.states.read(customerKeyToBytes(customerKey({ kind: 'customer', id })), shardOf(id));
+        if (bytes === null) throw new Error('the bench reads a customer who is not there');
+        reply.statusCode = 201;
+        return answer;
+      },
+    );
+    await app.listen({ host: '127.0.0.1', port: 0 });
+    process.send!({ port: (app.server.address() as { port: number }).port });
+    process.once('disconnect', () => process.exit(0));
+  })();
+});

@@ -1,0 +1,222 @@
+/** From a request to a durable receipt and its answer. */
+import {
+  TOPICS,
+  createDecisionId,
+  decisionCodec,
+  hash32,
+  shardOfDecision,
+  type Clock,
+  type CustomerView,
+  type Decision,
+  type DecisionId,
+} from '#contracts';
+import { decide, type DecideInput } from '#decisioning';
+import type { FeatureStore } from '#feature-store';
+import type { CatalogHolder, CompiledProject } from '../holders/catalog-holder.ts';
+import type { ControlsHolder } from '../holders/controls-holder.ts';
+import type { ErasuresHolder } from '../holders/erasures-holder.ts';
+import type { ModelsHolder } from '../holders/models-holder.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Appender } from '../receipts/append-in-time.ts';
+import type { ReceiptFinder } from '../receipts/find-receipt.ts';
+import type { DecisionAnswer, DecisionRequest } from '../schemas/decisions.ts';
+import { answerOf, answerOfReceipt } from './answer.ts';
+import { OWN_LOOP, checkRequest, type Direction } from './check-request.ts';
+import { isFreshlyErased } from './freshly-erased.ts';
+import { createOnceByRequest } from './once-by-request.ts';
+import { readState, type StateRead } from './read-state.ts';
+import { entropyOfRequest, subjectOfDecision, type Subject, type Subjects } from './subject.ts';
+import { viewOfBytes } from './view-of-bytes.ts';
+
+export interface Decider {
+  /** Rejects with a problem: 4xx for the request's faults, 503 when the receipt could not be made durable. */
+  decide(request: DecisionRequest): Promise<DecisionAnswer>;
+  /** Decides for nobody until the code is hot; nothing is recorded. */
+  warmUp(): Promise<void>;
+}
+
+export interface DeciderDeps {
+  readonly store: FeatureStore;
+  readonly catalog: CatalogHolder;
+  readonly controls: ControlsHolder;
+  readonly erasures: ErasuresHolder;
+  readonly models: ModelsHolder;
+  readonly subjects: Subjects;
+  readonly appender: Appender;
+  readonly receipts: ReceiptFinder;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly deadlineMs: number;
+  readonly requestTtlMs: number;
+}
+
+/** One request on its way. */
+interface Asked {
+  readonly request: DecisionRequest;
+  readonly compiled: CompiledProject;
+  readonly direction: Direction;
+  readonly subject: Subject;
+  readonly nowMs: number;
+  readonly arrivedMs: number;
+}
+
+interface Made {
+  readonly decision: Decision;
+  readonly view: CustomerView;
+}
+
+export const DEGRADED_REQUEST = 'request';
+const NOTHING = Buffer.alloc(0);
+const TWO_POW_32 = 4_294_967_296;
+const TWO_POW_53 = 9_007_199_254_740_992;
+/** Another process answers within its append's bound or not at all. */
+const PATIENCE_MS = 300;
+const WARM_UP_DECISIONS = 300;
+
+export const createDecider = (deps: DeciderDeps): Decider => {
+  const { store, catalog, controls, erasures, models, subjects, appender, receipts, metrics, clock, random, deadlineMs } = deps;
+  const requests = createOnceByRequest({ store, receipts, clock, deadlineMs, ttlMs: deps.requestTtlMs, patienceMs: PATIENCE_MS });
+
+  const make = async (asked: Asked, id: DecisionId, unclaimed: boolean): Promise<Made> => {
+    const { subject, arrivedMs } = asked;
+    let read: StateRead | Promise<StateRead> = null;
+    if (subject.id !== null && !isFreshlyErased(erasures, subject.key, asked.nowMs)) {
+      read = readState(store, subject, deadlineMs - (performance.now() - arrivedMs));
+      if (read instanceof Promise) read = await read;
+    }
+    const made = await judge(asked, id, read, unclaimed);
+    await appender.append([{ topic: TOPICS.decisions, shard: shardOfDecision(id), value: decisionCodec.encode(made.decision) }]);
+    return made;
+  };
+
+  const judge = async (asked: Asked, id: DecisionId, read: StateRead, unclaimed: boolean): Promise<Made> => {
+    const { compiled, subject, nowMs } = asked;
+    const options = { customerKey: subject.key, featureSet: compiled.featureSet, nowMs };
+    const seen = read === 'failed' ? null : viewOfBytes(store, read, options);
+    const view = seen instanceof Promise ? await seen : seen;
+    return decideOn(asked, id, view === null || read === 'failed' ? null : read, view, unclaimed);
+  };
+
+  /** @param view null: the state could not be read */
+  const decideOn = (asked: Asked, id: DecisionId, state: Buffer | null, view: CustomerView | null, unclaimed: boolean): Made => {
+    const { request, compiled, direction, subject, nowMs } = asked;
+    const own = request.candidates !== undefined;
+    const loop = own ? (request.loop ?? OWN_LOOP) : '';
+    const seed = Math.floor(random() * TWO_POW_53);
+    const control = controls.current();
+    const context = request.context ?? {};
+    const blind = view === null;
+    const shown = view ?? (viewOfBytes(store, null, { customerKey: subject.key, featureSet: compiled.featureSet, nowMs }) as CustomerView);
+    const input: DecideInput = {
+      catalog: compiled.catalog,
+      view: shown,
+      readFailed: blind,
+      scorer: models.scorer(loop),
+      controls: control,
+      channel: request.channel,
+      direction,
+      placement: request.placement ?? null,
+      limit: request.limit ?? 1,
+      context,
+      ownCandidates: own ? request.candidates!.map(({ id: name, features }) => ({ id: name, features: features ?? {} })) : null,
+      ...(request.allowNone === undefined ? {} : { allowNone: request.allowNone }),
+      nowMs,
+      seed,
+    };
+    const verdict = decide(input);
+    const decision: Decision = {
+      decisionId: bytesOf(id),
+      subjectKind: subject.kind,
+      subjectId: subject.id,
+      customerKey: subject.keyBytes,
+      anonymous: subject.anonymous,
+      requestId: request.requestId ?? null,
+      decidedAt: nowMs,
+      channel: request.channel,
+      direction,
+      placement: input.placement,
+      limit: input.limit,
+      loop,
+      context: request.context === undefined ? '{}' : JSON.stringify(context),
+      ownCandidates: own ? JSON.stringify(input.ownCandidates) : null,
+      allowNone: verdict.allowNone,
+      seed,
+      group: verdict.group,
+      catalogVersion: compiled.catalog.version,
+      controlsVersion: control.version,
+      modelVersion: verdict.modelVersion,
+      modelSnapshot: verdict.modelSnapshot,
+      degraded: unclaimed ? [...verdict.degraded, DEGRADED_REQUEST] : verdict.degraded,
+      customerKnown: shown.known,
+      state: state ?? NOTHING,
+      featureSet: shown.featureSet,
+      features: Array.from(shown.features),
+      stages: verdict.stages,
+      scored: verdict.scored,
+      propensities: verdict.propensities,
+      priorities: verdict.priorities,
+      gammas: verdict.gammas,
+      probabilities: verdict.probabilities,
+      chosen: verdict.chosen,
+      noneProbability: verdict.noneProbability,
+      latencyUs: Math.min(0x7fffffff, Math.round((performance.now() - asked.arrivedMs) * 1_000)),
+    };
+    return { decision, view: shown };
+  };
+
+  const ask = (request: DecisionRequest): { readonly asked: Asked; readonly id: DecisionId } => {
+    const arrivedMs = performance.now();
+    const nowMs = clock();
+    const compiled = catalog.current();
+    const direction = checkRequest(request, compiled.catalog);
+    const { requestId } = request;
+    const named = request.customerId === undefined ? null : subjects.find('customer', request.customerId);
+    const subject = named ?? (request.anonymousId === undefined ? null : subjects.find('anonymous', request.anonymousId));
+    const entropy = requestId === undefined ? ([draw(), draw()] as const) : entropyOfRequest(subject?.key ?? null, requestId);
+    const shard = subject?.shard ?? (requestId === undefined ? draw() & 0xffff : hash32(requestId) & 0xffff);
+    const id = createDecisionId({ atMs: nowMs, shard, entropy });
+    return { asked: { request, compiled, direction, subject: subject ?? subjectOfDecision(id, shard), nowMs, arrivedMs }, id };
+  };
+
+  const draw = (): number => Math.floor(random() * TWO_POW_32);
+
+  const decideAgain = async (asked: Asked, id: DecisionId): Promise<DecisionAnswer> => {
+    let made: Made | null = null;
+    const whose = asked.request.customerId === undefined && asked.request.anonymousId === undefined ? 'nobody' : asked.subject.key;
+    const decision = await requests.once({ name: `${whose}:${asked.request.requestId}`, id, nowMs: asked.nowMs }, async (claimed, unclaimed) => {
+      made = await make({ ...asked, subject: asked.subject.id === null ? subjectOfDecision(claimed, asked.subject.shard) : asked.subject }, claimed, unclaimed);
+      return made.decision;
+    });
+    return made === null ? answerOfReceipt(decision, catalog, asked.request) : answer(asked, made);
+  };
+
+  const answer = (asked: Asked, made: Made): DecisionAnswer => {
+    const { decision } = made;
+    metrics.decided(decision.group, decision.degraded, decision.loop, (performance.now() - asked.arrivedMs) / 1_000);
+    const { request, compiled } = asked;
+    return answerOf({ decision, compiled, view: made.view, context: request.context ?? {}, explained: request.explain === true });
+  };
+
+  return {
+    async decide(request) {
+      const { asked, id } = ask(request);
+      if (request.requestId !== undefined) return decideAgain(asked, id);
+      return answer(asked, await make(asked, id, false));
+    },
+    async warmUp() {
+      const channels = [...catalog.current().catalog.channels.keys()];
+      if (channels.length === 0) return;
+      for (let i = 0; i < WARM_UP_DECISIONS; i++) {
+        const { asked, id } = ask({ anonymousId: `warm-up-${i % 7}`, channel: channels[i % channels.length]!, limit: 3 });
+        const made = await judge(asked, id, null, false);
+        decisionCodec.decode(decisionCodec.encode(made.decision));
+        answerOf({ decision: made.decision, compiled: asked.compiled, view: made.view, context: {}, explained: false });
+        // The process answers /healthz meanwhile.
+        if (i % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+  };
+};
+
+const bytesOf = (id: DecisionId): Buffer => Buffer.from(id.replaceAll('-', ''), 'hex');

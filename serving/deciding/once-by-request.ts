@@ -1,0 +1,70 @@
+/** A requestId makes a retried decision the same decision: within this process, among processes, and after a crash. */
+import { hash } from 'node:crypto';
+import { decisionIdFromBytes, decisionIdToBytes, type Clock, type Decision, type DecisionId } from '#contracts';
+import type { FeatureStore } from '#feature-store';
+import type { ReceiptFinder } from '../receipts/find-receipt.ts';
+
+export interface OnceByRequest {
+  /**
+   * The receipt of the first decision under this name; `make` runs when there is none, with the id that is claimed.
+   * @param unclaimed true when the store did not answer: then the promise does not hold, and the decision says so
+   */
+  once(request: { readonly name: string; readonly id: DecisionId; readonly nowMs: number }, make: Make): Promise<Decision>;
+}
+
+export type Make = (id: DecisionId, unclaimed: boolean) => Promise<Decision>;
+
+export interface OnceByRequestDeps {
+  readonly store: FeatureStore;
+  readonly receipts: ReceiptFinder;
+  readonly clock: Clock;
+  readonly deadlineMs: number;
+  readonly ttlMs: number;
+  /** How long another process may take between its claim and its durable receipt. */
+  readonly patienceMs: number;
+}
+
+const POLL_MS = 10;
+
+export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
+  const inFlight = new Map<string, Promise<Decision>>();
+
+  const claim = async (name: string, id: DecisionId, nowMs: number): Promise<DecisionId | null> => {
+    const key = hash('sha256', name, 'buffer').subarray(0, 16);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(resolve, deps.deadlineMs, null);
+    });
+    try {
+      const claimed = await Promise.race([deps.store.requests.claim(key, decisionIdToBytes(id), { nowMs, ttlMs: deps.ttlMs }), late]);
+      return claimed === null ? null : decisionIdFromBytes(claimed);
+    } catch {
+      return null;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  const first = async (name: string, id: DecisionId, nowMs: number, make: Make): Promise<Decision> => {
+    const claimed = await claim(name, id, nowMs);
+    if (claimed === null) return make(id, true);
+    if (claimed === id) return make(id, false);
+    // Someone was first: their receipt is there, or on its way, or they died before it was.
+    for (const end = deps.clock() + deps.patienceMs; ; ) {
+      const receipt = await deps.receipts.findInLog(claimed);
+      if (receipt !== null) return receipt;
+      if (deps.clock() >= end) return make(claimed, false);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  };
+
+  return {
+    once({ name, id, nowMs }, make) {
+      const running = inFlight.get(name);
+      if (running !== undefined) return running;
+      const decision = first(name, id, nowMs, make).finally(() => inFlight.delete(name));
+      inFlight.set(name, decision);
+      return decision;
+    },
+  };
+};
