@@ -7,6 +7,7 @@ export interface Reader {
   has(key: string): boolean;
   raw(key: string): unknown;
   fault(key: string | null, message: string): void;
+  faultAt(path: DocumentPath, message: string): void;
   /** Faults for every field that is not named. */
   only(names: readonly string[], what: string): void;
   text(key: string, fallback?: string): string;
@@ -38,6 +39,7 @@ export const createReader = (document: ProjectDocument, at: DocumentPath, value:
     has: (key) => !absent(key),
     raw: (key) => value[key],
     fault,
+    faultAt: (path, message) => void faults.push(document.fault([...at, ...path], message)),
     only(names, what) {
       for (const key of Object.keys(value)) {
         if (!names.includes(key)) fault(key, `unknown field '${key}'${nearest(key, names)}; ${what} has ${names.join(', ')}`);

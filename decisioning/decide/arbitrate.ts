@@ -1,0 +1,128 @@
+/**
+ * Chooses slot by slot and says with which probability.
+ *
+ * In each slot the best by priority is found. If it may not be explored (`explore: false`), it is chosen with probability 1: nothing was
+ * drawn, and it is outside support. Else the draw is among those that may be explored and `none`; the others have probability 0.
+ * `none` in a slot ends the answer. docs/decisions/0005.
+ */
+import { inverseGapWeighting, sampleIndex, scalePriorities, uniform } from '#models/exploration';
+import { nextUniform, seedUniform } from './uniform.ts';
+import type { UniformState } from './uniform.ts';
+
+export interface Lottery {
+  /** Candidates, without `none`. */
+  readonly count: number;
+  readonly allowNone: boolean;
+  /** `count` entries, and one for `none` where it takes part. */
+  readonly priorities: readonly number[];
+  readonly gammas: readonly number[];
+  readonly explorable: (i: number) => boolean;
+  /** Equal for candidates of which one answer holds at most `perKind`; null: no such bound. */
+  readonly kindOf: ((i: number) => number) | null;
+  readonly perKind: number;
+  readonly method: 'inverseGap' | 'uniform' | 'none' | 'greedy';
+  readonly slots: number;
+  readonly seed: number;
+}
+
+export interface Draw {
+  /** The candidate. */
+  readonly index: number;
+  /** Of it in its slot, given the slots above. */
+  readonly probability: number;
+}
+
+export interface Drawn {
+  /** In slot 1; one entry for each of `priorities`. */
+  readonly probabilities: number[];
+  readonly draws: readonly Draw[];
+}
+
+interface Buffers {
+  readonly open: Uint8Array;
+  readonly support: Int32Array;
+  readonly scores: Float64Array;
+  readonly gammas: Float64Array;
+  readonly probabilities: Float64Array;
+}
+
+let buffers: Buffers = createBuffers(128);
+
+function createBuffers(size: number): Buffers {
+  return {
+    open: new Uint8Array(size),
+    support: new Int32Array(size),
+    scores: new Float64Array(size),
+    gammas: new Float64Array(size),
+    probabilities: new Float64Array(size),
+  };
+}
+
+export const arbitrate = (lottery: Lottery, state: UniformState): Drawn => {
+  const { count, allowNone, slots } = lottery;
+  const all = count + (allowNone ? 1 : 0);
+  if (all > buffers.open.length) buffers = createBuffers(all * 2);
+  const { open } = buffers;
+  open.fill(1, 0, all);
+  seedUniform(state, lottery.seed);
+  const probabilities = new Array<number>(all).fill(0);
+  const draws: Draw[] = [];
+  for (let slot = 0; slot < slots; slot++) {
+    const n = distribute(lottery, buffers, all);
+    if (n === 0) break;
+    if (slot === 0) for (let i = 0; i < n; i++) probabilities[buffers.support[i]!] = buffers.probabilities[i]!;
+    const drawn = n === 1 ? 0 : sampleIndex(buffers.probabilities, n, nextUniform(state));
+    const index = buffers.support[drawn]!;
+    if (index >= count) break;
+    draws.push({ index, probability: buffers.probabilities[drawn]! });
+    close(lottery, open, index, draws);
+  }
+  return { probabilities, draws };
+};
+
+/** Writes the support of this slot and its probabilities; returns its size. */
+const distribute = (lottery: Lottery, b: Buffers, all: number): number => {
+  const { count, allowNone, priorities, method } = lottery;
+  const none = allowNone ? count : -1;
+  let best = -1;
+  let n = 0;
+  for (let i = 0; i < all; i++) {
+    if (b.open[i] === 0) continue;
+    if (best < 0 || priorities[i]! > priorities[best]!) best = i;
+    if (i === none || lottery.explorable(i)) b.support[n++] = i;
+  }
+  if (best < 0) return 0;
+  if (method === 'none' && none >= 0) return certain(b, none);
+  if (method === 'uniform' || method === 'none') return uniformly(b, none, n, best);
+  if (method === 'greedy' || (best !== none && !lottery.explorable(best)) || n === 0) return certain(b, best);
+  for (let k = 0; k < n; k++) {
+    b.scores[k] = priorities[b.support[k]!]!;
+    b.gammas[k] = lottery.gammas[b.support[k]!]!;
+  }
+  inverseGapWeighting(scalePriorities(b.scores, n, b.scores), b.gammas, n, b.probabilities);
+  return n;
+};
+
+const certain = (b: Buffers, index: number): number => {
+  b.support[0] = index;
+  b.probabilities[0] = 1;
+  return 1;
+};
+
+/** Over what may be explored; `none` only where nothing may. */
+const uniformly = (b: Buffers, none: number, n: number, best: number): number => {
+  if (n === 0) return certain(b, best);
+  const size = none >= 0 && n > 1 ? n - 1 : n;
+  uniform(size, b.probabilities);
+  return size;
+};
+
+const close = (lottery: Lottery, open: Uint8Array, index: number, draws: readonly Draw[]): void => {
+  open[index] = 0;
+  const { kindOf, perKind, count } = lottery;
+  if (kindOf === null) return;
+  const kind = kindOf(index);
+  let used = 0;
+  for (const draw of draws) if (kindOf(draw.index) === kind) used++;
+  if (used >= perKind) for (let i = 0; i < count; i++) if (kindOf(i) === kind) open[i] = 0;
+};

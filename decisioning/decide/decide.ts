@@ -1,0 +1,228 @@
+/** The decision itself: candidates through the funnel, scored, arbitrated, chosen. Pure: the same input, the same verdict. */
+import type { ActionProfile, Chosen, ScoreBuffers } from '#contracts';
+import { gammaOf } from '#models/exploration';
+import { STAGE } from '../stages.ts';
+import { groupOf } from '../groups.ts';
+import type { Group } from '../groups.ts';
+import { DEGRADED } from '../types.ts';
+import type { DecideInput, Verdict } from '../types.ts';
+import { arbitrate } from './arbitrate.ts';
+import type { Lottery } from './arbitrate.ts';
+import { openFunnel, stageOf } from './funnel.ts';
+import type { Funnel } from './funnel.ts';
+import { holds, openMoment } from './moment.ts';
+import { planOf } from './plan.ts';
+import type { Plan } from './plan.ts';
+import { createUniformState } from './uniform.ts';
+
+/** Scores of a verdict to come: fresh from a model, or recorded in a receipt. */
+export interface Scores {
+  readonly propensities: readonly number[];
+  /** As many as propensities, and one for `none` where it takes part. */
+  readonly gammas: readonly number[];
+  readonly modelVersion: string;
+  readonly modelSnapshot: number;
+}
+
+export const decide = (input: DecideInput): Verdict => decideWith(input, null);
+
+/** @param recorded scores that stand in for the scorer, when a receipt is decided again */
+export const decideWith = (input: DecideInput, recorded: Scores | null): Verdict => {
+  const group = input.group ?? groupOf(input.view.customerKey, input.nowMs, input.catalog.shares);
+  return input.ownCandidates == null ? decideCatalog(input, group, recorded) : decideOwn(input, input.ownCandidates, group, recorded);
+};
+
+const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null): Verdict => {
+  const plan = planOf(input.catalog);
+  const moment = openMoment(plan, input);
+  const funnel = openFunnel(moment, group);
+  const { actions } = input.catalog;
+  const stages = Buffer.allocUnsafe(actions.length);
+  const allowNone = input.allowNone ?? true;
+  const slots = slotsOf(input);
+  const mandatory: number[] = [];
+  let n = 0;
+  for (let i = 0; i < actions.length; i++) {
+    const action = actions[i]!;
+    const stage = stageOf(funnel, action);
+    stages[i] = stage;
+    if (stage !== STAGE.scored) continue;
+    if (action.mandatory) {
+      stages[i] = mandatory.length < slots ? STAGE.chosen : STAGE.noSlot;
+      if (mandatory.length < slots) mandatory.push(i);
+    } else {
+      plan.scored[n] = i;
+      plan.profiles[n] = action.profile;
+      n++;
+    }
+  }
+  plan.profiles.length = n;
+  const scores = recorded ?? score(input, plan.profiles, allowNone, plan.scores, (i) => actions[plan.scored[i]!]!.prior);
+  const priorities = prioritise(plan, funnel, n, scores.propensities, allowNone);
+  const scored = listScored(plan.scored, n, allowNone);
+  const lottery: Lottery = {
+    count: n,
+    allowNone,
+    priorities,
+    gammas: scores.gammas,
+    explorable: (i) => actions[plan.scored[i]!]!.explore,
+    kindOf: input.catalog.perTopic === Infinity ? null : (i) => plan.topicOf[plan.scored[i]!]!,
+    perKind: input.catalog.perTopic,
+    method: methodOf(input, group),
+    slots: slots - mandatory.length,
+    seed: input.seed,
+  };
+  const drawn = arbitrate(lottery, plan.uniform);
+  // Slot 1 is the notice's: none of the scored could stand there.
+  if (mandatory.length > 0) drawn.probabilities.fill(0);
+  const chosen: Chosen[] = mandatory.map((index, k) => choose(funnel, k + 1, index, actions[index]!.prior, 1, 0));
+  for (const draw of drawn.draws) {
+    const index = plan.scored[draw.index]!;
+    stages[index] = STAGE.chosen;
+    chosen.push(choose(funnel, chosen.length + 1, index, scores.propensities[draw.index]!, draw.probability, priorities[draw.index]!));
+  }
+  return {
+    group,
+    allowNone,
+    modelVersion: scores.modelVersion,
+    modelSnapshot: scores.modelSnapshot,
+    stages,
+    scored,
+    propensities: scores.propensities,
+    priorities,
+    gammas: scores.gammas,
+    probabilities: drawn.probabilities,
+    noneProbability: allowNone ? drawn.probabilities[n]! : null,
+    chosen,
+    degraded: degradedOf(moment.readFailed, scores.modelVersion),
+  };
+};
+
+const NO_MODEL = 'priors';
+
+const degradedOf = (readFailed: boolean, modelVersion: string): readonly string[] => [
+  ...(readFailed ? [DEGRADED.stateUnread] : []),
+  ...(modelVersion === NO_MODEL ? [DEGRADED.noModel] : []),
+];
+
+const slotsOf = (input: DecideInput): number => {
+  const bound = input.placement === null ? null : (input.catalog.placements.get(input.placement)?.limit ?? null);
+  return Math.max(1, Math.min(input.limit, bound ?? input.limit));
+};
+
+const methodOf = (input: DecideInput, group: Group): Lottery['method'] => {
+  if (group === 'random' && input.direction === 'outbound') return 'none';
+  if (input.controls?.explorationOff === true) return 'greedy';
+  return group === 'random' ? 'uniform' : 'inverseGap';
+};
+
+const listScored = (scored: Int32Array | null, n: number, allowNone: boolean): number[] => {
+  const list = new Array<number>(n + (allowNone ? 1 : 0));
+  for (let i = 0; i < n; i++) list[i] = scored === null ? i : scored[i]!;
+  if (allowNone) list[n] = -1;
+  return list;
+};
+
+/** `none` is known exactly, so nothing is learned from choosing it: its γ is the largest among the others. */
+const score = (input: DecideInput, profiles: readonly ActionProfile[], allowNone: boolean, out: ScoreBuffers, priorOf: (i: number) => number): Scores => {
+  const { scorer } = input;
+  const schedule = input.catalog.exploration;
+  const n = profiles.length;
+  if (n > 0) scorer?.score(requestOf(input), profiles, out);
+  const propensities = new Array<number>(n);
+  const gammas = new Array<number>(n + (allowNone ? 1 : 0));
+  let largest = schedule.base;
+  for (let i = 0; i < n; i++) {
+    const propensity = scorer === null ? NaN : out.propensities[i]!;
+    propensities[i] = Math.fround(Number.isFinite(propensity) ? propensity : priorOf(i));
+    const gamma = Math.fround(gammaOf(scorer === null ? 0 : out.effectiveN[i]!, schedule));
+    gammas[i] = gamma;
+    if (gamma > largest) largest = gamma;
+  }
+  if (allowNone) gammas[n] = Math.fround(largest);
+  return { propensities, gammas, modelVersion: scorer?.version ?? NO_MODEL, modelSnapshot: scorer?.snapshot ?? 0 };
+};
+
+const requestOf = (input: DecideInput) => ({
+  view: input.view,
+  context: input.context,
+  channel: input.channel,
+  direction: input.direction,
+  placement: input.placement,
+  nowMs: input.nowMs,
+});
+
+/** priority = propensity × context weight × value × levers; `none` last. */
+const prioritise = (plan: Plan, funnel: Funnel, n: number, propensities: readonly number[], allowNone: boolean): number[] => {
+  const { actions } = plan.catalog;
+  const { weightOf, scored } = plan;
+  for (let i = 0; i < n; i++) weightOf[scored[i]!] = 1;
+  for (const weight of funnel.face.weights) {
+    for (let i = 0; i < n; i++) {
+      const index = scored[i]!;
+      if (weight.mask[index] === 1 && (weight.condition < 0 || holds(funnel.moment, weight.condition, actions[index]!))) weightOf[index]! *= weight.weight;
+    }
+  }
+  const priorities = new Array<number>(n + (allowNone ? 1 : 0));
+  for (let i = 0; i < n; i++) priorities[i] = propensities[i]! * plan.values[scored[i]!]! * weightOf[scored[i]!]!;
+  if (allowNone) priorities[n] = plan.catalog.nonePriority;
+  return priorities;
+};
+
+const choose = (funnel: Funnel, rank: number, index: number, propensity: number, probability: number, priority: number): Chosen => {
+  const { plan } = funnel.moment;
+  const action = plan.catalog.actions[index]!;
+  return {
+    rank,
+    index,
+    actionId: action.id,
+    treatmentId: action.treatments[funnel.treatments[index]!]!.id,
+    propensity: Math.fround(propensity),
+    probability,
+    value: plan.values[index]!,
+    priority,
+  };
+};
+
+let ownScores: ScoreBuffers = { propensities: new Float32Array(64), effectiveN: new Float32Array(64) };
+const ownUniform = createUniformState();
+
+/** The caller's own candidates: eligibility is the caller's, priority is the predicted reward. */
+const decideOwn = (input: DecideInput, candidates: readonly ActionProfile[], group: Group, recorded: Scores | null): Verdict => {
+  const allowNone = input.allowNone ?? false;
+  const stopped = input.controls !== null && ((input.controls.stopOutbound && input.direction === 'outbound') || input.controls.pausedChannels.includes(input.channel));
+  const n = stopped ? 0 : candidates.length;
+  if (n > ownScores.propensities.length) ownScores = { propensities: new Float32Array(n * 2), effectiveN: new Float32Array(n * 2) };
+  const stages = Buffer.alloc(candidates.length, stopped ? (input.controls!.pausedChannels.includes(input.channel) ? STAGE.paused : STAGE.outboundStopped) : STAGE.scored);
+  const scores = recorded ?? score(input, stopped ? [] : candidates, allowNone, ownScores, () => 0);
+  const priorities = allowNone ? [...scores.propensities, 0] : [...scores.propensities];
+  const drawn = arbitrate(
+    { count: n, allowNone, priorities, gammas: scores.gammas, explorable: () => true, kindOf: null, perKind: Infinity, method: methodOf(input, group), slots: Math.max(1, input.limit), seed: input.seed },
+    ownUniform,
+  );
+  for (const draw of drawn.draws) stages[draw.index] = STAGE.chosen;
+  return {
+    group,
+    allowNone,
+    modelVersion: scores.modelVersion,
+    modelSnapshot: scores.modelSnapshot,
+    stages,
+    scored: listScored(null, n, allowNone),
+    propensities: scores.propensities,
+    priorities,
+    gammas: scores.gammas,
+    probabilities: drawn.probabilities,
+    noneProbability: allowNone ? drawn.probabilities[n]! : null,
+    chosen: drawn.draws.map((draw, k) => ({
+      rank: k + 1,
+      index: draw.index,
+      actionId: candidates[draw.index]!.id,
+      treatmentId: '',
+      propensity: scores.propensities[draw.index]!,
+      probability: draw.probability,
+      value: 1,
+      priority: priorities[draw.index]!,
+    })),
+    degraded: degradedOf(input.readFailed === true, scores.modelVersion),
+  };
+};
