@@ -1,13 +1,16 @@
 /** Measures the embedded log: append latency and throughput, read rate, and how soon a consumer sees a record. */
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { TOPICS } from '#contracts';
 import { openLmdbLog } from '#event-log';
 
 const VALUE_BYTES = 200;
 const SECONDS = Number(process.env['SECONDS'] ?? 3);
-const dir = mkdtempSync(join(tmpdir(), 'attune-bench-log-'));
+const neighbourOf = process.argv[2];
+const dir = neighbourOf ?? mkdtempSync(join(tmpdir(), 'attune-bench-log-'));
 const log = await openLmdbLog({ dir });
 
 function quantile(sorted: readonly number[], q: number): number {
@@ -82,8 +85,25 @@ async function wakeLatencies(): Promise<{ p50Ms: number; p99Ms: number }> {
   return { p50Ms: quantile(waits, 0.5), p99Ms: quantile(waits, 0.99) };
 }
 
+/** The same 64 appenders while another process appends batches of 100 to the same log, as the pipeline does beside the API. */
+async function besideNeighbour(): Promise<unknown> {
+  const neighbour = spawn(process.execPath, [fileURLToPath(import.meta.url), dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise((resolve) => neighbour.stdout.once('data', resolve));
+  const figures = await appendFrom(64, 1);
+  await new Promise((resolve) => neighbour.once('close', resolve));
+  return figures;
+}
+
+if (neighbourOf !== undefined) {
+  process.stdout.write('ready\n');
+  await appendFrom(1, 100);
+  await log.close();
+  process.exit(0);
+}
+
 const one = await appendFrom(1, 1);
 const sixtyFour = await appendFrom(64, 1);
+const sixtyFourBesideNeighbour = await besideNeighbour();
 const batches = await appendFrom(8, 500);
 const read = await readAll();
 const consumedPerSecond = await consumeAll(read.records);
@@ -91,5 +111,15 @@ const wake = await wakeLatencies();
 await log.close();
 rmSync(dir, { recursive: true });
 console.log(
-  JSON.stringify({ bench: 'log', valueBytes: VALUE_BYTES, one, sixtyFour, batches, read, consumedPerSecond, appendToConsumer: wake }),
+  JSON.stringify({
+    bench: 'log',
+    valueBytes: VALUE_BYTES,
+    one,
+    sixtyFour,
+    sixtyFourBesideNeighbour,
+    batches,
+    read,
+    consumedPerSecond,
+    appendToConsumer: wake,
+  }),
 );

@@ -57,7 +57,7 @@ export class Arrivals {
   #check(name: string | null): void {
     this.#reader.refresh();
     const heads = new Map<Topic, ReturnType<Reader['heads']>>();
-    for (const sleeper of [...this.#sleepers]) {
+    for (const sleeper of this.#sleepers) {
       for (const { topic, partition, position } of sleeper.interests) {
         if (name !== null && name !== topic) continue;
         let head = heads.get(topic);

@@ -22,7 +22,7 @@ export class Bells {
     mkdirSync(dir, { recursive: true });
   }
 
-  /** Never throws: whoever misses a bell (a full disk, say) is woken by the poll. */
+  /** Never throws. */
   ring(name: string): void {
     this.#hear(name);
     try {
@@ -30,7 +30,7 @@ export class Bells {
       if (file === undefined) this.#files.set(name, (file = openSync(join(this.#dir, name), 'w')));
       writeSync(file, ONE_BYTE, 0, 1, 0);
     } catch {
-      return;
+      // A full disk, say: whoever misses the bell is woken by the poll.
     }
   }
 

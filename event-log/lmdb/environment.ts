@@ -13,7 +13,15 @@ export interface OpenedEnvironment {
 
 export function openEnvironment(path: string): OpenedEnvironment {
   const env = attempt(`could not open ${path}`, () =>
-    open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary', noSubdir: false, maxReaders: 512, cache: false }),
+    open<Buffer, Buffer>({
+      path,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      noSubdir: false,
+      maxReaders: 512,
+      cache: false,
+      eventTurnBatching: false,
+    }),
   );
   env.readerCheck();
   const sweep = setInterval(() => env.readerCheck(), SWEEP_READERS_MS);
@@ -37,6 +45,13 @@ export function attempt<T>(what: string, action: () => T): T {
 }
 
 export function unavailable(what: string, cause: unknown): EngineUnavailable {
+  quieten(cause);
   if (cause instanceof EngineUnavailable) return cause;
   return new EngineUnavailable('event-log', `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+}
+
+/** lmdb hangs a promise on the error of a failed commit; unhandled, its rejection would end the process. */
+function quieten(cause: unknown): void {
+  const { commitError } = cause as { commitError?: Promise<unknown> };
+  commitError?.catch(() => undefined);
 }

@@ -55,8 +55,8 @@ export class Groups {
    * Renews the member and says which partitions it has now: those it held and may keep, and free ones up to its fair share.
    * `held` are the partitions that it works on; it must let go of the ones that are not in the answer, then call `release`.
    */
-  async renew(member: Member, held: ReadonlySet<number>): Promise<{ keep: Set<number>; changed: boolean }> {
-    return await this.#env.transaction(() => {
+  renew(member: Member, held: ReadonlySet<number>): Promise<{ keep: Set<number>; changed: boolean }> {
+    return this.#env.transaction(() => {
       const nowMs = this.#now();
       const untilMs = nowMs + LEASE_MS;
       const newcomer = this.#env.getBinary(memberKey(member)) === undefined;

@@ -85,6 +85,22 @@ describe('the LMDB log among processes', { timeout: 60_000 }, () => {
     await until(async () => (await log.lag('g', [events])) === 0);
   });
 
+  it('a full disk refuses appends clearly, and keeps what was acknowledged', async () => {
+    const path = fileURLToPath(new URL('test-processes/filling.ts', import.meta.url));
+    const child = spawn('bash', ['-c', 'ulimit -f 3000; exec "$0" "$@"', process.execPath, path, dir], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    processes.push(child);
+    const lines: string[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+    await once(child, 'close');
+    const { acknowledged, codes } = JSON.parse(lines[0]!) as { acknowledged: number; codes: string[] };
+    expect(codes).toEqual(['event-log.unavailable']);
+    expect(acknowledged).toBeGreaterThan(0);
+    expect(all().length).toBeGreaterThanOrEqual(acknowledged);
+    await log.append([{ topic: events, shard: 0, value: Buffer.from('room again') }]);
+  });
+
   it('a reader that was killed in its sleep pins no pages: the file does not grow while old records go', async () => {
     const victim = start('consuming', 'victim');
     await until(() => victim.lines.includes('ready'));

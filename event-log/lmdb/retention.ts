@@ -17,8 +17,8 @@ export interface Queue {
 }
 
 /** Returns how many records went. */
-export async function retainQueue(queue: Queue, takenBeforeMs: number): Promise<number> {
-  return COMPACTED_TOPICS.includes(queue.topic) ? await compact(queue) : await dropOld(queue, takenBeforeMs);
+export function retainQueue(queue: Queue, takenBeforeMs: number): Promise<number> {
+  return COMPACTED_TOPICS.includes(queue.topic) ? compact(queue) : dropOld(queue, takenBeforeMs);
 }
 
 async function dropOld(queue: Queue, takenBeforeMs: number): Promise<number> {
@@ -43,8 +43,7 @@ async function compact(queue: Queue): Promise<number> {
   const newest = new Map<string, Buffer>();
   const superseded: Buffer[] = [];
   for (const { key, value } of queue.env.getRange(wholeRange(queue))) {
-    const [record] = recordsOf(value, queue);
-    const name = record?.key?.toString('latin1') ?? '';
+    const name = nameOf(value, queue);
     const older = newest.get(name);
     if (older !== undefined && offsetOfKey(older) < queue.limit) superseded.push(older);
     newest.set(name, Buffer.from(key));
@@ -54,10 +53,10 @@ async function compact(queue: Queue): Promise<number> {
   return superseded.length;
 }
 
-function recordsOf(chunk: Buffer, { topic, partition }: Queue): (Omit<LogRecord, 'key'> & { key: Buffer | null })[] {
+function nameOf(chunk: Buffer, { topic, partition }: Queue): string {
   const records: LogRecord[] = [];
-  pushRecords(Buffer.from(chunk), { topic, partition, firstOffset: 0 }, 0, 1, records);
-  return records.map((record) => ({ ...record, key: record.key === null ? null : Buffer.from(record.key) }));
+  pushRecords(chunk, { topic, partition, firstOffset: 0 }, 0, 1, records);
+  return Buffer.from(records[0]?.key ?? []).toString('latin1');
 }
 
 async function remove(env: Env, keys: readonly Buffer[]): Promise<void> {
