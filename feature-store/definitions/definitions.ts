@@ -38,7 +38,7 @@ export interface FeatureDefinition {
   readonly buckets: number;
   /** Of a recency: the unit of its value, ms. */
   readonly unitMs: number;
-  /** The value of a feature that has seen nothing. */
+  /** The value of a feature that has seen nothing (counts and sums begin with 0). */
   readonly default: number;
 }
 

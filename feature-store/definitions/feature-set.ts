@@ -38,6 +38,7 @@ export interface EventPlan {
 export interface FeatureSet {
   /** 16 hex digits of the SHA-256 of the definitions. */
   readonly fingerprint: string;
+  readonly fingerprintBytes: Buffer;
   readonly names: readonly string[];
   /** float32 */
   readonly defaults: Float32Array;
@@ -55,6 +56,8 @@ export interface FeatureSet {
   readonly windows: readonly CompiledFeature[];
   readonly actionIndex: ReadonlyMap<string, number>;
   readonly actionIndexByHash: ReadonlyMap<number, number>;
+  /** hash32 of each of `definitions.actionIds`. */
+  readonly actionHashes: readonly number[];
   readonly attributeIndex: ReadonlyMap<string, number>;
 }
 
@@ -71,8 +74,11 @@ export const compileDefinitions = (definitions: FeatureDefinitions): FeatureSet 
   const emptyRegisters = new Float64Array(slots);
   for (const feature of features) if (startsEmpty(feature)) emptyRegisters.fill(Number.NaN, feature.slot, feature.slot + feature.slots);
   const halfLives = [...new Set(features.filter((f) => f.kind === 'decay').map((f) => f.definition.halfLifeMs!))];
+  const fingerprintBytes = createHash('sha256').update(canonical(definitions)).digest().subarray(0, 8);
+  const actionHashes = definitions.actionIds.map((id) => hash32(id));
   return {
-    fingerprint: createHash('sha256').update(canonical(definitions)).digest('hex').slice(0, 16),
+    fingerprint: fingerprintBytes.toString('hex'),
+    fingerprintBytes,
     names: definitions.features.map((feature) => feature.name),
     defaults: Float32Array.from(definitions.features, (feature) => feature.default),
     attributes: definitions.attributes,
@@ -85,7 +91,8 @@ export const compileDefinitions = (definitions: FeatureDefinitions): FeatureSet 
     halfLives: halfLives.map((ms, index) => ({ ms, slots: features.filter((f) => f.halfLife === index).flatMap(slotsOf) })),
     windows: features.filter((feature) => feature.kind === 'window'),
     actionIndex: new Map(definitions.actionIds.map((id, index) => [id, index])),
-    actionIndexByHash: new Map(definitions.actionIds.map((id, index) => [hash32(id), index])),
+    actionIndexByHash: new Map(actionHashes.map((hash, index) => [hash, index])),
+    actionHashes,
     attributeIndex: new Map(definitions.attributes.map((attribute, index) => [attribute.name, index])),
   };
 };

@@ -76,6 +76,12 @@ export class ByteWriter {
     this.at += value.length;
   }
 
+  copyFrom(source: Buffer, from: number, to: number): void {
+    this.reserve(to - from);
+    source.copy(this.buffer, this.at, from, to);
+    this.at += to - from;
+  }
+
   text(value: string): void {
     const length = Buffer.byteLength(value, 'utf8');
     this.varint(length);
@@ -134,6 +140,11 @@ export class ByteReader {
     this.at += bytes;
     if (this.at > this.end) throw new AttuneError('state.corrupt', `a stored state ends at byte ${this.end}, ${bytes} more were expected at ${at}`);
     return at;
+  }
+
+  /** Where the skipped bytes begin. */
+  skip(bytes: number): number {
+    return this.take(bytes);
   }
 
   u8(): number {

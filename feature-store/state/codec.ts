@@ -2,101 +2,77 @@
 import { AttuneError } from '#contracts';
 import { featureSetByFingerprint, type FeatureSet } from '../definitions/feature-set.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
-import { CustomerState } from './customer-state.ts';
+import { CustomerState, SECTIONS, type Section } from './customer-state.ts';
 import { oldestUnitAt } from './identity-ring.ts';
 import { migrateState } from './migrate-state.ts';
-import { positionPrefixOf, positionsOf } from './position.ts';
-import * as sections from './sections.ts';
+import { lengthOfPosition, positionsOf } from './position.ts';
 
 const VERSION = 1;
-const SECTIONS = ['attributes', 'registers', 'contacts', 'pairs', 'pending', 'ring'] as const;
-type Section = (typeof SECTIONS)[number];
 const head = new ByteWriter(128);
 const body = new ByteWriter();
 
 /**
- * The bytes stay shared with the state until it is encoded. A state that was written with other definitions is brought to
+ * The bytes stay shared with the state, and must not change. A state that was written with other definitions is brought to
  * `featureSet`: equal features keep their registers, unknown ones are skipped, new ones are empty.
  * Throws `feature-set.unknown` (load it and try again), `state.corrupt`, `state.version`.
  */
 export const decodeState = (bytes: Buffer, featureSet: FeatureSet): CustomerState => {
-  const written = featureSetByFingerprint(featureSet, fingerprintOf(bytes));
-  const state = readState(bytes, written);
-  return written.fingerprint === featureSet.fingerprint ? state : migrateState(state, featureSet);
+  if (isWrittenWith(bytes, featureSet)) return readState(bytes, featureSet);
+  return migrateState(readState(bytes, featureSetByFingerprint(featureSet, fingerprintOf(bytes))), featureSet);
 };
 
 /** 16 hex digits. */
 export const fingerprintOf = (bytes: Buffer): string => {
-  const at = positionPrefixOf(bytes)!.length;
-  if (bytes[at] !== VERSION) throw new AttuneError('state.version', `a stored state has version ${bytes[at]}; this build reads ${VERSION}`);
+  const at = versionAt(bytes);
   return bytes.toString('hex', at + 1, at + 9);
 };
 
 /** @param set the very set that wrote the bytes */
 export const readState = (bytes: Buffer, set: FeatureSet): CustomerState => {
-  const stored: CustomerState['stored'] = {};
-  const reader = new ByteReader(bytes, positionPrefixOf(bytes)!.length + 9);
-  const timer = reader.u48();
-  const sizes = SECTIONS.map(() => reader.varint());
-  SECTIONS.forEach((section, i) => {
-    if (sizes[i]! > 0) stored[section] = reader.bytes(sizes[i]!);
-  });
-  const state = new CustomerState(set, stored);
   const { epoch, positions } = positionsOf(bytes);
+  const reader = new ByteReader(bytes, versionAt(bytes) + 9);
+  const timer = reader.u48();
+  const bounds = new Array<number>(SECTIONS.length + 1);
+  for (let i = 0; i < SECTIONS.length; i++) bounds[i + 1] = reader.varint();
+  bounds[0] = reader.at;
+  for (let i = 0; i < SECTIONS.length; i++) bounds[i + 1] = bounds[i]! + bounds[i + 1]!;
+  if (bounds.at(-1) !== bytes.length) throw new AttuneError('state.corrupt', `a stored state has ${bytes.length} bytes; its head says ${bounds.at(-1)}`);
+  const state = new CustomerState(set, positions, bytes, bounds);
   state.epoch = epoch;
-  state.positions = positions;
   state.nextTimerMs = timer === 0 ? null : timer;
   return state;
 };
 
 /** @param nowMs input ids seen more than 24 h before it are dropped */
 export const encodeState = (state: CustomerState, nowMs: number): Buffer => {
-  body.reset();
-  const sizes = SECTIONS.map((section) => {
-    const from = body.at;
-    writeSection(state, section, nowMs);
-    return body.at - from;
-  });
+  const oldestUnit = oldestUnitAt(nowMs);
   head.reset();
+  body.reset();
   head.u32(state.epoch);
   head.u8(state.positions.length);
   for (const offset of state.positions) head.u48(offset + 1);
   head.u8(VERSION);
-  head.bytes(fingerprintBytes(state.featureSet));
+  head.bytes(state.featureSet.fingerprintBytes);
   head.u48(state.nextTimerMs ?? 0);
-  for (const size of sizes) head.varint(size);
+  for (let section = 0; section < SECTIONS.length; section++) {
+    const from = body.at;
+    state.write(section as Section, body, oldestUnit);
+    head.varint(body.at - from);
+  }
   const out = Buffer.allocUnsafeSlow(head.at + body.at);
   head.buffer.copy(out, 0, 0, head.at);
   body.buffer.copy(out, head.at, 0, body.at);
   return out;
 };
 
-const writeSection = (state: CustomerState, section: Section, nowMs: number): void => {
-  const untouched = state.stored[section];
-  if (untouched !== undefined && section !== 'ring') return body.bytes(untouched);
-  const set = state.featureSet;
-  switch (section) {
-    case 'attributes':
-      return sections.writeAttributes(body, state.attributes, set);
-    case 'registers':
-      return sections.writeRegisters(body, state.registers, set);
-    case 'contacts':
-      return sections.writeContacts(body, state.contacts, set);
-    case 'pairs':
-      return sections.writePairs(body, state.pairs, set);
-    case 'pending':
-      return sections.writePending(body, state.pending, set);
-    case 'ring':
-      return sections.writeRing(body, state.ring, oldestUnitAt(nowMs));
-  }
+const versionAt = (bytes: Buffer): number => {
+  const at = lengthOfPosition(bytes);
+  if (bytes[at] !== VERSION) throw new AttuneError('state.version', `a stored state has version ${bytes[at]}; this build reads ${VERSION}`);
+  return at;
 };
 
-const fingerprints = new WeakMap<FeatureSet, Buffer>();
-const fingerprintBytes = (set: FeatureSet): Buffer => {
-  let bytes = fingerprints.get(set);
-  if (bytes === undefined) {
-    bytes = Buffer.from(set.fingerprint, 'hex');
-    fingerprints.set(set, bytes);
-  }
-  return bytes;
+const isWrittenWith = (bytes: Buffer, set: FeatureSet): boolean => {
+  const at = versionAt(bytes) + 1;
+  for (let i = 0; i < 8; i++) if (bytes[at + i] !== set.fingerprintBytes[i]) return false;
+  return true;
 };

@@ -1,6 +1,7 @@
 /** The customer's state in memory: sections of the stored bytes, read when first asked for, and the steps that change them. */
 import { hash32, MINUTE_MS, NO_PAIR, type AttributeValue, type Contact, type DecisionId, type PairCounters, STATE_INPUTS } from '#contracts';
 import type { FeatureSet } from '../definitions/feature-set.ts';
+import { ByteReader, type ByteWriter } from './bytes.ts';
 import * as sections from './sections.ts';
 
 export const MAX_CONTACTS = 20;
@@ -57,55 +58,113 @@ export interface IdentityRing {
   readonly units: number[];
 }
 
-type Section = 'attributes' | 'registers' | 'contacts' | 'pairs' | 'pending' | 'ring';
+/** In the order in which they are stored. */
+export const SECTIONS = ['attributes', 'registers', 'contacts', 'pairs', 'pending', 'ring'] as const;
+export type Section = 0 | 1 | 2 | 3 | 4 | 5;
+
+const NOTHING = Buffer.alloc(0);
+const NO_SECTIONS: readonly number[] = [0, 0, 0, 0, 0, 0, 0];
 
 /** Sections that were never asked for are written back as they were. */
 export class CustomerState {
   readonly featureSet: FeatureSet;
   epoch = 0;
   /** The last applied offset of each of STATE_INPUTS; -1: none. */
-  positions: number[] = STATE_INPUTS.map(() => -1);
+  positions: number[];
   /** The one timer of this customer, ms since 1970 UTC; null: none. */
   nextTimerMs: number | null = null;
-  readonly stored: Partial<Record<Section, Buffer>>;
-  #attributes: (TimedValue | undefined)[] | undefined;
-  #registers: Registers | undefined;
-  #contacts: Contact[] | undefined;
-  #pairs: Map<number, PairCounters> | undefined;
-  #pending: PendingDecision[] | undefined;
-  #ring: IdentityRing | undefined;
+  readonly #bytes: Buffer;
+  readonly #bounds: readonly number[];
+  #attributes: (TimedValue | undefined)[] | undefined = undefined;
+  #registers: Registers | undefined = undefined;
+  #contacts: Contact[] | undefined = undefined;
+  #pairs: Map<number, PairCounters> | undefined = undefined;
+  #pending: PendingDecision[] | undefined = undefined;
+  #ring: IdentityRing | undefined = undefined;
 
-  constructor(featureSet: FeatureSet, stored: Partial<Record<Section, Buffer>> = {}) {
+  /** @param bounds where each section begins in `bytes`, and where the last one ends */
+  constructor(featureSet: FeatureSet, positions: number[], bytes: Buffer = NOTHING, bounds: readonly number[] = NO_SECTIONS) {
     this.featureSet = featureSet;
-    this.stored = stored;
+    this.positions = positions;
+    this.#bytes = bytes;
+    this.#bounds = bounds;
   }
 
   /** By the index of `featureSet.attributes`. */
   get attributes(): (TimedValue | undefined)[] {
-    return (this.#attributes ??= sections.readAttributes(this.#take('attributes'), this.featureSet));
+    return (this.#attributes ??= sections.readAttributes(this.#reader(0), this.featureSet));
   }
 
   get registers(): Registers {
-    return (this.#registers ??= sections.readRegisters(this.#take('registers'), this.featureSet));
+    return (this.#registers ??= sections.readRegisters(this.#reader(1), this.featureSet));
   }
 
   /** Newest first. */
   get contacts(): Contact[] {
-    return (this.#contacts ??= sections.readContacts(this.#take('contacts'), this.featureSet));
+    return (this.#contacts ??= sections.readContacts(this.#reader(2), this.featureSet));
   }
 
   /** By hash32 of the action's id. */
   get pairs(): Map<number, PairCounters> {
-    return (this.#pairs ??= sections.readPairs(this.#take('pairs'), this.featureSet));
+    return (this.#pairs ??= sections.readPairs(this.#reader(3), this.featureSet));
   }
 
   /** Oldest first. */
   get pending(): PendingDecision[] {
-    return (this.#pending ??= sections.readPending(this.#take('pending'), this.featureSet));
+    return (this.#pending ??= sections.readPending(this.#reader(4), this.featureSet));
   }
 
   get ring(): IdentityRing {
-    return (this.#ring ??= sections.readRing(this.#take('ring')));
+    return (this.#ring ??= sections.readRing(this.#reader(5)));
+  }
+
+  /** Into the bytes of the next state; `oldestUnit` of the ring. */
+  write(section: Section, writer: ByteWriter, oldestUnit: number): void {
+    if (!this.#isRead(section) && (section !== 5 || this.#ringIsYoung(oldestUnit))) {
+      writer.copyFrom(this.#bytes, this.#bounds[section]!, this.#bounds[section + 1]!);
+      return;
+    }
+    const set = this.featureSet;
+    switch (section) {
+      case 0:
+        return sections.writeAttributes(writer, this.attributes, set);
+      case 1:
+        return sections.writeRegisters(writer, this.registers, set);
+      case 2:
+        return sections.writeContacts(writer, this.contacts, set);
+      case 3:
+        return sections.writePairs(writer, this.pairs, set);
+      case 4:
+        return sections.writePending(writer, this.pending, set);
+      case 5:
+        return sections.writeRing(writer, this.ring, oldestUnit);
+    }
+  }
+
+  #isRead(section: Section): boolean {
+    switch (section) {
+      case 0:
+        return this.#attributes !== undefined;
+      case 1:
+        return this.#registers !== undefined;
+      case 2:
+        return this.#contacts !== undefined;
+      case 3:
+        return this.#pairs !== undefined;
+      case 4:
+        return this.#pending !== undefined;
+      case 5:
+        return this.#ring !== undefined;
+    }
+  }
+
+  #ringIsYoung(oldestUnit: number): boolean {
+    const reader = this.#reader(5);
+    return reader.done || sections.oldestUnitOf(reader) >= oldestUnit;
+  }
+
+  #reader(section: Section): ByteReader {
+    return new ByteReader(this.#bytes, this.#bounds[section]!, this.#bounds[section + 1]!);
   }
 
   attribute(name: string): AttributeValue | undefined {
@@ -115,16 +174,13 @@ export class CustomerState {
   pair(actionId: string): PairCounters {
     return this.pairs.get(hash32(actionId)) ?? NO_PAIR;
   }
-
-  /** A section's bytes go once its content is in memory: whoever holds the content may change it. */
-  #take(section: Section): Buffer | undefined {
-    const bytes = this.stored[section];
-    delete this.stored[section];
-    return bytes;
-  }
 }
 
-export const emptyState = (featureSet: FeatureSet): CustomerState => new CustomerState(featureSet);
+export const emptyState = (featureSet: FeatureSet): CustomerState =>
+  new CustomerState(
+    featureSet,
+    STATE_INPUTS.map(() => -1),
+  );
 
 /** Keeps the newest MAX_CONTACTS, whatever order they come in; minutes are kept, not milliseconds. */
 export const addContact = (state: CustomerState, contact: Contact): void => {

@@ -3,9 +3,8 @@ import type { FeatureSet } from '../definitions/feature-set.ts';
 import { CustomerState, type Registers, type TimedValue } from './customer-state.ts';
 
 export const migrateState = (from: CustomerState, set: FeatureSet): CustomerState => {
-  const to = new CustomerState(set);
+  const to = new CustomerState(set, [...from.positions]);
   to.epoch = from.epoch;
-  to.positions = from.positions;
   to.nextTimerMs = from.nextTimerMs;
   moveAttributes(from, to);
   moveRegisters(from.registers, from.featureSet, to.registers, set);

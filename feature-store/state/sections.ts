@@ -2,89 +2,91 @@
 import {
   decisionIdFromBytes,
   decisionIdToBytes,
-  hash32,
   MINUTE_MS,
   timeOfDecision,
-  type AttributeValue,
   type Contact,
   type PairCounters,
 } from '#contracts';
 import type { CompiledFeature, FeatureSet } from '../definitions/feature-set.ts';
-import { ByteReader, type ByteWriter } from './bytes.ts';
+import type { ByteReader, ByteWriter } from './bytes.ts';
 import type { IdentityRing, PendingDecision, PendingItem, Registers, TimedValue } from './customer-state.ts';
 
-/** Well-known words by their place; append only. A word that is not here is stored as text after byte 0. */
+/** Well-known words by their place; append only, at most 15 channels. A word that is not here is stored as text after byte 0. */
 const CHANNELS = ['app', 'web', 'callCenter', 'sms', 'email', 'push', 'store', 'chat', 'letter', 'whatsapp'];
 const OUTCOMES = ['impression', 'clicked', 'accepted', 'rejected', 'later', 'converted', 'complaint', 'optOut', 'undelivered', 'none', 'resolved', 'escalated', 'callAvoided'];
-
-const FALSE = 0;
-const TRUE = 1;
-const KNOWN = 2;
-const TEXT = 3;
-const NUMBER = 4;
 
 /** Below this a decayed amount is nothing. */
 export const NEGLIGIBLE = 1e-6;
 
-export const readAttributes = (bytes: Buffer | undefined, set: FeatureSet): (TimedValue | undefined)[] => {
-  const out = new Array<TimedValue | undefined>(set.attributes.length).fill(undefined);
-  if (bytes === undefined) return out;
-  eachAttribute(bytes, set, (index, value, atMs) => {
-    out[index] = { value, atMs };
-  });
+/**
+ * Layout: times (count, first as 48 bits, others relative), a bit per attribute that is set, a bit per attribute that another time
+ * than the first set, the places of those times, the values (a known text is one byte, 0 before any other), then a bit per boolean.
+ */
+export const readAttributes = (reader: ByteReader, set: FeatureSet): (TimedValue | undefined)[] => {
+  const definitions = set.attributes;
+  const out = new Array<TimedValue | undefined>(definitions.length).fill(undefined);
+  if (reader.done) return out;
+  const times = new Array<number>(reader.varint());
+  for (let i = 0; i < times.length; i++) times[i] = i === 0 ? reader.u48() : times[0]! + reader.signed();
+  const width = (definitions.length + 7) >> 3;
+  const isSet = reader.skip(width);
+  const isLater = times.length > 1 ? reader.skip(width) : -1;
+  const bytes = reader.buffer;
+  const at = definitions.map((_, i) => (isLater >= 0 && (bytes[isLater + (i >> 3)]! & (1 << (i & 7))) !== 0 ? times[reader.varint()]! : times[0]!));
+  let booleans = 0;
+  for (let i = 0; i < definitions.length; i++) {
+    if ((bytes[isSet + (i >> 3)]! & (1 << (i & 7))) === 0) continue;
+    const { type, values } = definitions[i]!;
+    if (type === 'boolean') booleans++;
+    else out[i] = { value: type === 'number' ? reader.number()! : readWord(reader, values, values.length === 0 ? 0 : reader.u8()), atMs: at[i]! };
+  }
+  const truths = reader.skip((booleans + 7) >> 3);
+  booleans = 0;
+  for (let i = 0; i < definitions.length; i++) {
+    if (definitions[i]!.type !== 'boolean' || (bytes[isSet + (i >> 3)]! & (1 << (i & 7))) === 0) continue;
+    out[i] = { value: (bytes[truths + (booleans >> 3)]! & (1 << (booleans & 7))) !== 0, atMs: at[i]! };
+    booleans++;
+  }
   return out;
 };
 
-/** Layout: times (count, first as 48 bits, others relative), a bit per attribute, then time index x 8 + tag and the value. */
-export const eachAttribute = (bytes: Buffer, set: FeatureSet, visit: (index: number, value: AttributeValue, atMs: number) => void): void => {
-  const reader = new ByteReader(bytes);
-  const times = new Array<number>(reader.varint());
-  for (let i = 0; i < times.length; i++) times[i] = i === 0 ? reader.u48() : times[0]! + reader.signed();
-  const bits = reader.bytes((set.attributes.length + 7) >> 3);
-  for (let i = 0; i < set.attributes.length; i++) {
-    if ((bits[i >> 3]! & (1 << (i & 7))) === 0) continue;
-    const head = reader.varint();
-    const tag = head & 7;
-    const value =
-      tag === FALSE ? false
-      : tag === TRUE ? true
-      : tag === KNOWN ? set.attributes[i]!.values[reader.varint()]!
-      : tag === TEXT ? reader.text()
-      : reader.number()!;
-    visit(i, value, times[head >> 3]!);
-  }
-};
-
 export const writeAttributes = (writer: ByteWriter, attributes: readonly (TimedValue | undefined)[], set: FeatureSet): void => {
-  const times = [...new Set(attributes.flatMap((a) => (a === undefined ? [] : [a.atMs])))];
+  const times: number[] = [];
+  for (const attribute of attributes) if (attribute !== undefined && !times.includes(attribute.atMs)) times.push(attribute.atMs);
   if (times.length === 0) return;
   writer.varint(times.length);
   times.forEach((atMs, i) => (i === 0 ? writer.u48(atMs) : writer.signed(atMs - times[0]!)));
-  const bits = writer.at;
-  for (let i = 0; i < (set.attributes.length + 7) >> 3; i++) writer.u8(0);
+  writeBits(writer, attributes, (attribute) => attribute !== undefined);
+  if (times.length > 1) {
+    const isLater = (attribute: TimedValue | undefined): boolean => attribute !== undefined && attribute.atMs !== times[0];
+    writeBits(writer, attributes, isLater);
+    for (const attribute of attributes) if (isLater(attribute)) writer.varint(times.indexOf(attribute!.atMs));
+  }
+  const truths: boolean[] = [];
   attributes.forEach((attribute, i) => {
     if (attribute === undefined) return;
-    writer.buffer[bits + (i >> 3)]! |= 1 << (i & 7);
-    const at = times.indexOf(attribute.atMs) * 8;
     const { value } = attribute;
-    if (typeof value === 'boolean') writer.varint(at + (value ? TRUE : FALSE));
-    else if (typeof value === 'number') {
-      writer.varint(at + NUMBER);
-      writer.number(value);
-    } else {
-      const known = set.attributes[i]!.values.indexOf(value);
-      writer.varint(at + (known >= 0 ? KNOWN : TEXT));
-      if (known >= 0) writer.varint(known);
-      else writer.text(value);
-    }
+    const { values } = set.attributes[i]!;
+    if (typeof value === 'boolean') truths.push(value);
+    else if (typeof value === 'number') writer.number(value);
+    else if (values.length === 0) writer.text(value);
+    else writeWord(writer, values, value);
   });
+  writeBits(writer, truths, (truth) => truth);
+};
+
+const writeBits = <T>(writer: ByteWriter, items: readonly T[], isOn: (item: T) => boolean): void => {
+  for (let from = 0; from < items.length; from += 8) {
+    let byte = 0;
+    for (let i = from; i < from + 8 && i < items.length; i++) if (isOn(items[i]!)) byte |= 1 << (i - from);
+    writer.u8(byte);
+  }
 };
 
 /** Layout: reference time, a bit per feature that holds something, then each one's registers by kind. */
-export const readRegisters = (bytes: Buffer | undefined, set: FeatureSet): Registers => {
+export const readRegisters = (reader: ByteReader, set: FeatureSet): Registers => {
   const values = set.emptyRegisters.slice();
-  if (bytes === undefined) return { refMs: 0, values };
-  const reader = new ByteReader(bytes);
+  if (reader.done) return { refMs: 0, values };
   const refMs = reader.u48();
   const bits = reader.bytes((set.features.length + 7) >> 3);
   for (let i = 0; i < set.features.length; i++) {
@@ -184,9 +186,8 @@ const bucketPlace = ({ widthMs, run }: CompiledFeature, refMs: number, age: numb
   return place < 0 ? place + run : place;
 };
 
-export const readContacts = (bytes: Buffer | undefined, set: FeatureSet): Contact[] => {
-  if (bytes === undefined) return [];
-  const reader = new ByteReader(bytes);
+export const readContacts = (reader: ByteReader, set: FeatureSet): Contact[] => {
+  if (reader.done) return [];
   let minute = reader.u32();
   const out: Contact[] = [];
   while (!reader.done) {
@@ -213,22 +214,25 @@ export const writeContacts = (writer: ByteWriter, contacts: readonly Contact[], 
   }
 };
 
-/** Small counts share a byte (shown below 15, accepted and rejected below 4); 0xff says that three varints follow. */
-export const readPairs = (bytes: Buffer | undefined, set: FeatureSet): Map<number, PairCounters> => {
+/**
+ * By the time of the last meeting, newest first, each relative to the one before. Small counts share a byte (shown below 15, accepted
+ * and rejected below 4); 0xff says that three varints follow.
+ */
+export const readPairs = (reader: ByteReader, set: FeatureSet): Map<number, PairCounters> => {
   const out = new Map<number, PairCounters>();
-  if (bytes === undefined) return out;
-  const reader = new ByteReader(bytes);
-  const base = reader.u32();
+  if (reader.done) return out;
+  let minute = reader.u32();
   while (!reader.done) {
     const index = reader.varint();
-    const key = index === 0 ? reader.u32() : hash32(set.definitions.actionIds[index - 1]!);
+    const key = index === 0 ? reader.u32() : set.actionHashes[index - 1]!;
     const packed = reader.u8();
     const wide = packed === 0xff;
     const shown = wide ? reader.varint() : packed >> 4;
     const accepted = wide ? reader.varint() : (packed >> 2) & 3;
     const rejected = wide ? reader.varint() : packed & 3;
-    const lastShownMs = shown > 0 ? (base - reader.varint()) * MINUTE_MS : 0;
-    const lastRejectedMs = rejected > 0 ? (base - reader.varint()) * MINUTE_MS : 0;
+    minute -= reader.varint();
+    const lastShownMs = shown > 0 ? (minute - reader.varint()) * MINUTE_MS : 0;
+    const lastRejectedMs = rejected > 0 ? (minute - reader.varint()) * MINUTE_MS : 0;
     out.set(key, { shown, accepted, rejected, lastShownMs, lastRejectedMs });
   }
   return out;
@@ -236,11 +240,10 @@ export const readPairs = (bytes: Buffer | undefined, set: FeatureSet): Map<numbe
 
 export const writePairs = (writer: ByteWriter, pairs: ReadonlyMap<number, PairCounters>, set: FeatureSet): void => {
   if (pairs.size === 0) return;
-  let baseMs = 0;
-  for (const pair of pairs.values()) baseMs = Math.max(baseMs, pair.lastShownMs, pair.lastRejectedMs);
-  const base = baseMs / MINUTE_MS;
-  writer.u32(base);
-  for (const [key, pair] of pairs) {
+  const sorted = [...pairs].sort(([key, a], [other, b]) => lastMet(b) - lastMet(a) || key - other);
+  let minute = lastMet(sorted[0]![1]) / MINUTE_MS;
+  writer.u32(minute);
+  for (const [key, pair] of sorted) {
     const index = set.actionIndexByHash.get(key);
     writer.varint(index === undefined ? 0 : index + 1);
     if (index === undefined) writer.u32(key);
@@ -252,30 +255,40 @@ export const writePairs = (writer: ByteWriter, pairs: ReadonlyMap<number, PairCo
       writer.varint(accepted);
       writer.varint(rejected);
     }
-    if (shown > 0) writer.varint(base - pair.lastShownMs / MINUTE_MS);
-    if (rejected > 0) writer.varint(base - pair.lastRejectedMs / MINUTE_MS);
+    const met = lastMet(pair) / MINUTE_MS;
+    writer.varint(minute - met);
+    minute = met;
+    if (shown > 0) writer.varint(met - pair.lastShownMs / MINUTE_MS);
+    if (rejected > 0) writer.varint(met - pair.lastRejectedMs / MINUTE_MS);
   }
 };
 
+const lastMet = ({ lastShownMs, lastRejectedMs }: PairCounters): number => Math.max(lastShownMs, lastRejectedMs);
+
+/** What a pending decision does not share with the rule: the customer's shard, decided when its id says, the catalog's loop, inbound. */
+const OWN_SHARD = 1;
+const OWN_TIME = 2;
+const OWN_LOOP = 4;
+const OUTBOUND = 8;
+
 /** Decisions of one customer share their shard, the last two bytes of the id: it is stored once. */
-export const readPending = (bytes: Buffer | undefined, set: FeatureSet): PendingDecision[] => {
-  if (bytes === undefined) return [];
-  const reader = new ByteReader(bytes);
+export const readPending = (reader: ByteReader, set: FeatureSet): PendingDecision[] => {
+  if (reader.done) return [];
   const id = Buffer.alloc(16);
-  reader.bytes(2).copy(id, 14);
+  const shard = reader.bytes(2);
   const out: PendingDecision[] = [];
   while (!reader.done) {
     reader.bytes(14).copy(id, 0);
-    const flags = reader.u8();
-    if ((flags & 1) === 1) reader.bytes(2).copy(id, 14);
+    const head = reader.u8();
+    ((head & OWN_SHARD) === 0 ? shard : reader.bytes(2)).copy(id, 14);
     const decisionId = decisionIdFromBytes(id);
-    const decidedAtMs = timeOfDecision(decisionId) + reader.signed();
-    const channel = readWord(reader, CHANNELS, reader.u8());
-    const loop = reader.text();
+    const decidedAtMs = timeOfDecision(decisionId) + ((head & OWN_TIME) === 0 ? 0 : reader.signed());
+    const channel = readWord(reader, CHANNELS, head >> 4);
+    const loop = (head & OWN_LOOP) === 0 ? '' : reader.text();
     const matureAtMs = decidedAtMs + readDuration(reader);
     const items = new Array<PendingItem>(reader.varint());
     for (let i = 0; i < items.length; i++) items[i] = readItem(reader, set, decidedAtMs);
-    out.push({ decisionId, decidedAtMs, channel, direction: (flags & 2) === 2 ? 'outbound' : 'inbound', loop, matureAtMs, items });
+    out.push({ decisionId, decidedAtMs, channel, direction: (head & OUTBOUND) === 0 ? 'inbound' : 'outbound', loop, matureAtMs, items });
   }
   return out;
 };
@@ -285,17 +298,22 @@ export const writePending = (writer: ByteWriter, pending: readonly PendingDecisi
   const shard = decisionIdToBytes(pending[0]!.decisionId).subarray(14);
   writer.bytes(shard);
   for (const decision of pending) {
+    const { channel, loop, decidedAtMs } = decision;
     const id = decisionIdToBytes(decision.decisionId);
-    const own = shard.equals(id.subarray(14)) ? 0 : 1;
+    const later = decidedAtMs - timeOfDecision(decision.decisionId);
+    const isOwnShard = !shard.equals(id.subarray(14));
+    const word = CHANNELS.indexOf(channel) + 1;
     writer.bytes(id.subarray(0, 14));
-    writer.u8(own + (decision.direction === 'outbound' ? 2 : 0));
-    if (own === 1) writer.bytes(id.subarray(14));
-    writer.signed(decision.decidedAtMs - timeOfDecision(decision.decisionId));
-    writeWord(writer, CHANNELS, decision.channel);
-    writer.text(decision.loop);
-    writeDuration(writer, decision.matureAtMs - decision.decidedAtMs);
+    writer.u8(
+      (word << 4) | (isOwnShard ? OWN_SHARD : 0) | (later === 0 ? 0 : OWN_TIME) | (loop === '' ? 0 : OWN_LOOP) | (decision.direction === 'outbound' ? OUTBOUND : 0),
+    );
+    if (isOwnShard) writer.bytes(id.subarray(14));
+    if (later !== 0) writer.signed(later);
+    if (word === 0) writer.text(channel);
+    if (loop !== '') writer.text(loop);
+    writeDuration(writer, decision.matureAtMs - decidedAtMs);
     writer.varint(decision.items.length);
-    for (const item of decision.items) writeItem(writer, item, set, decision.decidedAtMs);
+    for (const item of decision.items) writeItem(writer, item, set, decidedAtMs);
   }
 };
 
@@ -350,10 +368,9 @@ const writeDuration = (writer: ByteWriter, ms: number): void => {
 };
 
 /** Layout: the newest unit (ten minutes), then age in units and 5 bytes of hash, oldest first. */
-export const readRing = (bytes: Buffer | undefined): IdentityRing => {
+export const readRing = (reader: ByteReader): IdentityRing => {
   const ring: IdentityRing = { hashes: [], units: [] };
-  if (bytes === undefined) return ring;
-  const reader = new ByteReader(bytes);
+  if (reader.done) return ring;
   const base = reader.u32();
   while (!reader.done) {
     ring.units.push(base - reader.u8());
@@ -362,6 +379,9 @@ export const readRing = (bytes: Buffer | undefined): IdentityRing => {
   }
   return ring;
 };
+
+/** Of a ring that holds something. */
+export const oldestUnitOf = (reader: ByteReader): number => reader.u32() - reader.u8();
 
 /** @param oldestUnit entries before it are forgotten */
 export const writeRing = (writer: ByteWriter, ring: IdentityRing, oldestUnit: number): void => {

@@ -1,0 +1,39 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { describeFeatureStoreContract } from '../contract-suite.ts';
+import type { FeatureStore } from '../port.ts';
+import { openLmdbFeatureStore } from './open-lmdb-feature-store.ts';
+
+describeFeatureStoreContract('lmdb', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'attune-store-'));
+  const opened: FeatureStore[] = [];
+  return {
+    open: async () => {
+      const store = await openLmdbFeatureStore({ dir, partitions: 4 });
+      opened.push(store);
+      return store;
+    },
+    dispose: async () => {
+      await Promise.all(opened.map((store) => store.close()));
+      rmSync(dir, { recursive: true });
+    },
+  };
+});
+
+test('a store is refused with another number of partitions than it was made with', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'attune-store-'));
+  await (await openLmdbFeatureStore({ dir, partitions: 4 })).close();
+  await expect(openLmdbFeatureStore({ dir, partitions: 8 })).rejects.toThrow(/has 4 partitions, 8 were asked for/);
+  rmSync(dir, { recursive: true });
+});
+
+test('a closed store says so instead of calling a customer unknown', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'attune-store-'));
+  const store = await openLmdbFeatureStore({ dir, partitions: 4 });
+  await store.close();
+  expect(() => store.states.read(Buffer.alloc(16), 0)).toThrow(expect.objectContaining({ code: 'feature-store.unavailable', retriable: true }));
+  await expect(store.states.commit([{ key: Buffer.alloc(16), value: Buffer.alloc(9), shard: 0, expected: null, companions: [], timer: { from: null, to: null } }])).rejects.toMatchObject({ code: 'feature-store.unavailable' });
+  rmSync(dir, { recursive: true });
+});
