@@ -22,7 +22,7 @@ export const rememberId = (state: CustomerState, id: string, atMs: number): bool
   if (hashes.includes(hash)) return false;
   const unit = Math.floor(atMs / UNIT_MS);
   let place = units.length;
-  while (place > 0 && (units[place - 1]! > unit || (units[place - 1] === unit && hashes[place - 1]! > hash))) place--;
+  while (place > 0 && units[place - 1]! > unit) place--;
   hashes.splice(place, 0, hash);
   units.splice(place, 0, unit);
   if (hashes.length > MAX_IDS) {
