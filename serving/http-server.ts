@@ -1,5 +1,5 @@
 /** The Fastify instance: limits, parsers, validator and error shape that hold for every route. */
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { createProblem } from './errors/problem.ts';
 import { PROBLEM_JSON, installErrorHandler } from './errors/error-handler.ts';
 
@@ -18,7 +18,7 @@ export const createHttpServer = ({ logger, onRefused }: HttpServerOptions): Fast
     requestTimeout: 30_000,
     keepAliveTimeout: 72_000,
     forceCloseConnections: 'idle',
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 1_000, onBadUrl },
     ...(logger === null ? {} : { loggerInstance: logger }),

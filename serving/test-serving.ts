@@ -8,7 +8,7 @@ import { compileFeatures, emptyState, encodeState, foldEvent, openLmdbFeatureSto
 import { loadProject } from '#project';
 import { createServing, type Serving, type ServingDeps } from './index.ts';
 
-export const CATALOG_DIR = join(import.meta.dirname, '../catalog/telco');
+export const CATALOG_DIR = process.env['ATTUNE_TEST_CATALOG'] ?? join(import.meta.dirname, '../catalog/telco');
 export const ID_KEY = 'a-key-for-tests-only';
 
 export interface TestServing extends Serving {
@@ -37,7 +37,7 @@ export const openTestServing = async (changes: Partial<ServingDeps> | ((engines:
       clock: Date.now,
       random: Math.random,
       ...more,
-      config: { modelPatienceMs: 0, watchCatalog: false, ...more.config },
+      config: { modelPatienceMs: 0, watchCatalog: false, appendBoundMs: 20_000, deadlineMs: 2_000, ...more.config },
     });
     await serving.ready;
     return serving;

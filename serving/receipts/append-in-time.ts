@@ -34,10 +34,12 @@ export const createAppender = ({ log, boundMs, monotonicMs, onAppended }: Append
     waiting = [];
     const records = group.length === 1 ? group[0]!.records : group.flatMap((one) => one.records);
     const began = monotonicMs();
-    const timer = setTimeout(() => {
+    const giveUp = (): void => {
       const late = notDurable(`the event log has not answered within ${boundMs} ms`);
       for (const one of group) one.reject(late);
-    }, boundMs);
+    };
+    // Where this process itself was late, the log's answer may be waiting behind the timer: it is heard first.
+    const timer = setTimeout(() => setImmediate(giveUp), boundMs);
     const appended = start(records).then(
       () => {
         clearTimeout(timer);
