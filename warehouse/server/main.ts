@@ -4,10 +4,7 @@
  * Says `{ kind: 'ready', url }` to a parent over IPC, and the same as a JSON line on stdout; ends with its parent.
  */
 import { parseArgs } from 'node:util';
-
-// Statements run on libuv's threads; four would let slow ones hold up the file work of inserts.
-process.env['UV_THREADPOOL_SIZE'] ??= '12';
-process.env['TZ'] = 'UTC';
+import { loadEmbeddedServer } from './start-embedded-server.ts';
 
 const { values } = parseArgs({ options: { dir: { type: 'string' }, port: { type: 'string' }, host: { type: 'string' } } });
 const dir = values.dir ?? process.env['ATTUNE_WAREHOUSE_DIR'] ?? `${process.env['ATTUNE_DATA_DIR'] ?? './data'}/warehouse`;
@@ -19,7 +16,7 @@ const say = (line: Record<string, unknown>) => process.stdout.write(`${JSON.stri
 process.on('disconnect', () => process.exit(0));
 
 try {
-  const { serveWarehouse } = await import('./serve.ts');
+  const { serveWarehouse } = await loadEmbeddedServer();
   const warehouse = await serveWarehouse({ dir, port, host });
   const stop = () => {
     setTimeout(() => process.exit(1), 10_000).unref();

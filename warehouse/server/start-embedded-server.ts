@@ -37,3 +37,11 @@ export const startEmbeddedServer = async (options: { readonly dir: string; reado
   };
   return { url, users: readWarehouseUsers(options.dir), pid: child.pid!, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
 };
+
+/** The embedded server for a process of the caller's own; its modules are read only where it is wanted. Nothing else should run there. */
+export const loadEmbeddedServer = (): Promise<typeof import('./serve.ts')> => {
+  // Statements run on libuv's threads: where they have not started yet, let there be enough for the file work of inserts.
+  process.env['UV_THREADPOOL_SIZE'] ??= '12';
+  process.env['TZ'] = 'UTC';
+  return import('./serve.ts');
+};
