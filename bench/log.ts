@@ -88,9 +88,10 @@ async function wakeLatencies(): Promise<{ p50Ms: number; p99Ms: number }> {
 /** The same 64 appenders while another process appends batches of 100 to the same log, as the pipeline does beside the API. */
 async function besideNeighbour(): Promise<unknown> {
   const neighbour = spawn(process.execPath, [fileURLToPath(import.meta.url), dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const closed = new Promise((resolve) => neighbour.once('close', resolve));
   await new Promise((resolve) => neighbour.stdout.once('data', resolve));
   const figures = await appendFrom(64, 1);
-  await new Promise((resolve) => neighbour.once('close', resolve));
+  await closed;
   return figures;
 }
 
