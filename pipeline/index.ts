@@ -10,3 +10,14 @@ export { listDeadLetters, replayDeadLetters } from './dead-letters/dead-letters.
 export type { DeadLetterFilter } from './dead-letters/dead-letters.ts';
 export { createRetentionTask, REQUIRED_GROUPS } from './retention.ts';
 export type { RetentionDeps } from './retention.ts';
+export { createRecordRole, RECORD_GROUP } from './record/index.ts';
+export type { RecordRole, RecordRoleDeps } from './record/index.ts';
+export { createLearnRole } from './learn/learn-role.ts';
+export type { LearnRoleDeps } from './learn/learn-role.ts';
+export type { ProfileOf } from './learn/experience-of.ts';
+export * from './record/index.ts';
+// The pure fold, for simulations in virtual time.
+export { applyInput } from './state/apply-input.ts';
+export type { StateFacts } from './state/context.ts';
+export type { CustomerWork } from './state/customer-work.ts';
+export type { StateInput } from './state/input.ts';
