@@ -19,6 +19,8 @@ const EnvironmentSchema = Type.Object({
   ATTUNE_DEADLINE_MS: Type.Number({ default: 50, minimum: 1, maximum: 60_000, description: 'time for reading and deciding; past it an answer is degraded' }),
   ATTUNE_PIPELINE_PORT: Type.Integer({ default: 0, minimum: 0, maximum: 65_535, description: 'loopback port of the pipeline’s /metrics; 0 takes a free one' }),
   ATTUNE_WAREHOUSE_PORT: Type.Integer({ default: 8123, minimum: 0, maximum: 65_535, description: 'loopback port of the embedded warehouse; 0 takes a free one' }),
+  ATTUNE_WAREHOUSE_PASSWORD: Type.Optional(Type.String({ minLength: 8, description: 'of the embedded warehouse’s writer; drawn when absent' })),
+  ATTUNE_WAREHOUSE_READER_PASSWORD: Type.Optional(Type.String({ minLength: 8, description: 'of the embedded warehouse’s user `reader`; drawn when absent' })),
   KAFKA_BROKERS: Type.Optional(Type.String({ description: 'host:port, separated by commas; chooses Kafka as the event log' })),
   REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'redis:// or rediss://; chooses Redis as the feature store' })),
   CLICKHOUSE_URL: Type.Optional(

@@ -44,7 +44,7 @@ export const runRole = async (name: string, logLevel: string, start: (log: Logge
     running = await start(log);
   } catch (error) {
     const code = error instanceof AttuneError ? error.code : '';
-    const exitCode = UNUSABLE.has(code) ? EXIT.unusable : code === 'chdb.missing' ? EXIT.unavailable : EXIT.failed;
+    const exitCode = UNUSABLE.has(code) ? EXIT.unusable : code === 'warehouse.no-chdb' ? EXIT.unavailable : EXIT.failed;
     for (const line of (error instanceof AttuneError ? error.message : String((error as Error).stack ?? error)).split('\n')) log.error(line);
     grace.uninstall();
     process.exitCode = exitCode;

@@ -9,3 +9,5 @@ export { createRandom } from './random.ts';
 export type { Random } from './random.ts';
 export { createSchedule } from './schedule.ts';
 export type { Schedule } from './schedule.ts';
+export { startTraffic } from './traffic.ts';
+export type { DecisionAnswer, Traffic, TrafficOptions } from './traffic.ts';

@@ -4,7 +4,4 @@ export * from './client/row-binary.ts';
 export * from './client/tables.ts';
 export { EMBEDDED_SERVER_MAIN, loadEmbeddedServer, startEmbeddedServer, type EmbeddedServer } from './server/start-embedded-server.ts';
 export { READER, WRITER, readWarehouseUsers, type WarehouseUsers } from './server/users.ts';
-
-/** For the process that hosts it: loads the engine only there. `serveWarehouse` rejects with `warehouse.no-chdb` where chdb is missing. */
-export const loadEmbeddedServer = () => import('./server/serve.ts');
 export type { EmbeddedWarehouse } from './server/serve.ts';

@@ -1,0 +1,29 @@
+/** The demo's one line about the loop. */
+import { differenceOfProportions } from './rates.ts';
+import type { Acceptance } from './rates.ts';
+
+export interface LiveFigures {
+  readonly decisionsPerSecond: number;
+  readonly model: Acceptance;
+  readonly random: Acceptance;
+  readonly modelVersion: string;
+  readonly snapshot: number | null;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly failures: number;
+}
+
+export const liveLine = ({ decisionsPerSecond, model, random, modelVersion, snapshot, p50Ms, p99Ms, failures }: LiveFigures): string => {
+  const { difference, low, high } = differenceOfProportions(model, random);
+  const parts = [
+    `${Math.round(decisionsPerSecond)} decisions/s`,
+    `accepted ${percent(model)} model, ${percent(random)} random, lift ${points(difference)} [${points(low)}, ${points(high)}]`,
+    `model ${modelVersion.slice(0, 8)}${snapshot === null ? '' : `#${snapshot}`}`,
+    `p50 ${p50Ms.toFixed(1)} p99 ${p99Ms.toFixed(1)} ms`,
+  ];
+  if (failures > 0) parts.push(`${failures} failed`);
+  return parts.join(' · ');
+};
+
+const percent = ({ successes, trials }: Acceptance): string => (trials === 0 ? '–' : `${((100 * successes) / trials).toFixed(1)} %`);
+const points = (value: number): string => `${value >= 0 ? '+' : '−'}${Math.abs(100 * value).toFixed(1)}`;
