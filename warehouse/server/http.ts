@@ -1,7 +1,7 @@
 /** ClickHouse's HTTP interface, as much of it as its clients use, in front of an engine. */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -75,8 +75,8 @@ const statementOf = async (deps: HttpDeps, request: IncomingMessage, url: URL, f
     settings,
   };
   const given = url.searchParams.get('query') ?? '';
-  const body = request.method === 'POST' ? decodedBody(request) : null;
-  if (body === null) return { ...base, sql: given };
+  if (request.method !== 'POST') return { ...base, sql: given };
+  const body = decodedBody(request);
   if (/^\s*INSERT\b/i.test(given)) {
     const dataFile = path.join(deps.spoolDir, `${randomUUID()}.bin`);
     files.push(dataFile);
@@ -92,8 +92,17 @@ const statementOf = async (deps: HttpDeps, request: IncomingMessage, url: URL, f
     if (size > (deps.maxSqlBytes ?? 64 * 2 ** 20)) throw fault(62, 'SYNTAX_ERROR', 'the query is too long; send data with query= and the data as body');
     parts.push(part);
   }
-  return { ...base, sql: Buffer.concat(parts).toString('utf8') };
+  const whole = Buffer.concat(parts);
+  const head = INSERT_HEAD.exec(whole.toString('latin1', 0, Math.min(whole.length, 65_536)))?.[0];
+  if (head === undefined || head.length >= whole.length) return { ...base, sql: whole.toString('utf8') };
+  const dataFile = path.join(deps.spoolDir, `${randomUUID()}.bin`);
+  files.push(dataFile);
+  await writeFile(dataFile, whole.subarray(head.length));
+  return { ...base, sql: whole.toString('utf8', 0, head.length), dataFile };
 };
+
+/** Of an INSERT whose data follow in the same body, as clickhouse-connect sends it; one blank parts them. */
+const INSERT_HEAD = /^\s*INSERT\s+INTO\s+[^()]+?(?:\([^)]*\))?\s*(?:SETTINGS\s+[^()]*?)?\s*FORMAT\s+\w+(?:\r?\n|[ \t])/i;
 
 const authenticated = (users: WarehouseUsers, request: IncomingMessage, url: URL): Role => {
   let name = header(request, 'x-clickhouse-user') ?? url.searchParams.get('user') ?? READER;
