@@ -154,13 +154,16 @@ const requestOf = (input: DecideInput) => ({
 
 /** priority = propensity × context weight × value × levers; `none` last. */
 const prioritise = (plan: Plan, funnel: Funnel, n: number, propensities: readonly number[], allowNone: boolean): number[] => {
-  const { actions } = plan.catalog;
+  const { actions, conditions } = plan.catalog;
   const { weightOf, scored } = plan;
   for (let i = 0; i < n; i++) weightOf[scored[i]!] = 1;
   for (const weight of funnel.face.weights) {
+    const { condition } = weight;
+    const perAction = condition >= 0 && conditions[condition]!.readsAction;
+    if (n === 0 || (condition >= 0 && !perAction && !holds(funnel.moment, condition, actions[scored[0]!]!))) continue;
     for (let i = 0; i < n; i++) {
       const index = scored[i]!;
-      if (weight.mask[index] === 1 && (weight.condition < 0 || holds(funnel.moment, weight.condition, actions[index]!))) weightOf[index]! *= weight.weight;
+      if (weight.mask[index] === 1 && (!perAction || holds(funnel.moment, condition, actions[index]!))) weightOf[index]! *= weight.weight;
     }
   }
   const priorities = new Array<number>(n + (allowNone ? 1 : 0));

@@ -1,7 +1,7 @@
 /** Who may be shown: each action's way through the stages, ending in a code. */
 import { STAGE } from '../stages.ts';
 import type { StageCode } from '../stages.ts';
-import type { CatalogAction } from '../catalog/types.ts';
+import type { CatalogAction, Placement } from '../catalog/types.ts';
 import type { Group } from '../groups.ts';
 import type { Face } from './plan.ts';
 import { firstFailing, withholdingRule } from './moment.ts';
@@ -13,6 +13,8 @@ export interface Funnel {
   /** Per action: its treatment here, or -1. */
   readonly treatments: Int16Array;
   readonly group: Group;
+  readonly placement: Placement | null;
+  readonly pausedActions: readonly string[];
   readonly outboundStopped: boolean;
   readonly channelPaused: boolean;
 }
@@ -26,6 +28,8 @@ export const openFunnel = (moment: Moment, group: Group): Funnel => {
     face,
     treatments: (input.placement === null ? undefined : face.placements.get(input.placement)) ?? face.treatments,
     group,
+    placement: (input.placement === null ? undefined : plan.catalog.placements.get(input.placement)) ?? null,
+    pausedActions: controls?.pausedActions ?? [],
     outboundStopped: controls !== null && controls.stopOutbound && input.direction === 'outbound',
     channelPaused: controls !== null && controls.pausedChannels.includes(input.channel),
   };
@@ -35,9 +39,9 @@ export const openFunnel = (moment: Moment, group: Group): Funnel => {
 export const stageOf = (funnel: Funnel, action: CatalogAction): StageCode => {
   const { moment } = funnel;
   const { plan, input } = moment;
-  if (funnel.treatments[action.index]! < 0 || !isPlaced(funnel, action)) return STAGE.channel;
+  if (funnel.treatments[action.index]! < 0 || (funnel.placement !== null && !isPlaced(funnel.placement, input.channel, action))) return STAGE.channel;
   if (input.nowMs < action.startMs || input.nowMs >= action.endMs) return STAGE.dates;
-  if (funnel.channelPaused || (input.controls !== null && input.controls.pausedActions.includes(action.id))) return STAGE.paused;
+  if (funnel.channelPaused || (funnel.pausedActions.length > 0 && funnel.pausedActions.includes(action.id))) return STAGE.paused;
   if (funnel.outboundStopped) return STAGE.outboundStopped;
   if (funnel.group === 'untouched' && plan.marketing[action.index] === 1) return STAGE.group;
   if (moment.readFailed && !action.isDefault) return STAGE.unread;
@@ -48,17 +52,8 @@ export const stageOf = (funnel: Funnel, action: CatalogAction): StageCode => {
   return readValue(moment, action) ? STAGE.scored : STAGE.value;
 };
 
-const isPlaced = (funnel: Funnel, action: CatalogAction): boolean => {
-  const { input, plan } = funnel.moment;
-  if (input.placement === null) return true;
-  const placement = plan.catalog.placements.get(input.placement);
-  if (placement === undefined) return true;
-  return (
-    (placement.channels?.includes(input.channel) ?? true) &&
-    (placement.groups?.includes(action.group) ?? true) &&
-    (placement.topics?.includes(action.topic) ?? true)
-  );
-};
+const isPlaced = (placement: Placement, channel: string, action: CatalogAction): boolean =>
+  (placement.channels?.includes(channel) ?? true) && (placement.groups?.includes(action.group) ?? true) && (placement.topics?.includes(action.topic) ?? true);
 
 const readValue = (moment: Moment, action: CatalogAction): boolean => {
   const { plan } = moment;

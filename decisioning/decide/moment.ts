@@ -1,5 +1,6 @@
 /** One decision's question while it is answered: conditions are evaluated at most once, contacts counted at most once. */
-import type { Contact } from '#contracts';
+import { NO_PAIR } from '#contracts';
+import type { PairCounters } from '#contracts';
 import type { Check, CatalogAction, Rule } from '../catalog/types.ts';
 import type { DecideInput } from '../types.ts';
 import { localTime } from './local-time.ts';
@@ -11,6 +12,9 @@ export interface Moment {
   readonly input: DecideInput;
   readonly local: LocalTime;
   readonly readFailed: boolean;
+  /** The pair counters that were looked up last, and of which action. */
+  pairOf: string;
+  pair: PairCounters;
 }
 
 const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
@@ -20,13 +24,14 @@ export const openMoment = (plan: Plan, input: DecideInput): Moment => {
   const readFailed = input.readFailed === true;
   const local = localTime(input.nowMs, readFailed ? null : view.attributes['timeZone'], plan.catalog.timeZone);
   plan.memo.fill(0);
-  plan.counts.fill(-1);
+  plan.counted.fill(0);
+  plan.contactsRead = -1;
   const { scope } = plan;
   scope.customer = readFailed ? NOTHING : view.attributes;
   scope.features = readFailed ? NOTHING : plan.features.over(view.featureNames, view.features);
   scope.context = input.context;
   scope.now = local.scope;
-  return { plan, input, local, readFailed };
+  return { plan, input, local, readFailed, pairOf: '', pair: NO_PAIR };
 };
 
 /** @param index into the pool */
@@ -77,23 +82,24 @@ const withholds = (moment: Moment, rule: Rule, action: CatalogAction): boolean =
 };
 
 const isCooling = (moment: Moment, kind: { readonly after: string; readonly windowMs: number }, actionId: string, nowMs: number): boolean => {
-  const pair = moment.input.view.pair(actionId);
+  if (moment.pairOf !== actionId) {
+    moment.pairOf = actionId;
+    moment.pair = moment.input.view.pair(actionId);
+  }
+  const { pair } = moment;
   if (kind.after === 'rejected') return pair.lastRejectedMs > 0 && nowMs - pair.lastRejectedMs < kind.windowMs;
   // The state keeps no time of acceptance: the last showing of an action that was accepted stands for it.
   if (kind.after === 'accepted' && pair.accepted === 0) return false;
   return pair.lastShownMs > 0 && nowMs - pair.lastShownMs < kind.windowMs;
 };
 
-const countOf = (moment: Moment, rule: Rule, kind: { readonly per: string; readonly windowMs: number }, action: CatalogAction): number => {
+const countOf = (moment: Moment, rule: Rule, kind: Limit, action: CatalogAction): number => {
   const { plan } = moment;
-  const slot = plan.countAt[rule.index]! + keyOf(plan, kind.per, action.index);
-  if (plan.counts[slot]! >= 0) return plan.counts[slot]!;
-  let count = 0;
-  const { contacts } = moment.input.view;
-  for (let i = 0; i < contacts.length; i++) if (counts(moment, rule, kind, contacts[i]!, action)) count++;
-  plan.counts[slot] = count;
-  return count;
+  if (plan.counted[rule.index] === 0) countContacts(moment, rule, kind);
+  return plan.counts[plan.countAt[rule.index]! + keyOf(plan, kind.per, action.index)]!;
 };
+
+type Limit = { readonly per: string; readonly windowMs: number };
 
 const keyOf = (plan: Plan, per: string, action: number): number => {
   switch (per) {
@@ -108,18 +114,38 @@ const keyOf = (plan: Plan, per: string, action: number): number => {
   }
 };
 
-/** An action that the catalog no longer has counts for limits per customer or channel that reach every action. */
-const counts = (moment: Moment, rule: Rule, kind: { readonly per: string; readonly windowMs: number }, contact: Contact, action: CatalogAction): boolean => {
+/**
+ * Every key of a rule in one pass over the contacts. An action that the catalog no longer has counts for limits per customer or
+ * channel that reach every action.
+ */
+const countContacts = (moment: Moment, rule: Rule, kind: Limit): void => {
   const { plan, input } = moment;
-  if (input.nowMs - contact.atMs >= kind.windowMs) return false;
   const { reach } = rule;
-  if (reach.directions !== null && !reach.directions.includes(contact.direction)) return false;
-  if (reach.channels !== null && !reach.channels.includes(contact.channel)) return false;
-  if (kind.per === 'action') return contact.actionId === action.id;
-  if (kind.per === 'channel' && contact.channel !== input.channel) return false;
-  const index = plan.catalog.indexOf.get(contact.actionId);
-  if (index === undefined) return (kind.per === 'customer' || kind.per === 'channel') && reach.groups === null && reach.topics === null && reach.actions === null;
-  if (rule.mask[index] === 0) return false;
-  if (kind.per === 'topic') return plan.topicOf[index] === plan.topicOf[action.index];
-  return kind.per !== 'group' || plan.groupOf[index] === plan.groupOf[action.index];
+  const { contacts } = input.view;
+  const base = plan.countAt[rule.index]!;
+  plan.counted[rule.index] = 1;
+  plan.counts.fill(0, base, base + plan.keys);
+  const n = readContacts(moment);
+  const overall = kind.per === 'customer' || kind.per === 'channel';
+  for (let i = 0; i < n; i++) {
+    const contact = contacts[i]!;
+    if (input.nowMs - contact.atMs >= kind.windowMs) continue;
+    if (reach.directions !== null && !reach.directions.includes(contact.direction)) continue;
+    if (reach.channels !== null && !reach.channels.includes(contact.channel)) continue;
+    if (kind.per === 'channel' && contact.channel !== input.channel) continue;
+    const index = plan.contactActions[i]!;
+    if (index >= 0 ? rule.mask[index] === 1 : overall && reach.groups === null && reach.topics === null && reach.actions === null) {
+      plan.counts[base + (overall ? 0 : keyOf(plan, kind.per, index))]!++;
+    }
+  }
+};
+
+/** The contacts' actions by index, looked up once a decision. */
+const readContacts = ({ plan, input }: Moment): number => {
+  if (plan.contactsRead >= 0) return plan.contactsRead;
+  const { contacts } = input.view;
+  const n = Math.min(contacts.length, plan.contactActions.length);
+  for (let i = 0; i < n; i++) plan.contactActions[i] = plan.catalog.indexOf.get(contacts[i]!.actionId) ?? -1;
+  plan.contactsRead = n;
+  return n;
 };

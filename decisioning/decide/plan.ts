@@ -22,13 +22,17 @@ export interface Plan {
   face(channel: string, direction: Direction): Face;
   /** 0 not yet, 1 true, 2 false; per condition of the pool. */
   readonly memo: Uint8Array;
-  /** Contacts counted for a limit, -1 not yet; `countAt[rule] + key`. */
+  /** Contacts counted for a limit, at `countAt[rule] + key`, once `counted[rule]` is 1. */
   readonly counts: Int16Array;
+  readonly counted: Uint8Array;
+  readonly keys: number;
+  /** Index of each contact's action, -1 for one that is gone; valid once `contactsRead` is not negative. */
+  readonly contactActions: Int32Array;
+  contactsRead: number;
   readonly countAt: Int32Array;
   readonly topicOf: Int32Array;
   readonly groupOf: Int32Array;
   readonly topicMembers: readonly (readonly CatalogAction[])[];
-  /** Per action: what its limits by topic or group count under. */
   readonly values: Float64Array;
   readonly weightOf: Float64Array;
   readonly scored: Int32Array;
@@ -72,6 +76,10 @@ const createPlan = (catalog: Catalog): Plan => {
     },
     memo: new Uint8Array(catalog.conditions.length),
     counts: new Int16Array(limits.length * keys),
+    counted: new Uint8Array(catalog.rules.length),
+    keys,
+    contactActions: new Int32Array(64),
+    contactsRead: -1,
     countAt,
     topicOf: Int32Array.from(actions, (action) => catalog.topics.indexOf(action.topic)),
     groupOf: Int32Array.from(actions, (action) => catalog.groups.indexOf(action.group)),

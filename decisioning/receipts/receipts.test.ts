@@ -1,0 +1,92 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { decisionCodec } from '#contracts';
+import { loadProject } from '#project';
+import { compileCatalog, contentOf, decide, explain, redecide, verifyReceipt } from '../index.ts';
+import type { DecideInput } from '../index.ts';
+import { createInput, createReceipt, createTestScorer, createView } from '../testing/fixtures.ts';
+
+const catalog = compileCatalog(loadProject(fileURLToPath(new URL('../../catalog/telco', import.meta.url))));
+const OFF = { stopOutbound: false, pausedActions: ['fiber-500'], pausedChannels: [], explorationOff: true };
+const own = ['a', 'b', 'c'].map((id) => ({ id, features: {} }));
+const kinds: readonly (readonly [string, Partial<DecideInput>])[] = [
+  ['ordinary', {}],
+  ['three slots', { limit: 3, placement: 'home-hero' }],
+  ['mandatory first', { limit: 3, view: createView({ attributes: { outageNow: true } }) }],
+  ['no model', { scorer: null }],
+  ['failed read', { readFailed: true, limit: 2 }],
+  ['controls', { controls: OFF }],
+  ['own candidates', { ownCandidates: own, limit: 2 }],
+  ['own candidates with none', { ownCandidates: own, allowNone: true }],
+  ['outbound', { channel: 'sms', direction: 'outbound' }],
+];
+/** Through the wire format, as it will be read. */
+const receiptOf = (options: Partial<DecideInput>) => {
+  const { group: _, ...input } = createInput(catalog, options);
+  return { input, receipt: decisionCodec.decode(decisionCodec.encode(createReceipt(input, decide(input)))) };
+};
+
+describe('receipts', () => {
+  test.each(kinds)('decided again from recorded scores they are identical, bit for bit: %s', (_, options) => {
+    for (let seed = 0; seed < 30; seed++) {
+      const { input, receipt } = receiptOf({ ...options, seed: seed * 1_234_567_890_123, scorer: options.scorer === null ? null : createTestScorer(seed) });
+      expect(verifyReceipt({ receipt, catalog, view: input.view })).toEqual([]);
+      expect(verifyReceipt({ receipt, catalog, view: input.view, controls: input.controls })).toEqual([]);
+      expect(redecide({ receipt, catalog, view: input.view }).chosen).toEqual(receipt.chosen);
+    }
+  });
+
+  test('an altered seed, state, score, group or choice is found', () => {
+    const { input, receipt } = receiptOf({});
+    const faults = (changed: object, view = input.view) => verifyReceipt({ receipt: { ...receipt, ...changed }, catalog, view });
+    expect(faults({})).toEqual([]);
+    expect(faults({}, createView({ attributes: { plan: 'unlimited' } })).join()).toMatch(/stages/);
+    expect(faults({ propensities: receipt.propensities.map((p, i) => (i === 3 ? p * 1.01 : p)) }).join()).toMatch(/priorities/);
+    expect(faults({ gammas: receipt.gammas.map((g) => g + 1) }).join()).toMatch(/probabilities/);
+    expect(faults({ group: 'random' }).join()).toMatch(/group/);
+    expect(faults({ chosen: [] }).join()).toMatch(/chosen/);
+    expect(faults({ catalogVersion: 'other' }).join()).toMatch(/decided by catalog other/);
+    // Another seed may draw the same action, most often one of high probability; among many it cannot.
+    const fresh = receiptOf({ scorer: null, limit: 3 });
+    let changed = 0;
+    for (let seed = 0; seed < 50; seed++) if (verifyReceipt({ receipt: { ...fresh.receipt, seed }, catalog, view: input.view }).length > 0) changed++;
+    expect(changed).toBeGreaterThan(45);
+  });
+
+  test('say for each candidate why it was shown or not', () => {
+    const { input, receipt } = receiptOf({ view: createView({ attributes: { openComplaint: true, plan: 'unlimited' } }) });
+    const { candidates, summary } = explain({ receipt, catalog, view: input.view });
+    const of = (id: string) => candidates.find((candidate) => candidate.actionId === id)!;
+    expect(candidates.length).toBe(catalog.actions.length);
+    expect(of('fiber-500')).toMatchObject({ stage: 'contactPolicy', rule: 'open-complaint', reason: 'A complaint is open, no offers until it is settled.' });
+    expect(of('upgrade-standard')).toMatchObject({ stage: 'eligibility', reason: 'The customer has a larger plan already.' });
+    expect(of('legal-terms').stage).toBe('dates');
+    expect(of('bill-explanation').reason).toMatch(/priority/);
+    for (const candidate of candidates) expect(candidate.reason).toMatch(/\.$/);
+    expect(summary).toMatch(/56 candidates/);
+  });
+
+  test('explain own candidates as well', () => {
+    const { input, receipt } = receiptOf({ ownCandidates: own });
+    expect(explain({ receipt, catalog, view: input.view }).candidates.map((c) => c.actionId)).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('content', () => {
+  const fill = (actionId: string, treatmentId: string, name?: string) =>
+    contentOf(catalog, { actionId, treatmentId }, { view: createView(name === undefined ? {} : { attributes: { name } }), context: {} })!.content;
+
+  test('is filled in, or falls back where nothing is known', () => {
+    expect(fill('upgrade-standard', 'email', 'Ada')['body']).toContain('Dear Ada,');
+    expect(fill('upgrade-standard', 'email')['body']).toContain('Dear customer,');
+  });
+
+  test('is escaped for the channel', () => {
+    expect(fill('upgrade-standard', 'email', '<b onclick="x">')['body']).toContain('&lt;b onclick=&quot;x&quot;&gt;');
+    expect(fill('upgrade-standard', 'sms', "O'Neil\r\nBcc: x")['body']).toContain("O'Neil Bcc: x:");
+  });
+
+  test('of an action that the catalog does not have is nothing', () => {
+    expect(contentOf(catalog, { actionId: 'gone', treatmentId: 'app' }, { view: createView(), context: {} })).toBeNull();
+  });
+});
