@@ -53,6 +53,8 @@ export interface Blobs {
   get(hash: string): Promise<Buffer | null>;
   /** The bytes that were first put under a name (a catalog's version, a fingerprint); null when none were. */
   find(name: string): Promise<Buffer | null>;
+  /** For what is superseded and unnamed; nothing happens when it is not there. */
+  remove(hash: string): Promise<void>;
 }
 
 export interface Requests {

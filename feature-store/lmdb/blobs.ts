@@ -21,6 +21,9 @@ export const createLmdbBlobs = (environment: Environment): Blobs => {
       }
       return digest.toString('hex');
     },
+    remove: async (digest) => {
+      await environment.durably(() => void blobs.removeSync(Buffer.from(digest, 'hex')));
+    },
     get: async (digest) => get(Buffer.from(digest, 'hex')),
     find: async (name) => {
       const digest = attempt('read a name', () => names.getBinary(Buffer.from(name, 'utf8')));

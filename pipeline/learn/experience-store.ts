@@ -20,6 +20,11 @@ export interface ExperienceRow {
   readonly rows: ReadonlyMap<number, LearnedRow>;
 }
 
+export interface ErasedCustomer {
+  readonly customerKey: string;
+  readonly erasedAtMs: number;
+}
+
 export interface LearnCheckpoint {
   /** Grows by one with each checkpoint; names the learners' files. */
   readonly sequence: number;
@@ -27,14 +32,16 @@ export interface LearnCheckpoint {
   /** Next offset by "topic/partition". */
   readonly offsets: Readonly<Record<string, number>>;
   /** One entry a learner: its file and what the role knows of it. */
-  readonly learners: readonly { readonly loop: string; readonly version: string; readonly file: string; readonly watermark: number; readonly experiences: number }[];
+  readonly learners: readonly { readonly loop: string; readonly version: string; readonly file: string; readonly watermark: number }[];
+  /** Blobs of superseded snapshots that are still to be removed. */
+  readonly superseded: readonly { readonly blob: string; readonly atMs: number }[];
 }
 
 export interface ExperienceStore {
   read(decisionId: string): ExperienceRow | null;
   checkpoint(): LearnCheckpoint | null;
-  /** All or nothing, durable when resolved. Rows replace; erased customers' rows go. */
-  commit(change: { readonly rows: Iterable<ExperienceRow>; readonly erased: Iterable<string>; readonly checkpoint: LearnCheckpoint }): Promise<void>;
+  /** All or nothing, durable when resolved. Rows replace; an erased customer's rows, decided until then, go. */
+  commit(change: { readonly rows: Iterable<ExperienceRow>; readonly erased: readonly ErasedCustomer[]; readonly checkpoint: LearnCheckpoint }): Promise<void>;
   /** Every row with its decision, oldest decision first. */
   scan(): Iterable<ExperienceRow>;
   /** Decisions made before `timeMs` go. Returns how many. */
@@ -73,8 +80,8 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
           db.putSync(rowKey(row.decisionId), encodeRow(row));
           if (row.customerKey !== null) db.putSync(customerIndexKey(row.customerKey, row.decisionId), Buffer.alloc(0));
         }
-        for (const customerKey of erased) {
-          const keys = [...range(customerIndexKey(customerKey, NO_KEY), customerIndexKey(customerKey, 'f'.repeat(32)))];
+        for (const { customerKey, erasedAtMs } of erased) {
+          const keys = [...range(customerIndexKey(customerKey, NO_KEY), customerIndexKey(customerKey, firstIdAt(erasedAtMs + 1)))];
           for (const { key } of keys) remove(key.subarray(17).toString('hex'), customerKey);
         }
         db.putSync(META, Buffer.from(JSON.stringify(checkpoint), 'utf8'));
@@ -88,8 +95,7 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
       }
     },
     sweep(timeMs, limit) {
-      const until = Math.max(0, timeMs).toString(16).padStart(12, '0') + '0'.repeat(20);
-      const old = [...range(Buffer.of(ROW), rowKey(until), limit)];
+      const old = [...range(Buffer.of(ROW), rowKey(firstIdAt(timeMs)), limit)];
       if (old.length > 0) {
         db.transactionSync(() => {
           for (const { key, value } of old) remove(key.subarray(1).toString('hex'), decodeRow('', Buffer.from(value)).customerKey ?? NO_KEY);
@@ -105,6 +111,9 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
     },
   };
 };
+
+/** The lowest decision id of a moment: ids begin with their time. */
+const firstIdAt = (timeMs: number): string => Math.max(0, timeMs).toString(16).padStart(12, '0') + '0'.repeat(20);
 
 const rowKey = (decisionId: string): Buffer => Buffer.concat([Buffer.of(ROW), Buffer.from(decisionId, 'hex')]);
 const customerIndexKey = (customerKey: string, decisionId: string): Buffer =>
