@@ -35,7 +35,7 @@ const main = async (): Promise<void> => {
     const start: ServerStart = {
       logDir: join(dir, 'log'),
       storeDir: join(dir, 'store'),
-      catalogDir: join(import.meta.dirname, '../catalog/telco'),
+      catalogDir: process.env['ATTUNE_TEST_CATALOG'] ?? join(import.meta.dirname, '../catalog/telco'),
       idKey: 'bench-id-key-bench-id-key',
       apiKeys: `bench:decide:${SECRET}`,
       answer: null,

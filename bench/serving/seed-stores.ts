@@ -2,7 +2,6 @@
 import { createCustomerKey, customerKeyToBytes, shardOf, TOPICS, modelCodec, type ModelRecord } from '#contracts';
 import { openLmdbLog } from '#event-log';
 import { compileFeatures, emptyState, encodeState, foldEvent, openLmdbFeatureStore, publishFeatureSet, type StateCommit } from '#feature-store';
-import { compileEncoder, createLearner } from '#models';
 import { loadProject } from '#project';
 import { modelKey } from '#serving';
 import type { ServerStart } from './server-start.ts';
@@ -30,6 +29,8 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
   }
   await store.states.commit(commits);
 
+  if (process.env['NOMODEL']) { await store.close(); await log.close(); return; }
+  const { compileEncoder, createLearner } = await import('#models');
   const learner = createLearner({ encoder: compileEncoder(project), loop: '' });
   const { version, snapshot, versionBlob, snapshotBlob, experiences } = learner.publish();
   const announce = async (number: number, bytes: Uint8Array): Promise<void> => {

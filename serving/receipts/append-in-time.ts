@@ -6,7 +6,7 @@ import { notDurable } from '../errors/problem.ts';
 export interface Appender {
   /** Resolves when all are durable; rejects with a 503 problem when the log fails or takes longer than the bound. */
   append(records: readonly AppendRecord[]): Promise<void>;
-  /** Waits for appends in hand. */
+  /** Waits for appends in hand, for the bound at most: whoever waited longer was told that nothing is promised. */
   drain(): Promise<void>;
 }
 
@@ -66,10 +66,18 @@ export const createAppender = ({ log, boundMs, monotonicMs, onAppended }: Append
       });
     },
     async drain() {
-      while (waiting.length > 0 || inHand.size > 0) {
-        await Promise.all(inHand);
-        if (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
-      }
+      const settled = async (): Promise<void> => {
+        while (waiting.length > 0 || inHand.size > 0) {
+          await Promise.all(inHand);
+          if (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+      };
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, boundMs);
+      });
+      await Promise.race([settled(), late]);
+      clearTimeout(timer);
     },
   };
 };
