@@ -1,15 +1,21 @@
 /** What consumer groups keep: committed offsets, and leases that share partitions between processes and outlive none of them. */
+import { randomBytes } from 'node:crypto';
 import type { Topic } from '#contracts';
 import type { Env } from './environment.ts';
 import { topicId } from './layout.ts';
+import { isDead, processTag } from './process-tag.ts';
 
-/** A member that has not renewed for this long is dead; its partitions go to others. */
+/** A member that has not renewed for this long has lost its partitions; one whose process is gone loses them at once. */
 export const LEASE_MS = 3_000;
 
 export interface Member {
   readonly group: string;
-  /** Unique for each consumer. */
+  /** Unique for each consumer; ends in the tag of its process. */
   readonly id: string;
+}
+
+export function createMember(group: string): Member {
+  return { group, id: `${randomBytes(6).toString('hex')}@${processTag()}` };
 }
 
 export interface Commit {
@@ -69,7 +75,7 @@ export class Groups {
         if (lease?.owner === member.id && held.has(partition)) {
           if (keep.size < share) keep.add(partition);
           this.#putLease(member.group, partition, { owner: member.id, untilMs });
-        } else if (lease === null || lease.untilMs <= nowMs || lease.owner === member.id) free.push(partition);
+        } else if (lease === null || lease.untilMs <= nowMs || lease.owner === member.id || isOrphan(lease.owner)) free.push(partition);
       }
       for (const partition of free) {
         if (keep.size >= share) break;
@@ -96,13 +102,13 @@ export class Groups {
     });
   }
 
-  /** Forgets members whose time is over, and counts the others. */
+  /** Forgets members whose time is over or whose process is gone, and counts the others. */
   #countMembers(group: string, nowMs: number): number {
     const prefix = groupKey('m', group);
     let alive = 0;
     const dead: Buffer[] = [];
     for (const { key, value } of this.#env.getRange({ start: prefix, end: Buffer.concat([prefix, Buffer.from([0xff])]) })) {
-      if (Buffer.from(value).readDoubleLE(0) > nowMs) alive += 1;
+      if (Buffer.from(value).readDoubleLE(0) > nowMs && !isOrphan(Buffer.from(key).toString('latin1'))) alive += 1;
       else dead.push(Buffer.from(key));
     }
     for (const key of dead) this.#env.removeSync(key);
@@ -117,6 +123,10 @@ export class Groups {
   #putLease(group: string, partition: number, lease: Lease): void {
     this.#env.putSync(leaseKey(group, partition), Buffer.concat([float64(lease.untilMs), Buffer.from(lease.owner, 'latin1')]));
   }
+}
+
+function isOrphan(memberId: string): boolean {
+  return isDead(memberId.slice(memberId.lastIndexOf('@') + 1));
 }
 
 function groupKey(kind: 'o' | 'l' | 'm', group: string): Buffer {

@@ -1,10 +1,9 @@
 /** A member of a consumer group: holds leases on its share of the partitions, with a worker for each. */
-import { randomBytes } from 'node:crypto';
 import type { ConsumeOptions, Consumer } from '../port.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { Bells } from './bells.ts';
 import { Committer } from './committer.ts';
-import type { Groups, Member } from './groups.ts';
+import { createMember, type Groups, type Member } from './groups.ts';
 import type { Reader } from './reader.ts';
 import { workThroughPartition } from './worker.ts';
 
@@ -39,7 +38,7 @@ export class LmdbConsumer implements Consumer {
   constructor(deps: LmdbConsumerDeps, options: ConsumeOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#member = { group: options.group, id: randomBytes(8).toString('hex') };
+    this.#member = createMember(options.group);
     this.#committer = new Committer(deps.groups, this.#member);
     this.#bell = `group.${encodeURIComponent(options.group)}`;
     this.#heartbeat = setInterval(() => this.#renew(), HEARTBEAT_MS);
