@@ -48,6 +48,8 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
   const readRow = createRowReader(deps);
   const featureSets = new Set<string>();
   const committedAtStart = new Map<string, number>();
+  const unasked = new Set<string>();
+  let stored: ReadonlyMap<Topic, ReadonlyMap<number, number>> = new Map();
   let lastError = '';
   let erasing: Promise<unknown> = Promise.resolve();
   let erasures: Erasures | undefined;
@@ -151,7 +153,11 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
 
   const startAt = async (topic: Topic, partition: number): Promise<number | null> => {
     committedAtStart.set(`${topic}/${partition}`, (await log.committed(RECORD_GROUP, topic, partition)) ?? 0);
-    const found = await persist(async () => ({ highest: await warehouse.highestOffset({ topic, partition, epoch: log.epoch }) }));
+    const first = unasked.delete(`${topic}/${partition}`);
+    // A partition that comes a second time, from another process, is asked about anew: that process has stored more since.
+    const found = await persist(async () => ({
+      highest: first ? (stored.get(topic)?.get(partition) ?? null) : await warehouse.highestOffset({ topic, partition, epoch: log.epoch }),
+    }));
     if (found === null) throw new Error('the record role is stopping');
     return found.highest === null ? 0 : found.highest + 1;
   };
@@ -169,8 +175,10 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     const ready = await persist(async () => {
       await warehouse.migrate();
       await warehouse.insertJson('stages', Object.entries(STAGE).map(([name, code]) => ({ code, name })));
+      stored = await warehouse.highestOffsets(log.epoch);
       return true;
     });
+    for (const topic of RECORDED_TOPICS) for (let partition = 0; partition < log.partitions; partition++) unasked.add(`${topic}/${partition}`);
     if (ready === null) return;
     const queue: (readonly [CustomerKey, number])[] = [];
     let live = false;

@@ -1,0 +1,226 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { DAY_MS, HOUR_MS, TOPICS, customerKeyToBytes, deadLetterCodec, decisionIdToBytes, erasureCodec, rewardCodec, shardOf } from '#contracts';
+import type { Topic } from '#contracts';
+import { listDeadLetters, replayDeadLetters } from '../dead-letters/dead-letters.ts';
+import { SILENT } from '../role.ts';
+import { START_MS, aDecision, anEvent, anOutcome, customerKey, decisionId, latestRewards, openWorld, readTopic, stateOf, until } from '../test-world.ts';
+import type { World } from '../test-world.ts';
+import { createStateRole } from './state-role.ts';
+import type { StateRole, StateRoleDeps } from './state-role.ts';
+
+let world: World;
+let role: StateRole | undefined;
+let nowMs = START_MS;
+
+beforeEach(async () => {
+  nowMs = START_MS;
+  world = await openWorld();
+});
+afterEach(async () => {
+  await role?.stop();
+  await world.close();
+});
+
+const start = async (more: Partial<StateRoleDeps> = {}): Promise<StateRole> => {
+  role = createStateRole({ log: world.log, store: world.store, project: world.project, clock: () => nowMs, logger: SILENT, timerPollMs: 20, ...more });
+  await role.start();
+  return role;
+};
+const inputs: readonly Topic[] = [TOPICS.events, TOPICS.decisions, TOPICS.outcomes, TOPICS.communications];
+const settled = (group = 'state'): Promise<void> => until(async () => (await world.log.lag(group, inputs)) === 0);
+
+describe('the state role', () => {
+  test('folds events, takes in a decision, and turns its outcomes into rewards', async () => {
+    await start();
+    await world.log.append([anEvent('c-1', 'e1', 'customer.updated', { plan: 'premium' })]);
+    await world.log.append([aDecision('c-1', 1, 'offer-fiber')]);
+    await world.log.append([anOutcome('c-1', 1, 'offer-fiber', 'impression'), anOutcome('c-1', 1, 'offer-fiber', 'accepted')]);
+    await settled();
+    const rewards = (await readTopic(world.log, TOPICS.rewards)).map(({ value }) => rewardCodec.decode(value));
+    expect(rewards.map(({ kind, target, reward, outcome, revision }) => ({ kind, target, reward, outcome, revision }))).toEqual([
+      { kind: 'outcome', target: 0, reward: 0, outcome: 'impression', revision: 1 },
+      { kind: 'outcome', target: 1, reward: 40, outcome: 'impression', revision: 2 },
+    ]);
+    const state = (await stateOf(world, 'c-1'))!;
+    expect(state.attribute('plan')).toBe('premium');
+    expect(state.pair('offer-fiber')).toMatchObject({ shown: 1, accepted: 1 });
+    expect(state.contacts).toHaveLength(1);
+  });
+
+  test('a retried event, decision or outcome counts once', async () => {
+    await start();
+    const records = [anEvent('c-1', 'e1', 'ticket.opened', { ticketId: 't', topic: 'network', severity: 'low' }), aDecision('c-1', 1, 'offer-fiber'), anOutcome('c-1', 1, 'offer-fiber', 'accepted')];
+    await world.log.append(records);
+    await settled();
+    await world.log.append(records);
+    await settled();
+    expect(role!.counters).toMatchObject({ events: 1, decisions: 1, outcomes: 1, duplicates: 3 });
+    expect(await readTopic(world.log, TOPICS.rewards)).toHaveLength(1);
+  });
+
+  test('an outcome that precedes its decision waits for it', async () => {
+    await start();
+    await world.log.append([anOutcome('c-1', 1, 'offer-fiber', 'accepted')]);
+    await settled();
+    expect(role!.counters.waiting).toBe(1);
+    await world.log.append([aDecision('c-1', 1, 'offer-fiber')]);
+    await settled();
+    expect([...(await latestRewards(world.log)).values()]).toMatchObject([{ target: 1, reward: 40, sourceTopic: TOPICS.outcomes }]);
+    nowMs = Date.now() + 2 * HOUR_MS;
+    await until(() => role!.counters.timersFired > 0);
+    await settled();
+    expect(await listDeadLetters(world.log)).toHaveLength(0);
+    expect(await world.store.timers.due(0, nowMs, 10)).toHaveLength(0);
+    expect(await world.store.timers.due(1, nowMs, 10)).toHaveLength(0);
+  });
+
+  test('an outcome whose decision never comes is a dead letter after an hour', async () => {
+    await start();
+    await world.log.append([anOutcome('c-1', 1, 'offer-fiber', 'accepted')]);
+    await settled();
+    nowMs = Date.now() + HOUR_MS + 1_000;
+    await until(async () => (await listDeadLetters(world.log)).length > 0);
+    expect(await listDeadLetters(world.log)).toMatchObject([{ reason: 'outcome.no-decision', topic: TOPICS.outcomes }]);
+    await settled();
+    const at = decisionIdToBytes(decisionId('c-1', 1));
+    expect(await world.store.states.read(at, shardOf('c-1'))).toBeNull();
+  });
+
+  test('a channel that implies the impression teaches 0 at once, and its time-out matures the decision', async () => {
+    await start();
+    await world.log.append([aDecision('c-1', 1, 'care-bill', { channel: 'callCenter' })]);
+    await settled();
+    expect([...(await latestRewards(world.log)).values()]).toMatchObject([{ kind: 'provisional', target: 0, reward: -0.5, matured: false }]);
+    nowMs = START_MS + 3 * DAY_MS;
+    await until(async () => [...(await latestRewards(world.log)).values()].some(({ matured }) => matured));
+    await settled();
+    expect([...(await latestRewards(world.log)).values()]).toMatchObject([{ kind: 'matured', target: 0, matured: true, revision: 2 }]);
+    expect((await stateOf(world, 'c-1'))!.pending).toHaveLength(0);
+    expect(await world.store.states.read(decisionIdToBytes(decisionId('c-1', 1)), shardOf('c-1'))).toBeNull();
+  });
+
+  test('a decision that nobody saw teaches nothing when it matures', async () => {
+    await start();
+    await world.log.append([aDecision('c-1', 1, 'care-bill')]);
+    await settled();
+    nowMs = START_MS + 4 * DAY_MS;
+    await until(async () => (await latestRewards(world.log)).size === 1);
+    expect([...(await latestRewards(world.log)).values()]).toMatchObject([{ kind: 'matured', target: null, reward: 0, outcome: 'none' }]);
+  });
+
+  test('an order that names the offer within 14 days is its conversion', async () => {
+    await start();
+    await world.log.append([aDecision('c-1', 1, 'offer-fiber')]);
+    await world.log.append([anEvent('c-1', 'o1', 'order.completed', { offerId: 'offer-fiber', amount: 30 }, START_MS + 10 * DAY_MS)]);
+    await settled();
+    expect([...(await latestRewards(world.log)).values()]).toMatchObject([{ kind: 'recognised', target: 1, reward: 40, outcome: 'converted', amount: 30 }]);
+  });
+
+  test('the ninth open decision matures the first at once', async () => {
+    await start();
+    await world.log.append(Array.from({ length: 9 }, (_, i) => aDecision('c-1', i, 'care-bill', { decidedAt: START_MS + i })));
+    await settled();
+    expect([...(await latestRewards(world.log)).entries()].map(([id, { matured }]) => [id, matured])).toEqual([[`${decisionId('c-1', 0)}/1`, true]]);
+  });
+
+  test('a caller\'s own candidate is worth what the caller says', async () => {
+    await start();
+    await world.log.append([aDecision('c-1', 1, 'x', { loop: 'bank', ownCandidates: '[{"id":"x"}]' })]);
+    await world.log.append([anOutcome('c-1', 1, 'x', 'scored', { reward: -0.25 })]);
+    await settled();
+    expect([...(await latestRewards(world.log)).values()]).toMatchObject([{ loop: 'bank', target: -0.25, reward: -0.25 }]);
+  });
+
+  test('poison on any topic is a dead letter with its payload, the rest goes on, and it can be given back', async () => {
+    await start();
+    const shard = shardOf('c-1');
+    const junk = Buffer.from('junk');
+    await world.log.append([
+      ...inputs.map((topic) => ({ topic, shard, value: junk })),
+      { ...anEvent('c-1', 'bad', 'customer.updated', {}), value: anEvent('c-1', 'bad', 'customer.updated', []).value },
+      aDecision('c-1', 1, 'offer-fiber'),
+      anOutcome('c-1', 1, 'offer-tv', 'accepted'),
+      anOutcome('c-1', 1, 'offer-fiber', 'danced'),
+      anOutcome('c-1', 1, 'offer-fiber', 'accepted'),
+    ]);
+    await settled();
+    const letters = await listDeadLetters(world.log);
+    expect(letters.map(({ reason }) => reason).sort()).toEqual([
+      'event.data',
+      'outcome.action',
+      'outcome.unknown',
+      'record.unreadable',
+      'record.unreadable',
+      'record.unreadable',
+      'record.unreadable',
+    ]);
+    expect(letters.filter(({ payload }) => payload.equals(junk))).toHaveLength(4);
+    expect((await latestRewards(world.log)).size).toBe(1);
+    expect(await replayDeadLetters(world.log, { reason: 'outcome.unknown' })).toBe(1);
+    await settled();
+    expect(await listDeadLetters(world.log, { reason: 'outcome.unknown' })).toHaveLength(2);
+  });
+
+  test('a crash between append and commit doubles nothing', async () => {
+    let crashes = 0;
+    await start({
+      beforeCommit: () => {
+        if (++crashes % 2 === 1) throw new Error('killed');
+        return Promise.resolve();
+      },
+    });
+    await world.log.append([anEvent('c-1', 'e1', 'ticket.opened', { ticketId: 't', topic: 'network', severity: 'low' }), aDecision('c-1', 1, 'offer-fiber', { channel: 'sms' })]);
+    await world.log.append([anOutcome('c-1', 1, 'offer-fiber', 'accepted')]);
+    await settled();
+    expect(crashes).toBeGreaterThan(1);
+    const rewards = (await readTopic(world.log, TOPICS.rewards)).map(({ value }) => rewardCodec.decode(value));
+    const identities = new Set(rewards.map((r) => `${r.sourceTopic}/${r.sourcePartition}/${r.sourceOffset}/${r.sourceIndex}`));
+    expect(identities.size).toBe(2);
+    for (const reward of rewards) {
+      expect(rewards.filter((other) => other.sourceOffset === reward.sourceOffset && other.sourceTopic === reward.sourceTopic).every((other) => other.revision === reward.revision)).toBe(true);
+    }
+    const state = (await stateOf(world, 'c-1'))!;
+    expect(state.pair('offer-fiber')).toMatchObject({ shown: 1, accepted: 1 });
+  });
+
+  test('reading everything again changes nothing and emits nothing', async () => {
+    await start();
+    await world.log.append([anEvent('c-1', 'e1', 'bill.issued', { amount: 30, overage: 1, dueInDays: 10 }), aDecision('c-1', 1, 'offer-fiber'), anOutcome('c-1', 1, 'offer-fiber', 'clicked')]);
+    await settled();
+    const before = await world.store.states.read(customerKeyToBytes(customerKey('c-1')), shardOf('c-1'));
+    const rewards = (await readTopic(world.log, TOPICS.rewards)).length;
+    await role!.stop();
+    await start({ group: 'again' });
+    await settled('again');
+    expect(role!.counters.skipped).toBe(3);
+    expect(await world.store.states.read(customerKeyToBytes(customerKey('c-1')), shardOf('c-1'))).toEqual(before);
+    expect((await readTopic(world.log, TOPICS.rewards)).length).toBe(rewards);
+  });
+
+  test('an erased customer leaves no state, link or timer, and what the log took before is skipped', async () => {
+    await start();
+    await world.log.append([anEvent('c-1', 'e1', 'customer.updated', { plan: 'basic' }), aDecision('c-1', 1, 'offer-fiber'), aDecision('c-2', 1, 'offer-fiber')]);
+    await settled();
+    const key = customerKeyToBytes(customerKey('c-1'));
+    await world.log.append([{ topic: TOPICS.erasures, shard: shardOf('c-1'), key, value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now() }) }]);
+    await until(() => role!.counters.erasures === 1);
+    expect(await stateOf(world, 'c-1')).toBeNull();
+    expect(await world.store.states.read(decisionIdToBytes(decisionId('c-1', 1)), shardOf('c-1'))).toBeNull();
+    expect(await stateOf(world, 'c-2')).not.toBeNull();
+    await role!.stop();
+    await start({ group: 'again', silent: true });
+    await settled('again');
+    expect(await stateOf(world, 'c-1')).toBeNull();
+    await world.log.append([anEvent('c-1', 'e2', 'customer.updated', { plan: 'premium' })]);
+    await settled('again');
+    expect((await stateOf(world, 'c-1'))!.attribute('plan')).toBe('premium');
+  });
+
+  test('a dead letter names the reason, the place and the bytes', async () => {
+    await start();
+    await world.log.append([{ topic: TOPICS.events, shard: 1, value: Buffer.from('x') }]);
+    await settled();
+    const [letter] = (await readTopic(world.log, TOPICS.deadLetters)).map(({ value }) => deadLetterCodec.decode(value));
+    expect(letter).toMatchObject({ topic: TOPICS.events, partition: 1, offset: 0, reason: 'record.unreadable', payload: Buffer.from('x') });
+  });
+});
