@@ -51,7 +51,7 @@ export interface FeatureSet {
   readonly features: readonly CompiledFeature[];
   readonly plans: ReadonlyMap<string, EventPlan>;
   /** The registers of a customer without events. */
-  readonly emptyRegisters: Float64Array;
+  readonly emptyRegisters: readonly number[];
   readonly halfLives: readonly { readonly ms: number; readonly slots: readonly number[] }[];
   readonly windows: readonly CompiledFeature[];
   readonly actionIndex: ReadonlyMap<string, number>;
@@ -71,7 +71,10 @@ export const compileFeatures = (project: Project, others: readonly FeatureSet[] 
 export const compileDefinitions = (definitions: FeatureDefinitions): FeatureSet => {
   const features = layOut(definitions.features);
   const slots = features.reduce((sum, feature) => sum + feature.slots, 0);
-  const emptyRegisters = new Float64Array(slots);
+  // A first element that is no integer makes V8 keep doubles unboxed in every copy.
+  const emptyRegisters = new Array<number>(0);
+  emptyRegisters.push(0.5, ...new Array<number>(slots).fill(0));
+  emptyRegisters.shift();
   for (const feature of features) if (startsEmpty(feature)) emptyRegisters.fill(Number.NaN, feature.slot, feature.slot + feature.slots);
   const halfLives = [...new Set(features.filter((f) => f.kind === 'decay').map((f) => f.definition.halfLifeMs!))];
   const fingerprintBytes = createHash('sha256').update(canonical(definitions)).digest().subarray(0, 8);

@@ -110,13 +110,6 @@ export class ByteWriter {
     this.u8(value < 0 ? tag + 1 : tag);
     this.varint(Math.abs(value));
   }
-
-  /** The caller's own copy. */
-  copy(from = 0): Buffer {
-    const out = Buffer.allocUnsafeSlow(this.at - from);
-    this.buffer.copy(out, 0, from, this.at);
-    return out;
-  }
 }
 
 /** Reads what ByteWriter wrote; past the end it throws `state.corrupt`. */

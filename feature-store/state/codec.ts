@@ -59,7 +59,7 @@ export const encodeState = (state: CustomerState, nowMs: number): Buffer => {
     state.write(section as Section, body, oldestUnit);
     head.varint(body.at - from);
   }
-  const out = Buffer.allocUnsafeSlow(head.at + body.at);
+  const out = Buffer.allocUnsafe(head.at + body.at);
   head.buffer.copy(out, 0, 0, head.at);
   body.buffer.copy(out, head.at, 0, body.at);
   return out;
@@ -71,7 +71,7 @@ const versionAt = (bytes: Buffer): number => {
   return at;
 };
 
-const isWrittenWith = (bytes: Buffer, set: FeatureSet): boolean => {
+export const isWrittenWith = (bytes: Buffer, set: FeatureSet): boolean => {
   const at = versionAt(bytes) + 1;
   for (let i = 0; i < 8; i++) if (bytes[at + i] !== set.fingerprintBytes[i]) return false;
   return true;

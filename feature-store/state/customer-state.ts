@@ -2,6 +2,7 @@
 import { hash32, MINUTE_MS, NO_PAIR, type AttributeValue, type Contact, type DecisionId, type PairCounters, STATE_INPUTS } from '#contracts';
 import type { FeatureSet } from '../definitions/feature-set.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
+import { evaluateStored } from './evaluate-features.ts';
 import * as sections from './sections.ts';
 
 export const MAX_CONTACTS = 20;
@@ -48,7 +49,7 @@ export interface PendingDecision {
 export interface Registers {
   /** Time that decayed values and buckets refer to: the newest event time folded. */
   refMs: number;
-  readonly values: Float64Array;
+  readonly values: number[];
 }
 
 export interface IdentityRing {
@@ -118,6 +119,21 @@ export class CustomerState {
     return (this.#ring ??= sections.readRing(this.#reader(5)));
   }
 
+  /** For a view of a state that nobody changes: values by name, without the times. */
+  attributeValues(): Record<string, AttributeValue> {
+    return sections.readAttributeValues(this.#reader(0), this.featureSet);
+  }
+
+  /** Likewise: features at a moment. */
+  storedFeatures(nowMs: number): Float32Array {
+    return evaluateStored(this.#reader(1), this.featureSet, nowMs);
+  }
+
+  /** Likewise: the actions of pending decisions, each once. */
+  pendingActionIds(): string[] {
+    return sections.readPendingActionIds(this.#reader(4), this.featureSet);
+  }
+
   /** Into the bytes of the next state; `oldestUnit` of the ring. */
   write(section: Section, writer: ByteWriter, oldestUnit: number): void {
     if (!this.#isRead(section) && (section !== 5 || this.#ringIsYoung(oldestUnit))) {
@@ -172,7 +188,8 @@ export class CustomerState {
   }
 
   pair(actionId: string): PairCounters {
-    return this.pairs.get(hash32(actionId)) ?? NO_PAIR;
+    const index = this.featureSet.actionIndex.get(actionId);
+    return this.pairs.get(index === undefined ? hash32(actionId) : this.featureSet.actionHashes[index]!) ?? NO_PAIR;
   }
 }
 

@@ -66,7 +66,7 @@ const advance = (registers: Registers, set: FeatureSet, atMs: number): void => {
   for (const feature of set.windows) expireBuckets(values, feature, refMs, atMs, set);
 };
 
-const expireBuckets = (values: Float64Array, { widthMs, run, slot, slots }: CompiledFeature, fromMs: number, toMs: number, set: FeatureSet): void => {
+const expireBuckets = (values: number[], { widthMs, run, slot, slots }: CompiledFeature, fromMs: number, toMs: number, set: FeatureSet): void => {
   const from = Math.floor(fromMs / widthMs);
   const steps = Math.min(Math.floor(toMs / widthMs) - from, run);
   for (let step = 1; step <= steps; step++) {
@@ -103,7 +103,7 @@ const foldFeature = (registers: Registers, feature: CompiledFeature, data: Reado
   accumulate(values, feature, place, given, weight);
 };
 
-const accumulate = (values: Float64Array, { definition, kind, run }: CompiledFeature, place: number, given: number, weight: number): void => {
+const accumulate = (values: number[], { definition, kind, run }: CompiledFeature, place: number, given: number, weight: number): void => {
   const was = values[place]!;
   switch (definition.aggregate) {
     case 'min':

@@ -32,7 +32,7 @@ const moveRegisters = (from: Registers, fromSet: FeatureSet, to: Registers, toSe
   const places = new Map(fromSet.features.map((feature) => [identityOf(feature.definition), feature]));
   for (const feature of toSet.features) {
     const same = places.get(identityOf(feature.definition));
-    if (same !== undefined) to.values.set(from.values.subarray(same.slot, same.slot + same.slots), feature.slot);
+    for (let i = 0; same !== undefined && i < same.slots; i++) to.values[feature.slot + i] = from.values[same.slot + i]!;
   }
 };
 

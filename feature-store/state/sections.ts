@@ -4,6 +4,7 @@ import {
   decisionIdToBytes,
   MINUTE_MS,
   timeOfDecision,
+  type AttributeValue,
   type Contact,
   type PairCounters,
 } from '#contracts';
@@ -23,31 +24,69 @@ export const NEGLIGIBLE = 1e-6;
  * than the first set, the places of those times, the values (a known text is one byte, 0 before any other), then a bit per boolean.
  */
 export const readAttributes = (reader: ByteReader, set: FeatureSet): (TimedValue | undefined)[] => {
-  const definitions = set.attributes;
-  const out = new Array<TimedValue | undefined>(definitions.length).fill(undefined);
+  const out = new Array<TimedValue | undefined>(set.attributes.length).fill(undefined);
   if (reader.done) return out;
-  const times = new Array<number>(reader.varint());
-  for (let i = 0; i < times.length; i++) times[i] = i === 0 ? reader.u48() : times[0]! + reader.signed();
+  const count = reader.varint();
+  const times = new Array<number>(count);
+  for (let i = 0; i < count; i++) times[i] = i === 0 ? reader.u48() : times[0]! + reader.signed();
+  const from = reader.at;
+  const places: number[] = [];
+  const width = (set.attributes.length + 7) >> 3;
+  reader.skip(width);
+  if (count > 1) {
+    const isLater = reader.skip(width);
+    for (let i = 0; i < set.attributes.length; i++) places.push(isOn(reader, isLater, i) ? reader.varint() : 0);
+  }
+  reader.at = from;
+  readValues(reader, set, count, (i, value) => {
+    out[i] = { value, atMs: times[places[i] ?? 0]! };
+  });
+  return out;
+};
+
+/** Values alone, by name: what a decision needs of them. */
+export const readAttributeValues = (reader: ByteReader, set: FeatureSet): Record<string, AttributeValue> => {
+  const out: Record<string, AttributeValue> = {};
+  if (reader.done) return out;
+  const count = reader.varint();
+  reader.skip(6);
+  for (let i = 1; i < count; i++) reader.varint();
+  readValues(reader, set, count, (i, value) => {
+    out[set.attributes[i]!.name] = value;
+  });
+  return out;
+};
+
+/** Visits texts and numbers first, then booleans. @param times how many times the section has */
+const readValues = (reader: ByteReader, set: FeatureSet, times: number, visit: (index: number, value: AttributeValue) => void): void => {
+  const definitions = set.attributes;
   const width = (definitions.length + 7) >> 3;
   const isSet = reader.skip(width);
-  const isLater = times.length > 1 ? reader.skip(width) : -1;
-  const bytes = reader.buffer;
-  const at = definitions.map((_, i) => (isLater >= 0 && (bytes[isLater + (i >> 3)]! & (1 << (i & 7))) !== 0 ? times[reader.varint()]! : times[0]!));
+  if (times > 1) {
+    const isLater = reader.skip(width);
+    for (let left = bitsOn(reader, isLater, width); left > 0; left--) reader.varint();
+  }
   let booleans = 0;
   for (let i = 0; i < definitions.length; i++) {
-    if ((bytes[isSet + (i >> 3)]! & (1 << (i & 7))) === 0) continue;
+    if (!isOn(reader, isSet, i)) continue;
     const { type, values } = definitions[i]!;
     if (type === 'boolean') booleans++;
-    else out[i] = { value: type === 'number' ? reader.number()! : readWord(reader, values, values.length === 0 ? 0 : reader.u8()), atMs: at[i]! };
+    else visit(i, type === 'number' ? reader.number()! : values.length === 0 ? reader.text() : readWord(reader, values, reader.u8()));
   }
+  if (booleans === 0) return;
   const truths = reader.skip((booleans + 7) >> 3);
   booleans = 0;
   for (let i = 0; i < definitions.length; i++) {
-    if (definitions[i]!.type !== 'boolean' || (bytes[isSet + (i >> 3)]! & (1 << (i & 7))) === 0) continue;
-    out[i] = { value: (bytes[truths + (booleans >> 3)]! & (1 << (booleans & 7))) !== 0, atMs: at[i]! };
-    booleans++;
+    if (definitions[i]!.type === 'boolean' && isOn(reader, isSet, i)) visit(i, isOn(reader, truths, booleans++));
   }
-  return out;
+};
+
+const isOn = ({ buffer }: ByteReader, at: number, bit: number): boolean => (buffer[at + (bit >> 3)]! & (1 << (bit & 7))) !== 0;
+
+const bitsOn = ({ buffer }: ByteReader, at: number, width: number): number => {
+  let count = 0;
+  for (let i = at; i < at + width; i++) for (let byte = buffer[i]!; byte !== 0; byte &= byte - 1) count++;
+  return count;
 };
 
 export const writeAttributes = (writer: ByteWriter, attributes: readonly (TimedValue | undefined)[], set: FeatureSet): void => {
@@ -107,8 +146,9 @@ export const writeRegisters = (writer: ByteWriter, { refMs, values }: Registers,
   }
 };
 
-const holdsSomething = ({ slot, run, kind, definition: { aggregate } }: CompiledFeature, values: Float64Array): boolean => {
+const holdsSomething = ({ slot, run, kind, definition: { aggregate } }: CompiledFeature, values: number[]): boolean => {
   const first = aggregate === 'mean' ? slot + run : slot;
+  if (kind === 'recency' || kind === 'last') return values[slot] === values[slot];
   for (let i = first; i < first + run; i++) {
     const value = values[i]!;
     if (kind === 'decay' ? Math.abs(value) >= NEGLIGIBLE : value === value && (value !== 0 || keepsZero(aggregate))) return true;
@@ -119,7 +159,7 @@ const holdsSomething = ({ slot, run, kind, definition: { aggregate } }: Compiled
 const keepsZero = (aggregate: string): boolean =>
   aggregate === 'min' || aggregate === 'max' || aggregate === 'last' || aggregate === 'recency';
 
-const readFeature = (reader: ByteReader, feature: CompiledFeature, values: Float64Array, refMs: number): void => {
+const readFeature = (reader: ByteReader, feature: CompiledFeature, values: number[], refMs: number): void => {
   const { slot, run } = feature;
   switch (feature.kind) {
     case 'decay':
@@ -137,17 +177,19 @@ const readFeature = (reader: ByteReader, feature: CompiledFeature, values: Float
       return;
     case 'window': {
       const mask = reader.u8();
-      for (let age = 0; age < run; age++) {
-        if ((mask & (1 << age)) === 0) continue;
-        const place = bucketPlace(feature, refMs, age);
-        values[slot + place] = reader.number()!;
-        if (feature.slots > run) values[slot + run + place] = reader.varint();
+      let place = newestPlace(feature, refMs);
+      for (let age = 0; mask >> age !== 0; age++) {
+        if ((mask & (1 << age)) !== 0) {
+          values[slot + place] = reader.number()!;
+          if (feature.slots > run) values[slot + run + place] = reader.varint();
+        }
+        place = place === 0 ? run - 1 : place - 1;
       }
     }
   }
 };
 
-const writeFeature = (writer: ByteWriter, feature: CompiledFeature, values: Float64Array, refMs: number): void => {
+const writeFeature = (writer: ByteWriter, feature: CompiledFeature, values: number[], refMs: number): void => {
   const { slot, run } = feature;
   switch (feature.kind) {
     case 'decay':
@@ -168,23 +210,22 @@ const writeFeature = (writer: ByteWriter, feature: CompiledFeature, values: Floa
       writer.u8(0);
       const first = feature.slots > run ? slot + run : slot;
       const zero = keepsZero(feature.definition.aggregate);
+      let place = newestPlace(feature, refMs);
       for (let age = 0; age < run; age++) {
-        const place = bucketPlace(feature, refMs, age);
         const value = values[first + place]!;
-        if (value !== value || (value === 0 && !zero)) continue;
-        writer.buffer[at]! |= 1 << age;
-        writer.number(values[slot + place]!);
-        if (feature.slots > run) writer.varint(value);
+        if (value === value && (value !== 0 || zero)) {
+          writer.buffer[at]! |= 1 << age;
+          writer.number(values[slot + place]!);
+          if (feature.slots > run) writer.varint(value);
+        }
+        place = place === 0 ? run - 1 : place - 1;
       }
     }
   }
 };
 
-/** Where the bucket that is `age` widths older than the reference time's lies in its run. */
-const bucketPlace = ({ widthMs, run }: CompiledFeature, refMs: number, age: number): number => {
-  const place = (Math.floor(refMs / widthMs) - age) % run;
-  return place < 0 ? place + run : place;
-};
+/** Where the bucket of the reference time lies in its run; older ones lie before it, round the ring. */
+const newestPlace = ({ widthMs, run }: CompiledFeature, refMs: number): number => Math.floor(refMs / widthMs) % run;
 
 export const readContacts = (reader: ByteReader, set: FeatureSet): Contact[] => {
   if (reader.done) return [];
@@ -320,23 +361,29 @@ export const writePending = (writer: ByteWriter, pending: readonly PendingDecisi
 const readItem = (reader: ByteReader, set: FeatureSet, decidedAtMs: number): PendingItem => {
   const head = reader.varint();
   const item: PendingItem = {
-    rank: head >> 1,
-    shown: (head & 1) === 1,
+    rank: head >> 4,
+    shown: (head & SHOWN) !== 0,
     actionId: readAction(reader, set),
     value: reader.number() ?? 0,
     revision: reader.varint(),
-    target: reader.number(),
+    target: readTarget(reader, (head >> 1) & 3),
     reward: reader.number(),
     outcome: readOutcome(reader),
     outcomeAtMs: 0,
     amount: null,
   };
-  if (item.outcome !== null) {
-    item.outcomeAtMs = decidedAtMs + reader.signed();
-    item.amount = reader.number();
-  }
+  if (item.outcome !== null) item.outcomeAtMs = decidedAtMs + reader.signed();
+  if ((head & HAS_AMOUNT) !== 0) item.amount = reader.number();
   return item;
 };
+
+/** The head of an item: rank x 16, whether there is an amount, the target's code, whether it was shown. */
+const SHOWN = 1;
+const HAS_AMOUNT = 8;
+const TARGETS: readonly (number | null)[] = [null, 0, 1];
+const OTHER_TARGET = 3;
+
+const readTarget = (reader: ByteReader, code: number): number | null => (code === OTHER_TARGET ? reader.number() : TARGETS[code]!);
 
 const readOutcome = (reader: ByteReader): string | null => {
   const head = reader.u8();
@@ -344,16 +391,41 @@ const readOutcome = (reader: ByteReader): string | null => {
 };
 
 const writeItem = (writer: ByteWriter, item: PendingItem, set: FeatureSet, decidedAtMs: number): void => {
-  writer.varint(item.rank * 2 + (item.shown ? 1 : 0));
+  const known = TARGETS.indexOf(item.target);
+  const target = known < 0 ? OTHER_TARGET : known;
+  writer.varint(item.rank * 16 + (item.amount === null ? 0 : HAS_AMOUNT) + target * 2 + (item.shown ? SHOWN : 0));
   writeAction(writer, item.actionId, set);
   writer.number(item.value);
   writer.varint(item.revision);
-  writer.number(item.target);
+  if (target === OTHER_TARGET) writer.number(item.target);
   writer.number(item.reward);
-  if (item.outcome === null) return writer.u8(0xff);
-  writeWord(writer, OUTCOMES, item.outcome);
-  writer.signed(item.outcomeAtMs - decidedAtMs);
-  writer.number(item.amount);
+  if (item.outcome === null) writer.u8(0xff);
+  else {
+    writeWord(writer, OUTCOMES, item.outcome);
+    writer.signed(item.outcomeAtMs - decidedAtMs);
+  }
+  if (item.amount !== null) writer.number(item.amount);
+};
+
+/** The action ids of `readPending`, without the rest. */
+export const readPendingActionIds = (reader: ByteReader, set: FeatureSet): string[] => {
+  const out: string[] = [];
+  if (reader.done) return out;
+  reader.skip(2);
+  while (!reader.done) {
+    reader.skip(14);
+    const head = reader.u8();
+    if ((head & OWN_SHARD) !== 0) reader.skip(2);
+    if ((head & OWN_TIME) !== 0) reader.varint();
+    if (head >> 4 === 0) reader.text();
+    if ((head & OWN_LOOP) !== 0) reader.text();
+    reader.varint();
+    for (let left = reader.varint(); left > 0; left--) {
+      const { actionId } = readItem(reader, set, 0);
+      if (!out.includes(actionId)) out.push(actionId);
+    }
+  }
+  return out;
 };
 
 /** Whole minutes are the rule: twice the minutes; else twice the milliseconds, plus one. */

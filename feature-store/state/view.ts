@@ -1,7 +1,6 @@
 /** What a decision sees of a customer: features at one moment, the rest read from the stored bytes when it is first asked for. */
 import {
   customerKeyFromBytes,
-  hash32,
   NO_PAIR,
   type AttributeValue,
   type Contact,
@@ -11,9 +10,8 @@ import {
   type PairCounters,
 } from '#contracts';
 import { featureSetByFingerprint, type FeatureSet } from '../definitions/feature-set.ts';
-import { decodeState, fingerprintOf, readState } from './codec.ts';
+import { decodeState, encodeState, fingerprintOf, isWrittenWith, readState } from './codec.ts';
 import type { CustomerState } from './customer-state.ts';
-import { evaluateFeatures } from './evaluate-features.ts';
 import { migrateState } from './migrate-state.ts';
 
 /**
@@ -26,8 +24,8 @@ export const viewOfState = (
 ): CustomerView => {
   const { customerKey, featureSet, nowMs } = options;
   if (bytes === null) return new StateView(customerKey, null, featureSet, featureSet.defaults);
-  const state = decodeState(bytes, featureSet);
-  return new StateView(customerKey, state, featureSet, evaluateFeatures(state.registers, featureSet, nowMs));
+  const state = stateToView(bytes, featureSet);
+  return new StateView(customerKey, state, featureSet, state.storedFeatures(nowMs));
 };
 
 /** The same view again, from a receipt: features as logged, the rest from the state as read. */
@@ -37,11 +35,17 @@ export const viewOfReceipt = (decision: Decision, featureSet: FeatureSet): Custo
   return new StateView(customerKeyFromBytes(decision.customerKey), state, served, Float32Array.from(decision.features));
 };
 
-/** The state may have been written with older definitions than those that served it. */
+/** Of other definitions: brought to these and stored in memory, so that a view always reads bytes of its own set. */
+const stateToView = (bytes: Buffer, featureSet: FeatureSet): CustomerState => {
+  const state = decodeState(bytes, featureSet);
+  return isWrittenWith(bytes, featureSet) ? state : readState(encodeState(state, 0), featureSet);
+};
+
+/** The state may have been written with other definitions than those that served it. */
 const stateOfReceipt = (bytes: Buffer, served: FeatureSet, loaded: FeatureSet): CustomerState => {
-  const fingerprint = fingerprintOf(bytes);
-  if (fingerprint === served.fingerprint) return readState(bytes, served);
-  return migrateState(readState(bytes, featureSetByFingerprint(loaded, fingerprint)), served);
+  if (isWrittenWith(bytes, served)) return readState(bytes, served);
+  const state = readState(bytes, featureSetByFingerprint(loaded, fingerprintOf(bytes)));
+  return readState(encodeState(migrateState(state, served), 0), served);
 };
 
 class StateView implements CustomerView {
@@ -72,7 +76,7 @@ class StateView implements CustomerView {
   }
 
   get attributes(): Readonly<Record<string, AttributeValue>> {
-    return (this.#attributes ??= this.#state === null ? NO_ATTRIBUTES : attributesOf(this.#state));
+    return (this.#attributes ??= this.#state === null ? NO_ATTRIBUTES : this.#state.attributeValues());
   }
 
   get contacts(): readonly Contact[] {
@@ -80,24 +84,13 @@ class StateView implements CustomerView {
   }
 
   pair(actionId: string): PairCounters {
-    return this.#state?.pairs.get(hash32(actionId)) ?? NO_PAIR;
+    return this.#state === null ? NO_PAIR : this.#state.pair(actionId);
   }
 
   get pendingActionIds(): readonly string[] {
-    return (this.#pending ??= this.#state === null ? [] : [...new Set(this.#state.pending.flatMap((d) => d.items.map((i) => i.actionId)))]);
+    return (this.#pending ??= this.#state === null ? [] : this.#state.pendingActionIds());
   }
 }
 
 const NO_ATTRIBUTES: Readonly<Record<string, AttributeValue>> = Object.freeze({});
 const NO_CONTACTS: readonly Contact[] = Object.freeze([]);
-
-const attributesOf = (state: CustomerState): Record<string, AttributeValue> => {
-  const out: Record<string, AttributeValue> = {};
-  const { attributes } = state.featureSet;
-  const values = state.attributes;
-  for (let i = 0; i < attributes.length; i++) {
-    const value = values[i];
-    if (value !== undefined) out[attributes[i]!.name] = value.value;
-  }
-  return out;
-};
