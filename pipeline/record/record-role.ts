@@ -41,6 +41,9 @@ export interface RecordRole extends Role {
 
 export const RECORD_GROUP = 'record';
 
+/** How long what was asked for all partitions at once holds. */
+const ASKED_AT_ONCE_MS = 10_000;
+
 export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
   const { log, warehouse, clock, logger = SILENT, blockRows = 5_000, blockMs = 500, deadLettersOf = [TOPICS.rewards, TOPICS.deadLetters] } = deps;
   const counts = { rowsInserted: 0, blocksInserted: 0, skippedErased: 0, unreadable: 0, erasuresApplied: 0, failures: 0, lagRecords: 0, connected: 0 };
@@ -50,6 +53,7 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
   const committedAtStart = new Map<string, number>();
   const unasked = new Set<string>();
   let stored: ReadonlyMap<Topic, ReadonlyMap<number, number>> = new Map();
+  let storedAtMs = 0;
   let lastError = '';
   let erasing: Promise<unknown> = Promise.resolve();
   let erasures: Erasures | undefined;
@@ -153,8 +157,8 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
 
   const startAt = async (topic: Topic, partition: number): Promise<number | null> => {
     committedAtStart.set(`${topic}/${partition}`, (await log.committed(RECORD_GROUP, topic, partition)) ?? 0);
-    const first = unasked.delete(`${topic}/${partition}`);
-    // A partition that comes a second time, from another process, is asked about anew: that process has stored more since.
+    // A partition that comes later, from another process, is asked about anew: that process has stored more since.
+    const first = unasked.delete(`${topic}/${partition}`) && performance.now() - storedAtMs < ASKED_AT_ONCE_MS;
     const found = await persist(async () => ({
       highest: first ? (stored.get(topic)?.get(partition) ?? null) : await warehouse.highestOffset({ topic, partition, epoch: log.epoch }),
     }));
@@ -176,6 +180,7 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
       await warehouse.migrate();
       await warehouse.insertJson('stages', Object.entries(STAGE).map(([name, code]) => ({ code, name })));
       stored = await warehouse.highestOffsets(log.epoch);
+      storedAtMs = performance.now();
       return true;
     });
     for (const topic of RECORDED_TOPICS) for (let partition = 0; partition < log.partitions; partition++) unasked.add(`${topic}/${partition}`);
