@@ -1,4 +1,5 @@
 /** Live traffic over HTTP: the world's customers live, ask for decisions and answer them, faster than life by `timeScale`. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { SECOND_MS } from '#contracts';
 import type { LifeEvent } from './life.ts';
 import { createSchedule } from './schedule.ts';
@@ -40,6 +41,8 @@ const BATCH = 500;
 /** An API that is slower than the traffic must not be buried. */
 const MOST_IN_FLIGHT = 256;
 const TIMEOUT_MS = 5 * SECOND_MS;
+const ATTEMPTS = 4;
+const RETRY_MS = 100;
 
 /** Introduces every customer first; rejects when the API refuses that. */
 export const startTraffic = async (options: TrafficOptions): Promise<Traffic> => {
@@ -48,16 +51,20 @@ export const startTraffic = async (options: TrafficOptions): Promise<Traffic> =>
   const inFlight = new Set<Promise<void>>();
   const stopping = new AbortController();
 
+  /** A 503 promises nothing and asks for the same request again; every request carries an id or is made of its content. */
   const post = async (path: string, body: unknown, contentType = 'application/json'): Promise<unknown> => {
-    const response = await fetch(`${options.url}${path}`, {
-      method: 'POST',
-      headers: { 'content-type': contentType, ...(options.apiKey !== null && { authorization: `Bearer ${options.apiKey}` }) },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text.slice(0, 300)}`);
-    return JSON.parse(text);
+    for (let attempt = 1; ; attempt++) {
+      const response = await fetch(`${options.url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': contentType, ...(options.apiKey !== null && { authorization: `Bearer ${options.apiKey}` }) },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      const text = await response.text();
+      if (response.ok) return JSON.parse(text);
+      if (response.status !== 503 || attempt === ATTEMPTS) throw new Error(`${path} answered ${response.status}: ${text.slice(0, 300)}`);
+      await delay(RETRY_MS * attempt);
+    }
   };
   const cloudEvent = ({ id, type, customerId, data }: LifeEvent) => ({
     specversion: '1.0', id: `${run}-${id}`, source: '/simulator', type, subject: customerId, time: new Date(clock()).toISOString(), data,
@@ -88,7 +95,9 @@ export const startTraffic = async (options: TrafficOptions): Promise<Traffic> =>
     for (const response of world.respond(shown)) answers.add(nowMs + response.afterMs, { decision, response });
   };
   const answer = async ({ decision, response }: { decision: DecisionAnswer; response: Response }): Promise<void> => {
-    await post('/v1/outcomes', { decisionId: decision.decisionId, actionId: response.actionId, outcome: response.outcome });
+    const { decisionId } = decision;
+    const { actionId, outcome } = response;
+    await post('/v1/outcomes', { decisionId, actionId, outcome, outcomeId: `${decisionId}-${actionId}-${outcome}` });
     options.onResponse(decision, response);
   };
 

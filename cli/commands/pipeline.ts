@@ -1,59 +1,54 @@
 /** `attune pipeline`: the stream roles, all of them or those named by --roles. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Logger } from 'pino';
 import { AttuneError } from '#contracts';
 import { compileCatalog } from '#decisioning';
+import type { Catalog } from '#decisioning';
 import { compileFeatures, loadFeatureSet, viewOfReceipt } from '#feature-store';
-import type { FeatureSet } from '#feature-store';
-import { createLearnRole, createRecordRole, createRetentionTask, createStateRole, compileRewards } from '#pipeline';
-import type { Role, StateProject } from '#pipeline';
+import type { FeatureStore } from '#feature-store';
+import { compileRewards, createLearnRole, createRecordRole, createRetentionTask, createStateRole } from '#pipeline';
+import type { Role, StateProject, StateRole } from '#pipeline';
 import { compileEventTypes, loadProject, unpackProject } from '#project';
 import type { EventTypes, Project } from '#project';
 import type { Config } from '../config.ts';
 import { followProject } from '../follow-project.ts';
 import { openStores } from '../open-stores.ts';
+import type { Stores } from '../open-stores.ts';
 import { openConfiguredWarehouse } from '../open-warehouse.ts';
 import { serveMetrics } from '../pipeline-metrics.ts';
 import { runRole } from '../run-role.ts';
 
 const ROLES = ['state', 'learn', 'record'] as const;
+type RoleName = (typeof ROLES)[number];
 
 interface PipelineProject extends StateProject {
   readonly project: Project;
+  readonly catalog: Catalog;
   readonly eventTypes: EventTypes;
   readonly personal: ReadonlySet<string>;
+}
+
+/** What the roles share; `project` is the one in force. */
+interface Shared extends Stores {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly project: () => PipelineProject;
 }
 
 export const pipeline = (config: Config, args: readonly string[]): Promise<void> =>
   runRole('pipeline', config.logLevel, async (logger) => {
     const wanted = parseRoles(args);
     let current = compilePipelineProject(loadProject(config.catalogDir));
-    const { log, store, close } = await openStores(config);
-    const warehouse = openConfiguredWarehouse(config);
+    const stores = await openStores(config);
+    const shared: Shared = { ...stores, config, logger, project: () => current };
 
-    const state = createStateRole({ log, store, project: current, clock: Date.now, logger });
-    const learn = createLearnRole({ log, store, project: current.project, clock: Date.now, logger, dir: join(config.dataDir, 'learner') });
-    const record = createRecordRole({
-      log,
-      warehouse,
-      clock: Date.now,
-      logger,
-      eventTypes: () => current.eventTypes,
-      isPersonal: (name) => current.personal.has(name),
-      featureNames: async (fingerprint) => (await loadFeatureSet(store.blobs, current.featureSet, fingerprint))?.names ?? null,
-      async catalogActions(version) {
-        const bytes = version === current.project.version ? null : await store.blobs.find(`catalog/${version}`);
-        if (bytes !== null) return actionIdsOf(unpackProject(bytes));
-        return version === current.project.version ? actionIdsOf(current.project) : null;
-      },
-      async attributesOf(decision) {
-        await loadFeatureSet(store.blobs, current.featureSet, decision.featureSet);
-        return viewOfReceipt(decision, current.featureSet).attributes;
-      },
-    });
-    const retention = createRetentionTask({ log, clock: Date.now, logger, retentionDays: config.logRetentionDays });
-    const all: Readonly<Record<(typeof ROLES)[number], Role>> = { state, learn, record };
-    const roles: readonly Role[] = [...wanted.map((name) => all[name]), retention];
+    const state = wanted.includes('state') ? createState(shared) : null;
+    // State first in both directions: what it still appends when it stops, learn and record can still take.
+    const roles: Role[] = state === null ? [] : [state];
+    if (wanted.includes('learn')) roles.push(await createLearn(shared));
+    if (wanted.includes('record')) roles.push(createRecord(shared));
+    roles.push(createRetentionTask({ log: stores.log, clock: Date.now, logger, retentionDays: config.logRetentionDays }));
     for (const role of roles) await role.start();
 
     const follower = followProject({
@@ -61,7 +56,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
       current: current.project.version,
       async onChange(project) {
         const next = compilePipelineProject(project);
-        if (wanted.includes('state')) await state.replaceProject(next);
+        await state?.replaceProject(next);
         current = next;
         logger.info({ catalogVersion: project.version }, 'the catalog was reloaded');
       },
@@ -73,22 +68,77 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
       port: metrics.port,
       async stop() {
         follower.stop();
-        // State first: what it still appends, learn and record can still take.
         for (const role of roles) await role.stop();
         await metrics.stop();
-        await warehouse.close();
-        await close();
+        await stores.close();
       },
     };
   });
+
+const createState = ({ log, store, project, logger }: Shared): StateRole => createStateRole({ log, store, project: project(), clock: Date.now, logger });
+
+/** Loads the models only where they learn: state and record need no TensorFlow.js. */
+const createLearn = async ({ log, store, project, logger, config }: Shared): Promise<Role> => {
+  const { compileEncoder, createLearner, genericEncoder, restoreLearner } = await import('#models');
+  return createLearnRole({
+    log,
+    store,
+    dir: join(config.dataDir, 'learner'),
+    createLearner: (loop) => createLearner({ loop, encoder: loop === '' ? compileEncoder(project().project) : genericEncoder() }),
+    restoreLearner,
+    featureSet: () => project().featureSet,
+    async profiles(version) {
+      const catalog = await catalogOf(version, project(), store);
+      const profiles = new Map(catalog?.actions.map((action) => [action.id, action.profile]));
+      return catalog === null ? null : (actionId) => profiles.get(actionId) ?? null;
+    },
+    clock: Date.now,
+    logger,
+  });
+};
+
+const createRecord = ({ log, store, project, logger, config }: Shared): Role => {
+  const warehouse = openConfiguredWarehouse(config);
+  const role = createRecordRole({
+    log,
+    warehouse,
+    clock: Date.now,
+    logger,
+    eventTypes: () => project().eventTypes,
+    isPersonal: (name) => project().personal.has(name),
+    featureNames: async (fingerprint) => (await loadFeatureSet(store.blobs, project().featureSet, fingerprint))?.names ?? null,
+    catalogActions: async (version) => (await catalogOf(version, project(), store))?.actions.map((action) => action.id) ?? null,
+    async attributesOf(decision) {
+      await loadFeatureSet(store.blobs, project().featureSet, decision.featureSet);
+      return viewOfReceipt(decision, project().featureSet).attributes;
+    },
+  });
+  return {
+    name: role.name,
+    start: () => role.start(),
+    metrics: () => role.metrics(),
+    async stop() {
+      await role.stop();
+      await warehouse.close();
+    },
+  };
+};
+
+/** A catalog that decided once: serving kept it before its first decision. */
+const catalogOf = async (version: string, current: PipelineProject, store: FeatureStore): Promise<Catalog | null> => {
+  if (version === current.project.version) return current.catalog;
+  const bytes = await store.blobs.find(`catalog/${version}`);
+  return bytes === null ? null : compileCatalog(unpackProject(bytes));
+};
 
 const compilePipelineProject = (project: Project): PipelineProject => {
   const catalog = compileCatalog(project);
   const groups = new Map(catalog.actions.map((action) => [action.id, action.group]));
   const eventTypes = compileEventTypes(project);
-  const featureSet: FeatureSet = compileFeatures(project);
+  const featureSet = compileFeatures(project);
   return {
     project,
+    catalog,
     eventTypes,
     featureSet,
     rewards: compileRewards(project),
@@ -97,9 +147,7 @@ const compilePipelineProject = (project: Project): PipelineProject => {
   };
 };
 
-const actionIdsOf = (project: Project): readonly string[] => compileCatalog(project).actions.map((action) => action.id);
-
-const parseRoles = (args: readonly string[]): readonly (typeof ROLES)[number][] => {
+const parseRoles = (args: readonly string[]): readonly RoleName[] => {
   const { values } = parseArgs({ args: [...args], options: { roles: { type: 'string', default: ROLES.join(',') } } });
   const named = values.roles.split(',').map((name) => name.trim());
   const unknown = named.filter((name) => !(ROLES as readonly string[]).includes(name));

@@ -14,10 +14,9 @@ export interface LiveFigures {
 }
 
 export const liveLine = ({ decisionsPerSecond, model, random, modelVersion, snapshot, p50Ms, p99Ms, failures }: LiveFigures): string => {
-  const { difference, low, high } = differenceOfProportions(model, random);
   const parts = [
     `${Math.round(decisionsPerSecond)} decisions/s`,
-    `accepted ${percent(model)} model, ${percent(random)} random, lift ${points(difference)} [${points(low)}, ${points(high)}]`,
+    `accepted ${percent(model)} model, ${percent(random)} random, lift ${lift(model, random)}`,
     `model ${modelVersion.slice(0, 8)}${snapshot === null ? '' : `#${snapshot}`}`,
     `p50 ${p50Ms.toFixed(1)} p99 ${p99Ms.toFixed(1)} ms`,
   ];
@@ -26,4 +25,11 @@ export const liveLine = ({ decisionsPerSecond, model, random, modelVersion, snap
 };
 
 const percent = ({ successes, trials }: Acceptance): string => (trials === 0 ? '–' : `${((100 * successes) / trials).toFixed(1)} %`);
+/** In percentage points, with the 95 % interval. */
+const lift = (model: Acceptance, random: Acceptance): string => {
+  if (model.trials === 0 || random.trials === 0) return '–';
+  const { difference, low, high } = differenceOfProportions(model, random);
+  return `${points(difference)} [${points(low)}, ${points(high)}]`;
+};
+
 const points = (value: number): string => `${value >= 0 ? '+' : '−'}${Math.abs(100 * value).toFixed(1)}`;
