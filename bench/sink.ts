@@ -25,18 +25,52 @@ const decisionOf = (n: number): Decision => {
   const decisionId = decisionIdToBytes(createDecisionId({ atMs: T0 + n, shard, entropy: [n, n * 31] }));
   const scored = Array.from({ length: 21 }, (_, i) => (i === 20 ? -1 : i * 3));
   return {
-    decisionId, subjectKind: 'customer', subjectId: `c-${n}`, customerKey: decisionId, anonymous: false, requestId: null, decidedAt: T0 + n, channel: 'app', direction: 'inbound', placement: 'home',
-    limit: 1, loop: '', context: '{"page":"bill","device":"ios"}', ownCandidates: null, allowNone: true, seed: n, group: 'model', catalogVersion: 'bench', controlsVersion: 1, modelVersion: 'm', modelSnapshot: n,
-    degraded: [], customerKnown: true, state: Buffer.alloc(600, n), featureSet: 'f', features: Array.from({ length: 33 }, (_, i) => (n % 97) / (i + 1)), stages: Buffer.alloc(60, 2), scored,
-    propensities: scored.map((i) => ((n + i) % 50) / 100), priorities: scored.map((i) => (n + i) % 17), gammas: scored.map(() => 10), probabilities: scored.map(() => 1 / 21),
-    chosen: [{ rank: 1, index: 0, actionId: 'action-0', treatmentId: 't', propensity: 0.1, probability: 1 / 21, value: 10, priority: 3 }], noneProbability: 1 / 21, latencyUs: 80,
+    decisionId,
+    subjectKind: 'customer',
+    subjectId: `c-${n}`,
+    customerKey: decisionId,
+    anonymous: false,
+    requestId: null,
+    decidedAt: T0 + n,
+    channel: 'app',
+    direction: 'inbound',
+    placement: 'home',
+    limit: 1,
+    loop: '',
+    context: '{"page":"bill","device":"ios"}',
+    ownCandidates: null,
+    allowNone: true,
+    seed: n,
+    group: 'model',
+    catalogVersion: 'bench',
+    controlsVersion: 1,
+    modelVersion: 'm',
+    modelSnapshot: n,
+    degraded: [],
+    customerKnown: true,
+    state: Buffer.alloc(600, n),
+    featureSet: 'f',
+    features: Array.from({ length: 33 }, (_, i) => (n % 97) / (i + 1)),
+    stages: Buffer.alloc(60, 2),
+    scored,
+    propensities: scored.map((i) => ((n + i) % 50) / 100),
+    priorities: scored.map((i) => (n + i) % 17),
+    gammas: scored.map(() => 10),
+    probabilities: scored.map(() => 1 / 21),
+    chosen: [{ rank: 1, index: 0, actionId: 'action-0', treatmentId: 't', propensity: 0.1, probability: 1 / 21, value: 10, priority: 3 }],
+    noneProbability: 1 / 21,
+    latencyUs: 80,
   };
 };
 const attributes = { plan: 'basic', tenureMonths: 12, region: 'north', segment: 'consumer', monthlyCharge: 30, language: 'en' };
 
 const decisions = Array.from({ length: COUNT }, (_, n) => decisionOf(n));
 for (let i = 0; i < COUNT; i += 1_000) {
-  await log.append(decisions.slice(i, i + 1_000).map((decision) => ({ topic: TOPICS.decisions, shard: decision.decisionId.readUInt16BE(14), value: decisionCodec.encode(decision) })));
+  await log.append(
+    decisions
+      .slice(i, i + 1_000)
+      .map((decision) => ({ topic: TOPICS.decisions, shard: decision.decisionId.readUInt16BE(14), value: decisionCodec.encode(decision) })),
+  );
 }
 
 /** The same rows in blocks of the same size, encoded beforehand. */
@@ -47,7 +81,20 @@ const actionIds = encodeStrings([...ACTIONS, 'none']);
 const writer = new RowWriter();
 const blocks: Buffer[] = [];
 decisions.forEach((decision, n) => {
-  TABLES.decisions.write(writer, { decision, context: [['page', 'bill'], ['device', 'ios']], attributes: entries, actionIds, noneStage: 2 }, { epoch: 1, partition: n % 8, offset: n, timestampMs: Date.now() });
+  TABLES.decisions.write(
+    writer,
+    {
+      decision,
+      context: [
+        ['page', 'bill'],
+        ['device', 'ios'],
+      ],
+      attributes: entries,
+      actionIds,
+      noneStage: 2,
+    },
+    { epoch: 1, partition: n % 8, offset: n, timestampMs: Date.now() },
+  );
   if ((n + 1) % BLOCK === 0 || n + 1 === COUNT) blocks.push(writer.take());
 });
 const bareStart = performance.now();
@@ -57,7 +104,13 @@ const barePerSecond = COUNT / ((performance.now() - bareStart) / 1_000);
 const warehouse = connect('attune');
 await warehouse.migrate();
 const role = createRecordRole({
-  log, warehouse, clock: Date.now, eventTypes: () => ({ get: () => null }), catalogActions: () => Promise.resolve(ACTIONS), attributesOf: () => attributes, isPersonal: () => false,
+  log,
+  warehouse,
+  clock: Date.now,
+  eventTypes: () => ({ get: () => null }),
+  catalogActions: () => Promise.resolve(ACTIONS),
+  attributesOf: () => attributes,
+  isPersonal: () => false,
   featureNames: () => Promise.resolve(Array.from({ length: 33 }, (_, i) => `f${i}`)),
 });
 const start = performance.now();
@@ -72,7 +125,13 @@ await server.stop();
 rmSync(dir, { recursive: true, force: true });
 console.log(
   JSON.stringify({
-    bench: 'sink', rows: COUNT, stored: stored?.n, rowsPerSecond: Math.round(rowsPerSecond), bareRowsPerSecond: Math.round(barePerSecond), ratio: Number((rowsPerSecond / barePerSecond).toFixed(3)),
-    blocks: role.metrics()['blocksInserted'], bytesPerRow: Math.round(blocks.reduce((sum, block) => sum + block.length, 0) / COUNT),
+    bench: 'sink',
+    rows: COUNT,
+    stored: stored?.n,
+    rowsPerSecond: Math.round(rowsPerSecond),
+    bareRowsPerSecond: Math.round(barePerSecond),
+    ratio: Number((rowsPerSecond / barePerSecond).toFixed(3)),
+    blocks: role.metrics()['blocksInserted'],
+    bytesPerRow: Math.round(blocks.reduce((sum, block) => sum + block.length, 0) / COUNT),
   }),
 );

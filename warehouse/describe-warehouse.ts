@@ -25,7 +25,12 @@ export const describeWarehouse = async (warehouse: Pick<Warehouse, 'query'>): Pr
   ];
   for (const [name, rows] of relations) {
     const { engine, about } = rows[0]!;
-    parts.push(`## ${name} (${engine === 'View' ? 'view' : 'table'})\n`, `${about}.\n`, '| column | type | meaning |', '| --- | --- | --- |');
+    parts.push(
+      `## ${name} (${engine === 'View' ? 'view' : 'table'})\n`,
+      `${about}.\n`,
+      '| column | type | meaning |',
+      '| --- | --- | --- |',
+    );
     parts.push(...rows.map((row) => `| ${row.name} | \`${row.type}\` | ${row.comment.replaceAll('|', '\\|')} |`), '');
   }
   return `${parts.join('\n')}`;

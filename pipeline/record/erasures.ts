@@ -10,7 +10,10 @@ export interface Erasures {
 }
 
 /** @param onErasure called once for each record of the topic, those of the past included */
-export const followErasures = (deps: { readonly log: EventLog; readonly onErasure: (customerKey: CustomerKey, erasedAt: number) => void }): Erasures => {
+export const followErasures = (deps: {
+  readonly log: EventLog;
+  readonly onErasure: (customerKey: CustomerKey, erasedAt: number) => void;
+}): Erasures => {
   const erasedAt = new Map<CustomerKey, number>();
   const follower: Follower = deps.log.follow([TOPICS.erasures], (record) => {
     let erasure;

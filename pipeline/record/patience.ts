@@ -8,7 +8,11 @@ export interface Patience {
   readonly stopped: boolean;
 }
 
-export const createPatience = (deps: { readonly onFailure: (error: unknown) => void; readonly firstMs?: number; readonly longestMs?: number }): Patience => {
+export const createPatience = (deps: {
+  readonly onFailure: (error: unknown) => void;
+  readonly firstMs?: number;
+  readonly longestMs?: number;
+}): Patience => {
   const { onFailure, firstMs = 250, longestMs = 10_000 } = deps;
   const wake = new Set<() => void>();
   let stopped = false;

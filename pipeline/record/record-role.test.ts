@@ -4,8 +4,24 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
-  createCustomerKey, createDecisionId, customerKeyOfDecision, customerKeyToBytes, deadLetterCodec, decisionCodec, decisionIdToBytes, erasureCodec, eventCodec, hashUnit,
-  outcomeCodec, rewardCodec, shardOf, TOPICS, type CustomerKey, type Decision, type DecisionId, type Topic,
+  createCustomerKey,
+  createDecisionId,
+  customerKeyOfDecision,
+  customerKeyToBytes,
+  deadLetterCodec,
+  decisionCodec,
+  decisionIdToBytes,
+  erasureCodec,
+  eventCodec,
+  hashUnit,
+  outcomeCodec,
+  rewardCodec,
+  shardOf,
+  TOPICS,
+  type CustomerKey,
+  type Decision,
+  type DecisionId,
+  type Topic,
 } from '#contracts';
 import { openLmdbLog, type EventLog } from '#event-log';
 import { openWarehouse, startEmbeddedServer, type EmbeddedServer, type Warehouse } from '#warehouse';
@@ -28,20 +44,60 @@ const eventOf = (n: number, customer = `c-${n % 7}`) => ({
   topic: TOPICS.events as Topic,
   shard: shardOf(customer),
   value: eventCodec.encode({
-    id: `e-${n}`, source: 'test', type: 'bill.issued', subjectKind: 'customer', subjectId: customer, customerKey: customerKeyToBytes(keyOf({ kind: 'customer', id: customer })),
-    time: T0 + n, receivedAt: T0 + n, data: JSON.stringify({ amount: n, name: 'Ada Lovelace' }),
+    id: `e-${n}`,
+    source: 'test',
+    type: 'bill.issued',
+    subjectKind: 'customer',
+    subjectId: customer,
+    customerKey: customerKeyToBytes(keyOf({ kind: 'customer', id: customer })),
+    time: T0 + n,
+    receivedAt: T0 + n,
+    data: JSON.stringify({ amount: n, name: 'Ada Lovelace' }),
   }),
 });
-const decisionIdOf = (n: number, customer: string): DecisionId => createDecisionId({ atMs: T0 + n, shard: shardOf(customer), entropy: [n, n] });
+const decisionIdOf = (n: number, customer: string): DecisionId =>
+  createDecisionId({ atMs: T0 + n, shard: shardOf(customer), entropy: [n, n] });
 const decisionOf = (n: number, over: Partial<Decision> = {}) => {
   const customer = `c-${n % 7}`;
   const decision: Decision = {
-    decisionId: decisionIdToBytes(decisionIdOf(n, customer)), subjectKind: 'customer', subjectId: customer, customerKey: customerKeyToBytes(keyOf({ kind: 'customer', id: customer })),
-    anonymous: false, requestId: null, decidedAt: T0 + n, channel: 'app', direction: 'inbound', placement: 'home', limit: 1, loop: '', context: '{"page":"bill","email":"ada@example.org"}',
-    ownCandidates: null, allowNone: true, seed: n, group: hashUnit(customer) < 0.5 ? 'model' : 'random', catalogVersion: 'cat1', controlsVersion: 0, modelVersion: 'm1', modelSnapshot: 3,
-    degraded: [], customerKnown: true, state: Buffer.from([1]), featureSet: 'f1', features: [1.5, n], stages: Buffer.from([1, 2, 20]), scored: [0, 1, -1], propensities: [0.5, 0.25, 0],
-    priorities: [5, 2.5, 0], gammas: [10, 10, 10], probabilities: [0.5, 0.25, 0.25],
-    chosen: [{ rank: 1, index: 0, actionId: 'offer-a', treatmentId: 'offer-a-app', propensity: 0.5, probability: 0.5, value: 10, priority: 5 }], noneProbability: 0.25, latencyUs: 120, ...over,
+    decisionId: decisionIdToBytes(decisionIdOf(n, customer)),
+    subjectKind: 'customer',
+    subjectId: customer,
+    customerKey: customerKeyToBytes(keyOf({ kind: 'customer', id: customer })),
+    anonymous: false,
+    requestId: null,
+    decidedAt: T0 + n,
+    channel: 'app',
+    direction: 'inbound',
+    placement: 'home',
+    limit: 1,
+    loop: '',
+    context: '{"page":"bill","email":"ada@example.org"}',
+    ownCandidates: null,
+    allowNone: true,
+    seed: n,
+    group: hashUnit(customer) < 0.5 ? 'model' : 'random',
+    catalogVersion: 'cat1',
+    controlsVersion: 0,
+    modelVersion: 'm1',
+    modelSnapshot: 3,
+    degraded: [],
+    customerKnown: true,
+    state: Buffer.from([1]),
+    featureSet: 'f1',
+    features: [1.5, n],
+    stages: Buffer.from([1, 2, 20]),
+    scored: [0, 1, -1],
+    propensities: [0.5, 0.25, 0],
+    priorities: [5, 2.5, 0],
+    gammas: [10, 10, 10],
+    probabilities: [0.5, 0.25, 0.25],
+    chosen: [
+      { rank: 1, index: 0, actionId: 'offer-a', treatmentId: 'offer-a-app', propensity: 0.5, probability: 0.5, value: 10, priority: 5 },
+    ],
+    noneProbability: 0.25,
+    latencyUs: 120,
+    ...over,
   };
   return { topic: TOPICS.decisions as Topic, shard: shardOf(customer), value: decisionCodec.encode(decision) };
 };
@@ -51,9 +107,25 @@ const rewardOf = (n: number, revision: number, over: Partial<Parameters<typeof r
     topic: TOPICS.rewards as Topic,
     shard: shardOf(customer),
     value: rewardCodec.encode({
-      decisionId: decisionIdToBytes(decisionIdOf(n, customer)), customerKey: customerKeyToBytes(keyOf({ kind: 'customer', id: customer })), rank: 1, actionId: 'offer-a', loop: '',
-      kind: revision === 1 ? 'provisional' : 'matured', target: revision - 1, reward: (revision - 1) * 10, outcome: revision === 1 ? 'none' : 'accepted', amount: null, decidedAt: T0 + n,
-      occurredAt: T0 + n + revision, matured: revision > 1, revision, sourceTopic: TOPICS.outcomes, sourcePartition: 0, sourceOffset: n, sourceIndex: 0, ...over,
+      decisionId: decisionIdToBytes(decisionIdOf(n, customer)),
+      customerKey: customerKeyToBytes(keyOf({ kind: 'customer', id: customer })),
+      rank: 1,
+      actionId: 'offer-a',
+      loop: '',
+      kind: revision === 1 ? 'provisional' : 'matured',
+      target: revision - 1,
+      reward: (revision - 1) * 10,
+      outcome: revision === 1 ? 'none' : 'accepted',
+      amount: null,
+      decidedAt: T0 + n,
+      occurredAt: T0 + n + revision,
+      matured: revision > 1,
+      revision,
+      sourceTopic: TOPICS.outcomes,
+      sourcePartition: 0,
+      sourceOffset: n,
+      sourceIndex: 0,
+      ...over,
     }),
   };
 };
@@ -63,7 +135,15 @@ const outcomeOf = (n: number) => {
     topic: TOPICS.outcomes as Topic,
     shard: shardOf(customer),
     value: outcomeCodec.encode({
-      outcomeId: `o-${n}`, decisionId: decisionIdToBytes(decisionIdOf(n, customer)), actionId: 'offer-a', outcome: 'accepted', amount: 5, reward: null, reasonCode: null, occurredAt: T0 + n, receivedAt: T0 + n,
+      outcomeId: `o-${n}`,
+      decisionId: decisionIdToBytes(decisionIdOf(n, customer)),
+      actionId: 'offer-a',
+      outcome: 'accepted',
+      amount: 5,
+      reward: null,
+      reasonCode: null,
+      occurredAt: T0 + n,
+      receivedAt: T0 + n,
     }),
   };
 };
@@ -94,8 +174,15 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
   };
   const roleOf = (log: EventLog, warehouse: Warehouse, over: Partial<RecordRoleDeps> = {}): RecordRole => {
     const role = createRecordRole({
-      log, warehouse, clock: () => T0, blockMs: 50, longestPauseMs: 500,
-      eventTypes: () => ({ get: (type) => (type === 'bill.issued' ? ({ withoutPersonal: (data: Record<string, unknown>) => ({ amount: data['amount'] }) } as never) : null) }),
+      log,
+      warehouse,
+      clock: () => T0,
+      blockMs: 50,
+      longestPauseMs: 500,
+      eventTypes: () => ({
+        get: (type) =>
+          type === 'bill.issued' ? ({ withoutPersonal: (data: Record<string, unknown>) => ({ amount: data['amount'] }) } as never) : null,
+      }),
       catalogActions: (version) => Promise.resolve(version === 'cat1' ? ACTIONS : null),
       attributesOf: () => ({ plan: 'basic', email: 'ada@example.org' }),
       isPersonal: (name) => name === 'email',
@@ -116,7 +203,9 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
 
   test('records every topic once, and named feature values can be read', async () => {
     const [log, warehouse] = [await openLog(), connect(template)];
-    await log.append(Array.from({ length: 50 }, (_, n) => [eventOf(n), decisionOf(n), outcomeOf(n), rewardOf(n, 1), rewardOf(n, 2)]).flat());
+    await log.append(
+      Array.from({ length: 50 }, (_, n) => [eventOf(n), decisionOf(n), outcomeOf(n), rewardOf(n, 1), rewardOf(n, 2)]).flat(),
+    );
     const role = roleOf(log, warehouse);
     await role.start();
     for (const table of ['events', 'decisions', 'outcomes', 'rewards']) await until(() => count(warehouse, table), 50);
@@ -125,14 +214,25 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
         decision_id, customer_key FROM decisions AS d FINAL INNER JOIN feature_sets AS f ON f.fingerprint = d.feature_set ORDER BY decided_at LIMIT 1`,
     );
     expect(row).toMatchObject({
-      features: { dataMb30d: 1.5, calls30d: 0 }, ids: [...ACTIONS, 'none'], probabilities: [0.5, 0.25, 0, 0.25], stages: [1, 2, 20, 2], attributes: { plan: 'basic' }, context: { page: 'bill' },
-      decision_id: decisionIdOf(0, 'c-0'), customer_key: keyOf({ kind: 'customer', id: 'c-0' }),
+      features: { dataMb30d: 1.5, calls30d: 0 },
+      ids: [...ACTIONS, 'none'],
+      probabilities: [0.5, 0.25, 0, 0.25],
+      stages: [1, 2, 20, 2],
+      attributes: { plan: 'basic' },
+      context: { page: 'bill' },
+      decision_id: decisionIdOf(0, 'c-0'),
+      customer_key: keyOf({ kind: 'customer', id: 'c-0' }),
     });
     const [sum] = await warehouse.query<{ amount: number }>("SELECT sum(JSONExtractFloat(data, 'amount')) AS amount FROM events FINAL");
     expect(sum?.amount).toBe((49 * 50) / 2);
-    expect(await warehouse.query("SELECT count() AS n, sum(reward) AS reward FROM experiences")).toEqual([{ n: 50, reward: 500 }]);
-    expect(await warehouse.query("SELECT stage, count() AS n FROM decision_candidates GROUP BY stage ORDER BY stage")).toEqual([{ stage: 'chosen', n: 50 }, { stage: 'eligibility', n: 50 }, { stage: 'scored', n: 100 }]);
-    for (const view of ['acceptance', 'lift', 'funnel', 'calibration', 'model_health', 'backfire', 'customer_months']) expect((await warehouse.query(`SELECT * FROM ${view}`)).length, view).toBeGreaterThan(0);
+    expect(await warehouse.query('SELECT count() AS n, sum(reward) AS reward FROM experiences')).toEqual([{ n: 50, reward: 500 }]);
+    expect(await warehouse.query('SELECT stage, count() AS n FROM decision_candidates GROUP BY stage ORDER BY stage')).toEqual([
+      { stage: 'chosen', n: 50 },
+      { stage: 'eligibility', n: 50 },
+      { stage: 'scored', n: 100 },
+    ]);
+    for (const view of ['acceptance', 'lift', 'funnel', 'calibration', 'model_health', 'backfire', 'customer_months'])
+      expect((await warehouse.query(`SELECT * FROM ${view}`)).length, view).toBeGreaterThan(0);
   });
 
   test('no personal field arrives', async () => {
@@ -200,14 +300,22 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
     await nowhere.close();
   });
 
-  test('an erasure takes the customer\'s rows, and keeps out what was recorded before it', async () => {
+  test("an erasure takes the customer's rows, and keeps out what was recorded before it", async () => {
     const [log, warehouse] = [await openLog(), connect(template)];
     const key: CustomerKey = keyOf({ kind: 'customer', id: 'c-3' });
     await log.append(Array.from({ length: 21 }, (_, n) => [eventOf(n), decisionOf(n), outcomeOf(n), rewardOf(n, 2)]).flat());
     const first = roleOf(log, warehouse);
     await first.start();
     for (const table of ['events', 'decisions', 'outcomes', 'rewards']) await until(() => count(warehouse, table), 21);
-    const erase = () => log.append([{ topic: TOPICS.erasures, shard: shardOf('c-3'), key: customerKeyToBytes(key), value: erasureCodec.encode({ customerKey: customerKeyToBytes(key), erasedAt: Date.now() }) }]);
+    const erase = () =>
+      log.append([
+        {
+          topic: TOPICS.erasures,
+          shard: shardOf('c-3'),
+          key: customerKeyToBytes(key),
+          value: erasureCodec.encode({ customerKey: customerKeyToBytes(key), erasedAt: Date.now() }),
+        },
+      ]);
     await erase();
     for (const table of ['events', 'decisions', 'outcomes', 'rewards']) await until(() => count(warehouse, table), 18);
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -217,7 +325,12 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
     const empty = connect(template);
     const second = roleOf(log, empty);
     await second.start();
-    for (const [table, n] of [['events', 19], ['decisions', 18], ['rewards', 18]] as const) await until(() => count(empty, table), n);
+    for (const [table, n] of [
+      ['events', 19],
+      ['decisions', 18],
+      ['rewards', 18],
+    ] as const)
+      await until(() => count(empty, table), n);
     expect(second.metrics()['skippedErased']).toBe(9);
   });
 
@@ -225,7 +338,10 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
     const [log, warehouse] = [await openLog(), connect(template)];
     const poison = (topic: Topic) => ({ topic, shard: 0, value: Buffer.from('poison') });
     await log.append([poison(TOPICS.rewards), poison(TOPICS.events), rewardOf(0, 1)]);
-    const letters = async () => (await Promise.all([0, 1, 2, 3].map((p) => log.read(TOPICS.deadLetters, p, 0, 100)))).flat().map((record) => deadLetterCodec.decode(record.value));
+    const letters = async () =>
+      (await Promise.all([0, 1, 2, 3].map((p) => log.read(TOPICS.deadLetters, p, 0, 100))))
+        .flat()
+        .map((record) => deadLetterCodec.decode(record.value));
     const first = roleOf(log, warehouse);
     await first.start();
     await until(() => count(warehouse, 'dead_letters'), 1);
@@ -234,9 +350,13 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
     await log.append([rewardOf(1, 1)]);
     await roleOf(log, warehouse).start();
     await until(() => count(warehouse, 'rewards'), 2);
-    expect((await letters()).map(({ topic, partition, offset, reason }) => [topic, partition, offset, reason])).toEqual([[TOPICS.rewards, 0, 0, 'record.unreadable']]);
+    expect((await letters()).map(({ topic, partition, offset, reason }) => [topic, partition, offset, reason])).toEqual([
+      [TOPICS.rewards, 0, 0, 'record.unreadable'],
+    ]);
     expect(first.metrics()['unreadable']).toBe(2);
-    expect(await warehouse.query('SELECT source_topic, source_partition, source_offset, payload_bytes FROM dead_letters FINAL')).toEqual([{ source_topic: TOPICS.rewards, source_partition: 0, source_offset: 0, payload_bytes: 6 }]);
+    expect(await warehouse.query('SELECT source_topic, source_partition, source_offset, payload_bytes FROM dead_letters FINAL')).toEqual([
+      { source_topic: TOPICS.rewards, source_partition: 0, source_offset: 0, payload_bytes: 6 },
+    ]);
   });
 
   test('a catalog that is not known, own candidates and a subject without a name are recorded all the same', async () => {
@@ -244,10 +364,19 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
     const own = decisionIdOf(900, 'c-0');
     await log.append([
       decisionOf(7, { catalogVersion: 'gone' }),
-      decisionOf(900, { ownCandidates: JSON.stringify([{ id: 'x' }, { id: 'y' }, { id: 'z' }]), loop: 'mine', subjectId: null, anonymous: true, customerKey: customerKeyToBytes(customerKeyOfDecision(own)) }),
+      decisionOf(900, {
+        ownCandidates: JSON.stringify([{ id: 'x' }, { id: 'y' }, { id: 'z' }]),
+        loop: 'mine',
+        subjectId: null,
+        anonymous: true,
+        customerKey: customerKeyToBytes(customerKeyOfDecision(own)),
+      }),
     ]);
     await roleOf(log, warehouse).start();
     await until(() => count(warehouse, 'decisions'), 2);
-    expect(await warehouse.query('SELECT `candidates.action_id` AS ids FROM decisions FINAL ORDER BY decided_at')).toEqual([{ ids: ['offer-a', '#1', '#2', 'none'] }, { ids: ['x', 'y', 'z', 'none'] }]);
+    expect(await warehouse.query('SELECT `candidates.action_id` AS ids FROM decisions FINAL ORDER BY decided_at')).toEqual([
+      { ids: ['offer-a', '#1', '#2', 'none'] },
+      { ids: ['x', 'y', 'z', 'none'] },
+    ]);
   });
 });

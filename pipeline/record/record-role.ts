@@ -45,8 +45,25 @@ export const RECORD_GROUP = 'record';
 const ASKED_AT_ONCE_MS = 10_000;
 
 export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
-  const { log, warehouse, clock, logger = SILENT, blockRows = 5_000, blockMs = 500, deadLettersOf = [TOPICS.rewards, TOPICS.deadLetters] } = deps;
-  const counts = { rowsInserted: 0, blocksInserted: 0, skippedErased: 0, unreadable: 0, erasuresApplied: 0, failures: 0, lagRecords: 0, connected: 0 };
+  const {
+    log,
+    warehouse,
+    clock,
+    logger = SILENT,
+    blockRows = 5_000,
+    blockMs = 500,
+    deadLettersOf = [TOPICS.rewards, TOPICS.deadLetters],
+  } = deps;
+  const counts = {
+    rowsInserted: 0,
+    blocksInserted: 0,
+    skippedErased: 0,
+    unreadable: 0,
+    erasuresApplied: 0,
+    failures: 0,
+    lagRecords: 0,
+    connected: 0,
+  };
   const lanes = new Map<string, BlockLane<TableName>>();
   const readRow = createRowReader(deps);
   const featureSets = new Set<string>();
@@ -110,7 +127,13 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     if (!deadLettersOf.includes(record.topic) || record.offset < known) return;
     const { code, message } = error as { code?: string; message?: string };
     const value = deadLetterCodec.encode({
-      topic: record.topic, partition: record.partition, offset: record.offset, reason: code ?? 'record.failed', message: message ?? String(error), payload: record.value, at: clock(),
+      topic: record.topic,
+      partition: record.partition,
+      offset: record.offset,
+      reason: code ?? 'record.failed',
+      message: message ?? String(error),
+      payload: record.value,
+      at: clock(),
     });
     await log.append([{ topic: TOPICS.deadLetters, shard: record.partition, value }]);
   };
@@ -178,12 +201,16 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
   const begin = async (): Promise<void> => {
     const ready = await persist(async () => {
       await warehouse.migrate();
-      await warehouse.insertJson('stages', Object.entries(STAGE).map(([name, code]) => ({ code, name })));
+      await warehouse.insertJson(
+        'stages',
+        Object.entries(STAGE).map(([name, code]) => ({ code, name })),
+      );
       stored = await warehouse.highestOffsets(log.epoch);
       storedAtMs = performance.now();
       return true;
     });
-    for (const topic of RECORDED_TOPICS) for (let partition = 0; partition < log.partitions; partition++) unasked.add(`${topic}/${partition}`);
+    for (const topic of RECORDED_TOPICS)
+      for (let partition = 0; partition < log.partitions; partition++) unasked.add(`${topic}/${partition}`);
     if (ready === null) return;
     const queue: (readonly [CustomerKey, number])[] = [];
     let live = false;
@@ -193,7 +220,11 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     for (const [key, at] of queue) erase(key, at);
     if (patience.stopped) return;
     consumer = log.consume({
-      group: RECORD_GROUP, topics: RECORDED_TOPICS, maxRecords: blockRows, startAt, onBatch,
+      group: RECORD_GROUP,
+      topics: RECORDED_TOPICS,
+      maxRecords: blockRows,
+      startAt,
+      onBatch,
       onError: (error) => {
         if (!patience.stopped) logger.warn({ error }, 'a batch of the record role failed; it comes again');
       },

@@ -1,7 +1,17 @@
 /** Turns log records into warehouse rows, leaving out all that is personal. */
 import {
-  communicationCodec, customerKeyFromBytes, deadLetterCodec, decisionCodec, eventCodec, outcomeCodec, rewardCodec, TOPICS,
-  type AttributeValue, type CustomerKey, type Decision, type Topic,
+  communicationCodec,
+  customerKeyFromBytes,
+  deadLetterCodec,
+  decisionCodec,
+  eventCodec,
+  outcomeCodec,
+  rewardCodec,
+  TOPICS,
+  type AttributeValue,
+  type CustomerKey,
+  type Decision,
+  type Topic,
 } from '#contracts';
 import { STAGE } from '#decisioning';
 import type { EventTypes } from '#project';
@@ -13,7 +23,9 @@ export interface RowSources {
   /** Action ids in catalog order; null: this catalog is not known here. */
   readonly catalogActions: (catalogVersion: string) => Promise<readonly string[] | null>;
   /** The customer's attributes in the receipt's state. May throw where the state's definitions are unknown: then there are none. */
-  readonly attributesOf: (decision: Decision) => Readonly<Record<string, AttributeValue>> | Promise<Readonly<Record<string, AttributeValue>>>;
+  readonly attributesOf: (
+    decision: Decision,
+  ) => Readonly<Record<string, AttributeValue>> | Promise<Readonly<Record<string, AttributeValue>>>;
   /** Names of attributes and context fields that must not arrive. */
   readonly isPersonal: (name: string) => boolean;
 }
@@ -28,7 +40,14 @@ export interface ReadRecord {
   readonly featureSet: string | null;
 }
 
-export const RECORDED_TOPICS = [TOPICS.events, TOPICS.decisions, TOPICS.outcomes, TOPICS.rewards, TOPICS.communications, TOPICS.deadLetters] as const;
+export const RECORDED_TOPICS = [
+  TOPICS.events,
+  TOPICS.decisions,
+  TOPICS.outcomes,
+  TOPICS.rewards,
+  TOPICS.communications,
+  TOPICS.deadLetters,
+] as const;
 
 /** Attune's own clock, not something that a customer did. */
 const TIMER_EVENT = 'attune.timer';
@@ -69,7 +88,11 @@ export const createRowReader = (sources: RowSources): ((topic: Topic, value: Buf
       actionIds,
       noneStage: decision.chosen.length === 0 ? STAGE.chosen : STAGE.scored,
     };
-    return { typed: { table: 'decisions', row }, customerKey: customerKeyFromBytes(decision.customerKey), featureSet: decision.features.length > 0 ? decision.featureSet : null };
+    return {
+      typed: { table: 'decisions', row },
+      customerKey: customerKeyFromBytes(decision.customerKey),
+      featureSet: decision.features.length > 0 ? decision.featureSet : null,
+    };
   };
 
   return async (topic, value) => {
@@ -103,7 +126,10 @@ export const createRowReader = (sources: RowSources): ((topic: Topic, value: Buf
 
 /** As many names as the receipt has stages; what the catalog does not tell is `#index`, or what the answer called it. */
 const named = (actions: readonly string[], decision: Decision, none: boolean): readonly string[] => {
-  const names = Array.from({ length: decision.stages.length }, (_, i) => actions[i] ?? decision.chosen.find((one) => one.index === i)?.actionId ?? `#${i}`);
+  const names = Array.from(
+    { length: decision.stages.length },
+    (_, i) => actions[i] ?? decision.chosen.find((one) => one.index === i)?.actionId ?? `#${i}`,
+  );
   return none ? [...names, 'none'] : names;
 };
 

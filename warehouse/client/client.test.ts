@@ -39,8 +39,22 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
   const insertEvents = async (rows: readonly { n: number; customer: CustomerKey; partition?: number; text?: string }[]) => {
     const writer = new RowWriter(16);
     for (const { n, customer, partition = 0, text = '' } of rows) {
-      const event = { id: `e-${n}`, source: text, type: 't', subjectKind: 'customer', subjectId: null, customerKey: customerKeyToBytes(customer), time: n, receivedAt: 1_700_000_000_000 + n, data: '{}' };
-      TABLES.events.write(writer, { event, data: JSON.stringify({ text }) }, { epoch: 5, partition, offset: n, timestampMs: 1_700_000_000_000 + Math.min(n, 1_000) });
+      const event = {
+        id: `e-${n}`,
+        source: text,
+        type: 't',
+        subjectKind: 'customer',
+        subjectId: null,
+        customerKey: customerKeyToBytes(customer),
+        time: n,
+        receivedAt: 1_700_000_000_000 + n,
+        data: '{}',
+      };
+      TABLES.events.write(
+        writer,
+        { event, data: JSON.stringify({ text }) },
+        { epoch: 5, partition, offset: n, timestampMs: 1_700_000_000_000 + Math.min(n, 1_000) },
+      );
     }
     await warehouse.insertRows('events', writer.take());
   };
@@ -48,8 +62,16 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
   test('applies each migration once, in order, and refuses one that was changed afterwards', async () => {
     expect(await warehouse.migrate()).toEqual([]);
     const folder = mkdtempSync(path.join(os.tmpdir(), 'attune-migrations-'));
-    const deps = { command: warehouse.command, query: warehouse.query, insertApplied: (m: { name: string; checksum: string }) => warehouse.insertJson('migrations', [{ name: m.name, checksum: m.checksum }]) };
-    writeFileSync(path.join(folder, '9001-a.sql'), "-- why; not\nCREATE TABLE zz (a Int8 COMMENT 'x; y') ENGINE = Memory;\nINSERT INTO zz VALUES (1);\n");
+    const deps = {
+      command: warehouse.command,
+      query: warehouse.query,
+      insertApplied: (m: { name: string; checksum: string }) =>
+        warehouse.insertJson('migrations', [{ name: m.name, checksum: m.checksum }]),
+    };
+    writeFileSync(
+      path.join(folder, '9001-a.sql'),
+      "-- why; not\nCREATE TABLE zz (a Int8 COMMENT 'x; y') ENGINE = Memory;\nINSERT INTO zz VALUES (1);\n",
+    );
     const read = () => readMigrations(pathToFileURL(`${folder}/`));
     expect(await migrate(deps, read())).toEqual(['9001-a.sql']);
     expect(await migrate(deps, read())).toEqual([]);
@@ -61,15 +83,26 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
 
   test('what RowBinary carries is what is read: any text, any time, any offset', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.record({ n: fc.integer({ min: 0, max: 10_413_791_999_999 - 1_700_000_000_000 }), text: fc.string({ unit: 'grapheme', maxLength: 40 }) }), { minLength: 1, maxLength: 20 }), async (rows) => {
-        await warehouse.command('TRUNCATE TABLE events');
-        await insertEvents(rows.map((row) => ({ ...row, customer: key(row.n) })));
-        const found = await warehouse.query<{ n: string; text: string; source: string; k: string; at: string }>(
-          'SELECT log_offset AS n, JSONExtractString(data, \'text\') AS text, source, customer_key AS k, toUnixTimestamp64Milli(received_at) AS at FROM events',
-        );
-        const sort = <T>(list: readonly T[]) => list.map((one) => JSON.stringify(one)).sort();
-        expect(sort(found.map((row) => [Number(row.n), row.source, row.k, Number(row.at)]))).toEqual(sort(rows.map((row) => [row.n, row.text, key(row.n), 1_700_000_000_000 + row.n])));
-      }),
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            n: fc.integer({ min: 0, max: 10_413_791_999_999 - 1_700_000_000_000 }),
+            text: fc.string({ unit: 'grapheme', maxLength: 40 }),
+          }),
+          { minLength: 1, maxLength: 20 },
+        ),
+        async (rows) => {
+          await warehouse.command('TRUNCATE TABLE events');
+          await insertEvents(rows.map((row) => ({ ...row, customer: key(row.n) })));
+          const found = await warehouse.query<{ n: string; text: string; source: string; k: string; at: string }>(
+            "SELECT log_offset AS n, JSONExtractString(data, 'text') AS text, source, customer_key AS k, toUnixTimestamp64Milli(received_at) AS at FROM events",
+          );
+          const sort = <T>(list: readonly T[]) => list.map((one) => JSON.stringify(one)).sort();
+          expect(sort(found.map((row) => [Number(row.n), row.source, row.k, Number(row.at)]))).toEqual(
+            sort(rows.map((row) => [row.n, row.text, key(row.n), 1_700_000_000_000 + row.n])),
+          );
+        },
+      ),
       { seed: 4, numRuns: 15 },
     );
   });
@@ -78,13 +111,29 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
     await warehouse.command('TRUNCATE TABLE events');
     const highest = (partition: number, epoch = 5) => warehouse.highestOffset({ topic: TOPICS.events, partition, epoch });
     expect(await highest(0)).toBeNull();
-    await insertEvents([{ n: 3, customer: key(1) }, { n: 9, customer: key(2) }, { n: 70, customer: key(2), partition: 1 }]);
+    await insertEvents([
+      { n: 3, customer: key(1) },
+      { n: 9, customer: key(2) },
+      { n: 70, customer: key(2), partition: 1 },
+    ]);
     expect([await highest(0), await highest(1), await highest(2), await highest(0, 6)]).toEqual([9, 70, null, null]);
+    const all = await warehouse.highestOffsets(5);
+    expect([[...all.get(TOPICS.events)!].sort(), [...all.get(TOPICS.decisions)!]]).toEqual([
+      [
+        [0, 9],
+        [1, 70],
+      ],
+      [],
+    ]);
   });
 
-  test('an erased customer\'s rows are gone, up to the moment of the erasure, and no one else\'s', async () => {
+  test("an erased customer's rows are gone, up to the moment of the erasure, and no one else's", async () => {
     await warehouse.command('TRUNCATE TABLE events');
-    await insertEvents([{ n: 1, customer: key(1) }, { n: 2, customer: key(2) }, { n: 50, customer: key(1) }]);
+    await insertEvents([
+      { n: 1, customer: key(1) },
+      { n: 2, customer: key(2) },
+      { n: 50, customer: key(1) },
+    ]);
     expect(await warehouse.eraseCustomer(key(1), 1_700_000_000_010)).toBe(1);
     expect(await warehouse.query('SELECT event_id FROM events ORDER BY event_id')).toEqual([{ event_id: 'e-2' }, { event_id: 'e-50' }]);
     expect(await warehouse.eraseCustomer(key(1))).toBe(1);
@@ -107,8 +156,20 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
     expect(await ask(right)).toEqual([{ 1: 1 }]);
   });
 
+  test('every query of docs/warehouse.md runs, as a reader', async () => {
+    const reader = openWarehouse({ url: server.url, username: 'reader', password: server.users.reader });
+    const queries = [...readFileSync(new URL('../../docs/warehouse.md', import.meta.url), 'utf8').matchAll(/```sql\n([^]*?)```/g)].map(
+      (match) => match[1]!.trim().replace(/;$/, ''),
+    );
+    expect(queries.length).toBeGreaterThanOrEqual(5);
+    for (const sql of queries) await expect(reader.query(sql), sql).resolves.toBeInstanceOf(Array);
+    await reader.close();
+  });
+
   test('every column and relation has a comment, and the data dictionary is current (npm run docs:dictionary)', async () => {
-    const rows = await warehouse.query<{ table: string; name: string }>("SELECT table, name FROM system.columns WHERE database = 'attune' AND comment = ''");
+    const rows = await warehouse.query<{ table: string; name: string }>(
+      "SELECT table, name FROM system.columns WHERE database = 'attune' AND comment = ''",
+    );
     expect(rows).toEqual([]);
     expect(await warehouse.query("SELECT name FROM system.tables WHERE database = 'attune' AND comment = ''")).toEqual([]);
     expect(await describeWarehouse(warehouse)).toBe(readFileSync(new URL('../../docs/data-dictionary.md', import.meta.url), 'utf8'));

@@ -44,7 +44,10 @@ export const migrate = async (deps: Deps, migrations: readonly Migration[] = rea
   for (const migration of migrations) {
     const before = applied.get(migration.name);
     if (before !== undefined && before !== migration.checksum) {
-      throw new AttuneError('warehouse.migration-changed', `${migration.name} was applied as ${before} and is ${migration.checksum} now: add a new file instead`);
+      throw new AttuneError(
+        'warehouse.migration-changed',
+        `${migration.name} was applied as ${before} and is ${migration.checksum} now: add a new file instead`,
+      );
     }
     if (before !== undefined) continue;
     for (const statement of migration.statements) await deps.command(statement);

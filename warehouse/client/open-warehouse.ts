@@ -33,6 +33,8 @@ export interface Warehouse {
   insertJson(table: string, rows: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
   /** Highest offset stored of a topic's partition in this life of the log; null when there is none. */
   highestOffset(at: { readonly topic: Topic; readonly partition: number; readonly epoch: number }): Promise<number | null>;
+  /** The same for every topic and partition at once; what is not in the map holds nothing. */
+  highestOffsets(epoch: number): Promise<ReadonlyMap<Topic, ReadonlyMap<number, number>>>;
   /**
    * Deletes the customer's rows that the log took until `untilMs` (default: all), outcomes of those decisions too, and looks that they
    * are gone. Returns how many went. Needs DELETE, so the writing user.
@@ -77,11 +79,17 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
     async migrate() {
       const first = connect('default');
       try {
-        await attempt('create database', () => first.command({ query: 'CREATE DATABASE IF NOT EXISTS {name:Identifier}', query_params: { name: database } }));
+        await attempt('create database', () =>
+          first.command({ query: 'CREATE DATABASE IF NOT EXISTS {name:Identifier}', query_params: { name: database } }),
+        );
       } finally {
         await first.close();
       }
-      return migrate({ command: self.command, query: self.query, insertApplied: ({ name, checksum }) => self.insertJson('migrations', [{ name, checksum }]) });
+      return migrate({
+        command: self.command,
+        query: self.query,
+        insertApplied: ({ name, checksum }) => self.insertJson('migrations', [{ name, checksum }]),
+      });
     },
     query: <T>(sql: string, params: QueryParams = {}) =>
       attempt('query', async () => {
@@ -95,7 +103,10 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
     insertRows: (table, rowBinary) =>
       attempt(`insert into ${table}`, async () => {
         const columns = TABLES[table].columns.map((column) => `\`${column}\``).join(', ');
-        const { stream } = await client.exec({ query: `INSERT INTO ${table} (${columns}) FORMAT RowBinary`, values: Readable.from([rowBinary], { objectMode: false }) });
+        const { stream } = await client.exec({
+          query: `INSERT INTO ${table} (${columns}) FORMAT RowBinary`,
+          values: Readable.from([rowBinary], { objectMode: false }),
+        });
         stream.resume();
         await new Promise<void>((resolve, reject) => stream.once('end', resolve).once('error', reject).once('close', resolve));
       }),
@@ -110,19 +121,39 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
       const [row] = await self.query<{ n: string | number; highest: string | number }>(sql, { epoch, partition });
       return row === undefined || Number(row.n) === 0 ? null : Number(row.highest);
     },
+    async highestOffsets(epoch) {
+      const tables = Object.values(TABLES);
+      const sql = tables
+        .map(
+          ({ name, topic }) =>
+            `SELECT '${topic}' AS topic, log_partition AS p, max(log_offset) AS highest FROM ${name} WHERE log_epoch = {epoch:UInt32} GROUP BY p`,
+        )
+        .join(' UNION ALL ');
+      const rows = await self.query<{ topic: Topic; p: number; highest: string | number }>(sql, { epoch });
+      return new Map(
+        tables.map(({ topic }) => [topic, new Map(rows.filter((row) => row.topic === topic).map((row) => [row.p, Number(row.highest)]))]),
+      );
+    },
     async eraseCustomer(customerKey, untilMs = 9_999_999_999_999) {
       const key = { key: customerKey, until: untilMs };
       const ofCustomer = 'customer_key = {key:String} AND recorded_at <= fromUnixTimestamp64Milli({until:Int64})';
       const ofDecisions = `decision_id IN (SELECT decision_id FROM decisions WHERE ${ofCustomer})`;
-      const conditions: readonly (readonly [string, string])[] = [['outcomes', ofDecisions], ...WITH_CUSTOMER.map((table) => [table, ofCustomer] as const)];
+      const conditions: readonly (readonly [string, string])[] = [
+        ['outcomes', ofDecisions],
+        ...WITH_CUSTOMER.map((table) => [table, ofCustomer] as const),
+      ];
       let gone = 0;
       for (const [table, condition] of conditions) {
-        const count = async () => Number((await self.query<{ n: string | number }>(`SELECT count() AS n FROM ${table} WHERE ${condition}`, key))[0]?.n ?? 0);
+        const count = async () =>
+          Number((await self.query<{ n: string | number }>(`SELECT count() AS n FROM ${table} WHERE ${condition}`, key))[0]?.n ?? 0);
         const rows = await count();
         if (rows === 0) continue;
         await self.command(`DELETE FROM ${table} WHERE ${condition}`, key);
         const left = await count();
-        if (left > 0) throw new AttuneError('warehouse.erasure-incomplete', `${left} of ${rows} rows of an erased customer are still in ${table}`, { retriable: true });
+        if (left > 0)
+          throw new AttuneError('warehouse.erasure-incomplete', `${left} of ${rows} rows of an erased customer are still in ${table}`, {
+            retriable: true,
+          });
         gone += rows;
       }
       return gone;

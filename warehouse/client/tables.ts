@@ -61,7 +61,12 @@ const position = (to: RowWriter, at: RowPosition): void => {
   to.dateTimeMs(at.timestampMs);
 };
 
-const table = <N extends TableName>(name: N, topic: Topic, columns: readonly string[], write: (to: RowWriter, row: RowTypes[N]) => void): Table<N> => ({
+const table = <N extends TableName>(
+  name: N,
+  topic: Topic,
+  columns: readonly string[],
+  write: (to: RowWriter, row: RowTypes[N]) => void,
+): Table<N> => ({
   name,
   topic,
   columns: [...columns, ...POSITION],
@@ -73,7 +78,8 @@ const table = <N extends TableName>(name: N, topic: Topic, columns: readonly str
 
 export const TABLES: { readonly [N in TableName]: Table<N> } = {
   events: table(
-    'events', TOPICS.events,
+    'events',
+    TOPICS.events,
     ['event_id', 'source', 'type', 'customer_key', 'occurred_at', 'received_at', 'data'],
     (to, { event, data }) => {
       to.string(event.id);
@@ -86,12 +92,47 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
     },
   ),
   decisions: table(
-    'decisions', TOPICS.decisions,
+    'decisions',
+    TOPICS.decisions,
     [
-      'decision_id', 'customer_key', 'anonymous', 'decided_at', 'channel', 'direction', 'placement', 'slots', 'loop', 'context', 'allow_none', 'seed', 'group_name',
-      'catalog_version', 'controls_version', 'model_version', 'model_snapshot', 'degraded', 'customer_known', 'attributes', 'feature_set', 'features',
-      'candidates.action_id', 'candidates.stage', 'candidates.scored', 'candidates.propensity', 'candidates.priority', 'candidates.gamma', 'candidates.probability',
-      'chosen.rank', 'chosen.action_id', 'chosen.treatment_id', 'chosen.propensity', 'chosen.probability', 'chosen.value', 'chosen.priority', 'none_probability', 'latency_us',
+      'decision_id',
+      'customer_key',
+      'anonymous',
+      'decided_at',
+      'channel',
+      'direction',
+      'placement',
+      'slots',
+      'loop',
+      'context',
+      'allow_none',
+      'seed',
+      'group_name',
+      'catalog_version',
+      'controls_version',
+      'model_version',
+      'model_snapshot',
+      'degraded',
+      'customer_known',
+      'attributes',
+      'feature_set',
+      'features',
+      'candidates.action_id',
+      'candidates.stage',
+      'candidates.scored',
+      'candidates.propensity',
+      'candidates.priority',
+      'candidates.gamma',
+      'candidates.probability',
+      'chosen.rank',
+      'chosen.action_id',
+      'chosen.treatment_id',
+      'chosen.propensity',
+      'chosen.probability',
+      'chosen.value',
+      'chosen.priority',
+      'none_probability',
+      'latency_us',
     ],
     (to, row) => {
       const d = row.decision;
@@ -131,7 +172,8 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
     },
   ),
   outcomes: table(
-    'outcomes', TOPICS.outcomes,
+    'outcomes',
+    TOPICS.outcomes,
     ['outcome_id', 'decision_id', 'action_id', 'outcome', 'amount', 'reward', 'reason_code', 'occurred_at', 'received_at'],
     (to, outcome) => {
       to.string(outcome.outcomeId);
@@ -146,10 +188,27 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
     },
   ),
   rewards: table(
-    'rewards', TOPICS.rewards,
+    'rewards',
+    TOPICS.rewards,
     [
-      'decision_id', 'rank', 'customer_key', 'action_id', 'loop', 'kind', 'target', 'reward', 'outcome', 'amount', 'decided_at', 'occurred_at', 'matured', 'revision',
-      'source_topic', 'source_partition', 'source_offset', 'source_index',
+      'decision_id',
+      'rank',
+      'customer_key',
+      'action_id',
+      'loop',
+      'kind',
+      'target',
+      'reward',
+      'outcome',
+      'amount',
+      'decided_at',
+      'occurred_at',
+      'matured',
+      'revision',
+      'source_topic',
+      'source_partition',
+      'source_offset',
+      'source_index',
     ],
     (to, reward) => {
       to.uuid(reward.decisionId);
@@ -173,7 +232,8 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
     },
   ),
   communications: table(
-    'communications', TOPICS.communications,
+    'communications',
+    TOPICS.communications,
     ['communication_id', 'decision_id', 'customer_key', 'channel', 'treatment_id', 'state', 'reason_code', 'at'],
     (to, message) => {
       to.uuid(message.communicationId);
@@ -188,7 +248,8 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
     },
   ),
   dead_letters: table(
-    'dead_letters', TOPICS.deadLetters,
+    'dead_letters',
+    TOPICS.deadLetters,
     ['source_topic', 'source_partition', 'source_offset', 'reason', 'message', 'payload_bytes', 'at'],
     (to, letter) => {
       to.string(letter.topic);

@@ -23,6 +23,18 @@ export const faultOf = (cause: unknown): ClickHouseFault => {
   return new ClickHouseFault(Number(code), text, { cause });
 };
 
-const STATUS: Readonly<Record<number, number>> = { 62: 400, 164: 403, 497: 403, 516: 403, 47: 404, 60: 404, 81: 404, 159: 408, 456: 400, 36: 400, 241: 500 };
+const STATUS: Readonly<Record<number, number>> = {
+  62: 400,
+  164: 403,
+  497: 403,
+  516: 403,
+  47: 404,
+  60: 404,
+  81: 404,
+  159: 408,
+  456: 400,
+  36: 400,
+  241: 500,
+};
 
 export const statusOf = (error: ClickHouseFault): number => STATUS[error.clickhouseCode] ?? 500;

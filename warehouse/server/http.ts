@@ -21,9 +21,29 @@ export interface HttpDeps {
 
 /** Of the HTTP interface itself, not settings of the engine. */
 const NOT_SETTINGS = new Set([
-  'query', 'query_id', 'session_id', 'session_timeout', 'session_check', 'database', 'user', 'password', 'default_format', 'compress', 'decompress', 'role',
-  'quota_key', 'client_protocol_version', 'wait_end_of_query', 'buffer_size', 'enable_http_compression', 'http_zlib_compression_level', 'stacktrace',
-  'http_headers_progress_interval_ms', 'send_progress_in_http_headers', 'cancel_http_readonly_queries_on_client_close', 'http_write_exception_in_output_format',
+  'query',
+  'query_id',
+  'session_id',
+  'session_timeout',
+  'session_check',
+  'database',
+  'user',
+  'password',
+  'default_format',
+  'compress',
+  'decompress',
+  'role',
+  'quota_key',
+  'client_protocol_version',
+  'wait_end_of_query',
+  'buffer_size',
+  'enable_http_compression',
+  'http_zlib_compression_level',
+  'stacktrace',
+  'http_headers_progress_interval_ms',
+  'send_progress_in_http_headers',
+  'cancel_http_readonly_queries_on_client_close',
+  'http_write_exception_in_output_format',
 ]);
 
 export const createWarehouseHttp = (deps: HttpDeps): Server => {
@@ -59,7 +79,9 @@ const answer = async (deps: HttpDeps, request: IncomingMessage, response: Server
 
 /** The writer's own questions go to the reader lanes, so that a long SELECT holds up no insert. */
 const writerDoes = (engine: Engine, statement: Statement): Promise<Result> =>
-  /^\s*(SELECT|WITH|SHOW|DESCRIBE|EXISTS)\b/i.test(statement.sql) && !/\bSETTINGS\b/i.test(statement.sql) ? engine.read(statement) : engine.write(statement);
+  /^\s*(SELECT|WITH|SHOW|DESCRIBE|EXISTS)\b/i.test(statement.sql) && !/\bSETTINGS\b/i.test(statement.sql)
+    ? engine.read(statement, true)
+    : engine.write(statement);
 
 const statementOf = async (deps: HttpDeps, request: IncomingMessage, url: URL, files: string[]): Promise<Statement> => {
   const params: Record<string, string> = {};
@@ -89,7 +111,8 @@ const statementOf = async (deps: HttpDeps, request: IncomingMessage, url: URL, f
   let size = 0;
   for await (const part of body as AsyncIterable<Buffer>) {
     size += part.length;
-    if (size > (deps.maxSqlBytes ?? 64 * 2 ** 20)) throw fault(62, 'SYNTAX_ERROR', 'the query is too long; send data with query= and the data as body');
+    if (size > (deps.maxSqlBytes ?? 64 * 2 ** 20))
+      throw fault(62, 'SYNTAX_ERROR', 'the query is too long; send data with query= and the data as body');
     parts.push(part);
   }
   const whole = Buffer.concat(parts);
@@ -115,7 +138,8 @@ const authenticated = (users: WarehouseUsers, request: IncomingMessage, url: URL
     password = text.slice(colon + 1);
   }
   const role = roleOf(users, name, password);
-  if (role === null) throw fault(516, 'AUTHENTICATION_FAILED', `${name}: Authentication failed: password is incorrect, or there is no user with such name`);
+  if (role === null)
+    throw fault(516, 'AUTHENTICATION_FAILED', `${name}: Authentication failed: password is incorrect, or there is no user with such name`);
   return role;
 };
 
@@ -130,7 +154,9 @@ const CONTENT_TYPES: readonly (readonly [RegExp, string])[] = [
 const send = async (request: IncomingMessage, response: ServerResponse, url: URL, statement: Statement, result: Result): Promise<void> => {
   const format = /\bFORMAT\s+(\w+)\s*(?:SETTINGS[^]*)?;?\s*$/i.exec(statement.sql)?.[1] ?? statement.format;
   const compress = url.searchParams.get('enable_http_compression') !== '0' && result.bytes.length > 0;
-  const body = compress ? await encodedBody(String(request.headers['accept-encoding'] ?? ''), result.bytes) : { coding: null, bytes: result.bytes };
+  const body = compress
+    ? await encodedBody(String(request.headers['accept-encoding'] ?? ''), result.bytes)
+    : { coding: null, bytes: result.bytes };
   if (body.coding !== null) response.setHeader('Content-Encoding', body.coding);
   response.setHeader('X-ClickHouse-Format', format);
   response.setHeader('X-ClickHouse-Summary', JSON.stringify(summaryOf(result)));

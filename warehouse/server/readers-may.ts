@@ -6,7 +6,8 @@
  */
 
 const BEGINNINGS = new Set(['select', 'with', 'show', 'describe', 'desc', 'explain', 'exists']);
-const DENIED = /^(file|filecluster|catboostevaluate|executable|python|url|urlcluster|input|s3.*|gcs.*|oss.*|cosn.*|hdfs.*|remote.*|cluster.*|mysql|postgresql|mongodb|redis|sqlite|odbc|jdbc|azure.*|iceberg.*|deltalake.*|hudi.*|paimon.*|ytsaurus|arrowflight.*)$/;
+const DENIED =
+  /^(file|filecluster|catboostevaluate|executable|python|url|urlcluster|input|s3.*|gcs.*|oss.*|cosn.*|hdfs.*|remote.*|cluster.*|mysql|postgresql|mongodb|redis|sqlite|odbc|jdbc|azure.*|iceberg.*|deltalake.*|hudi.*|paimon.*|ytsaurus|arrowflight.*)$/;
 
 type Token = { readonly kind: 'word' | 'quoted' | 'text' | 'sign'; readonly text: string };
 
@@ -35,7 +36,7 @@ export const parametersOf = (canonical: string): readonly string[] => {
 
 const tokensOf = (sql: string): readonly Token[] => {
   const tokens: Token[] = [];
-  for (let i = 0; i < sql.length; ) {
+  for (let i = 0; i < sql.length;) {
     const char = sql[i]!;
     if (char === "'" || char === '`' || char === '"') {
       let text = '';

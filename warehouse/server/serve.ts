@@ -12,7 +12,9 @@ export interface EmbeddedWarehouse {
 }
 
 /** @param options.port 0 takes a free one */
-export const serveWarehouse = async (options: EngineOptions & { readonly host: string; readonly port: number }): Promise<EmbeddedWarehouse> => {
+export const serveWarehouse = async (
+  options: EngineOptions & { readonly host: string; readonly port: number },
+): Promise<EmbeddedWarehouse> => {
   const users = readWarehouseUsers(options.dir);
   const engine = await openEngine(options);
   const server = createWarehouseHttp({ engine, users, spoolDir: openSpool(options.dir) });

@@ -30,7 +30,8 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
 
   beforeAll(async () => {
     server = await startEmbeddedServer({ dir });
-    const connect = (username: 'pipeline' | 'reader') => createClient({ url: server.url, username, password: server.users[username], database: 'attune', log: { level: 127 as never } });
+    const connect = (username: 'pipeline' | 'reader') =>
+      createClient({ url: server.url, username, password: server.users[username], database: 'attune', log: { level: 127 as never } });
     writer = connect('pipeline');
     reader = connect('reader');
     await writer.command({ query: 'CREATE TABLE t (a UInt32, s String, f Array(Float32)) ENGINE = MergeTree ORDER BY a' });
@@ -41,10 +42,15 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
     await server.stop();
   });
 
-  const rows = async <T>(query: string, query_params: Record<string, unknown> = {}) => (await reader.query({ query, query_params, format: 'JSONEachRow' })).json<T>();
+  const rows = async <T>(query: string, query_params: Record<string, unknown> = {}) =>
+    (await reader.query({ query, query_params, format: 'JSONEachRow' })).json<T>();
   const basic = (user: 'pipeline' | 'reader') => `Basic ${Buffer.from(`${user}:${server.users[user]}`).toString('base64')}`;
   const post = (user: 'pipeline' | 'reader', search: string, body: string | Buffer, headers: Record<string, string> = {}) =>
-    fetch(`${server.url}/?database=attune&${search}`, { method: 'POST', body: body as never, headers: { authorization: basic(user), ...headers } });
+    fetch(`${server.url}/?database=attune&${search}`, {
+      method: 'POST',
+      body: body as never,
+      headers: { authorization: basic(user), ...headers },
+    });
 
   describe('as @clickhouse/client and others use it', () => {
     test('answers ping to anyone, and a query to nobody without a password', async () => {
@@ -58,8 +64,19 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
     test('inserts rows by client.insert, as objects and as a stream', async () => {
       await writer.command({ query: 'TRUNCATE TABLE t' });
       await writer.insert({ table: 't', values: [{ a: 1, s: "it's", f: [0.5] }], format: 'JSONEachRow' });
-      await writer.insert({ table: 't', values: Readable.from([{ a: 2, s: 'x', f: [] }, { a: 3, s: '\n', f: [] }]), format: 'JSONEachRow' });
-      expect(await rows('SELECT a, s FROM t ORDER BY a')).toEqual([{ a: 1, s: "it's" }, { a: 2, s: 'x' }, { a: 3, s: '\n' }]);
+      await writer.insert({
+        table: 't',
+        values: Readable.from([
+          { a: 2, s: 'x', f: [] },
+          { a: 3, s: '\n', f: [] },
+        ]),
+        format: 'JSONEachRow',
+      });
+      expect(await rows('SELECT a, s FROM t ORDER BY a')).toEqual([
+        { a: 1, s: "it's" },
+        { a: 2, s: 'x' },
+        { a: 3, s: '\n' },
+      ]);
     });
 
     test('gives the query id back, and a summary that counts the rows', async () => {
@@ -68,7 +85,7 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
       expect(done.summary?.written_rows).toBe('1');
     });
 
-    test('an error has ClickHouse\'s code and type for the client', async () => {
+    test("an error has ClickHouse's code and type for the client", async () => {
       await expect(reader.query({ query: 'SELECT * FROM nowhere' })).rejects.toMatchObject({ code: '60', type: 'UNKNOWN_TABLE' });
       await expect(reader.query({ query: 'SELEC' })).rejects.toMatchObject({ code: '62' });
     });
@@ -85,7 +102,12 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
         expect(answer.headers.get('content-encoding')).toBe(coding);
         if (coding !== 'zstd') expect(await answer.text()).toBe('6\n');
       }
-      const compressing = createClient({ url: server.url, username: 'reader', password: server.users.reader, compression: { response: true, request: true } });
+      const compressing = createClient({
+        url: server.url,
+        username: 'reader',
+        password: server.users.reader,
+        compression: { response: true, request: true },
+      });
       expect(await (await compressing.query({ query: 'SELECT 6 AS n', format: 'JSONEachRow' })).json()).toEqual([{ n: 6 }]);
       await compressing.close();
     });
@@ -93,21 +115,26 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
     test('writes Parquet and RowBinary out', async () => {
       const parquet = Buffer.from(await (await post('reader', '', 'SELECT number FROM numbers(3) FORMAT Parquet')).arrayBuffer());
       expect(parquet.subarray(0, 4).toString()).toBe('PAR1');
-      expect(Buffer.from(await (await post('reader', '', 'SELECT toUInt32(258) FORMAT RowBinary')).arrayBuffer())).toEqual(Buffer.from([2, 1, 0, 0]));
+      expect(Buffer.from(await (await post('reader', '', 'SELECT toUInt32(258) FORMAT RowBinary')).arrayBuffer())).toEqual(
+        Buffer.from([2, 1, 0, 0]),
+      );
     });
 
     test('a GET reads, and writes for nobody', async () => {
-      const get = (query: string) => fetch(`${server.url}/?query=${encodeURIComponent(query)}`, { headers: { authorization: basic('pipeline') } });
+      const get = (query: string) =>
+        fetch(`${server.url}/?query=${encodeURIComponent(query)}`, { headers: { authorization: basic('pipeline') } });
       expect(await (await get('SELECT 1')).text()).toBe('1\n');
       expect((await get('DROP TABLE attune.t')).status).toBe(403);
     });
 
     test('settings hold for one statement of the pipeline only', async () => {
       const asked = async (settings: Record<string, string>) =>
-        text((await writer.exec({ query: "EXPLAIN SYNTAX SELECT 1 SETTINGS max_threads = 1", clickhouse_settings: settings })).stream);
+        text((await writer.exec({ query: 'EXPLAIN SYNTAX SELECT 1 SETTINGS max_threads = 1', clickhouse_settings: settings })).stream);
       await asked({ max_block_size: '123' });
-      await writer.command({ query: 'CREATE TABLE seen ENGINE = Memory AS SELECT value, changed FROM system.settings WHERE name = \'max_block_size\'' });
-      expect(await rows('SELECT value FROM seen WHERE value = \'123\'')).toEqual([]);
+      await writer.command({
+        query: "CREATE TABLE seen ENGINE = Memory AS SELECT value, changed FROM system.settings WHERE name = 'max_block_size'",
+      });
+      expect(await rows("SELECT value FROM seen WHERE value = '123'")).toEqual([]);
     });
   });
 
@@ -159,22 +186,36 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
       await expect(reader.query({ query: query(file) }).then((result) => result.text())).rejects.toMatchObject({ code: '164' });
     });
 
-    test.each(['SET readonly = 0', 'SET max_execution_time = 0', 'SELECT 1 SETTINGS readonly = 0', 'INSERT INTO t (a) VALUES (1)', 'DROP TABLE t', 'SYSTEM SHUTDOWN', 'CREATE TABLE x (a Int8) ENGINE = Memory', 'USE default'])(
-      '3: a reader is refused %s',
-      async (query) => {
-        await expect(reader.command({ query })).rejects.toMatchObject({ code: '164' });
-      },
-    );
+    test.each([
+      'SET readonly = 0',
+      'SET max_execution_time = 0',
+      'SELECT 1 SETTINGS readonly = 0',
+      'INSERT INTO t (a) VALUES (1)',
+      'DROP TABLE t',
+      'SYSTEM SHUTDOWN',
+      'CREATE TABLE x (a Int8) ENGINE = Memory',
+      'USE default',
+    ])('3: a reader is refused %s', async (query) => {
+      await expect(reader.command({ query })).rejects.toMatchObject({ code: '164' });
+    });
 
     test('3: a reader cannot lift the limits by request settings, and two statements in one are refused', async () => {
-      const [row] = await (await reader.query({ query: "SELECT value FROM system.settings WHERE name = 'readonly'", format: 'JSONEachRow', clickhouse_settings: { readonly: '0' } })).json<{ value: string }>();
+      const [row] = await (
+        await reader.query({
+          query: "SELECT value FROM system.settings WHERE name = 'readonly'",
+          format: 'JSONEachRow',
+          clickhouse_settings: { readonly: '0' },
+        })
+      ).json<{ value: string }>();
       expect(row?.value).toBe('1');
       await expect(reader.query({ query: 'SELECT 1; DROP TABLE t' })).rejects.toMatchObject({ code: '62' });
     });
 
     test('4: arrays and texts with quotes, backslashes and new lines arrive as they were', async () => {
       const list = ["it's", 'a\\b', '"', 'line\nbreak', 'tab\t', ''];
-      expect(await rows('SELECT {list:Array(String)} AS list, {text:String} AS text', { list, text: list.join('|') })).toEqual([{ list, text: list.join('|') }]);
+      expect(await rows('SELECT {list:Array(String)} AS list, {text:String} AS text', { list, text: list.join('|') })).toEqual([
+        { list, text: list.join('|') },
+      ]);
     });
 
     test('4: parameters of queries that run at once do not mix, and one that is not given is missed', async () => {
@@ -187,9 +228,14 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
       await writer.command({ query: 'TRUNCATE TABLE t' });
       const row = Buffer.from([10, 0, 0, 0, 2, 13, 10, 1, 0, 0, 32, 65, 10, 0, 0, 0, 1, 10, 0]);
       const bytes = Buffer.concat([row, Buffer.from([10, 0, 0, 0, 1, 10, 0]), Buffer.from([10, 0, 0, 0, 0, 1, 10, 10, 10, 10])]);
-      const { stream } = await writer.exec({ query: 'INSERT INTO t (a, s, f) FORMAT RowBinary', values: Readable.from([bytes], { objectMode: false }) });
+      const { stream } = await writer.exec({
+        query: 'INSERT INTO t (a, s, f) FORMAT RowBinary',
+        values: Readable.from([bytes], { objectMode: false }),
+      });
       await text(stream);
-      expect(await rows('SELECT count() AS n, sum(a) AS a, groupArray(s) AS s FROM (SELECT * FROM t ORDER BY length(f), s)')).toEqual([{ n: 4, a: 40, s: expect.arrayContaining(['\r\n', '\n', '']) }]);
+      expect(await rows('SELECT count() AS n, sum(a) AS a, groupArray(s) AS s FROM (SELECT * FROM t ORDER BY length(f), s)')).toEqual([
+        { n: 4, a: 40, s: expect.arrayContaining(['\r\n', '\n', '']) },
+      ]);
     });
 
     test('7: a second process is told who holds the directory', async () => {
@@ -211,7 +257,9 @@ describe.skipIf(absent())('the life of the embedded process', () => {
       await warehouse.stop();
       process.exit(0);`;
     const out = await new Promise<string>((resolve, reject) =>
-      execFile(process.execPath, ['--input-type=module', '-e', script], { cwd: new URL('.', import.meta.url).pathname }, (error, stdout) => (error ? reject(error as Error) : resolve(stdout))),
+      execFile(process.execPath, ['--input-type=module', '-e', script], { cwd: new URL('.', import.meta.url).pathname }, (error, stdout) =>
+        error ? reject(error as Error) : resolve(stdout),
+      ),
     );
     const [first, second] = JSON.parse(out) as string[];
     expect(first).toMatch(/^Code: 159\..+\(TIMEOUT_EXCEEDED\)/);

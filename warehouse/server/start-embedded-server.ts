@@ -19,13 +19,18 @@ export interface EmbeddedServer {
 
 /** Rejects with `warehouse.no-chdb` or `warehouse.failed`. @param options.port default 0: a free one */
 export const startEmbeddedServer = async (options: { readonly dir: string; readonly port?: number }): Promise<EmbeddedServer> => {
-  const child = fork(EMBEDDED_SERVER_MAIN, ['--dir', options.dir, '--port', String(options.port ?? 0)], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const child = fork(EMBEDDED_SERVER_MAIN, ['--dir', options.dir, '--port', String(options.port ?? 0)], {
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
   let noise = '';
   child.stderr?.on('data', (text: Buffer) => (noise = (noise + text.toString()).slice(-4_000)));
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code, signal) => reject(new AttuneError('warehouse.failed', `the embedded warehouse ended at start (${code ?? signal}): ${noise.trim()}`)));
+    child.once('exit', (code, signal) =>
+      reject(new AttuneError('warehouse.failed', `the embedded warehouse ended at start (${code ?? signal}): ${noise.trim()}`)),
+    );
     child.on('message', (message: { kind: string; url?: string; code?: string; message?: string }) => {
       if (message.kind === 'ready') resolve(message.url!);
       if (message.kind === 'failed') reject(new AttuneError(message.code!, message.message!));
