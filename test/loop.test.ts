@@ -1,0 +1,120 @@
+/** The walking skeleton, on the real system: event → state → decision → outcome → reward → learner → the next decision differs → SQL. */
+import { createRequire } from 'node:module';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { READER, openWarehouse } from '#warehouse';
+import type { Warehouse } from '#warehouse';
+import { startSystem } from './faults/system.ts';
+import type { System } from './faults/system.ts';
+import { freePort } from './free-port.ts';
+
+interface Decision {
+  readonly decisionId: string;
+  readonly group: string;
+  readonly modelVersion: string;
+  readonly degraded: readonly string[] | null;
+  readonly actions: readonly { readonly actionId: string; readonly propensity: number; readonly probability: number }[];
+}
+
+const READER_PASSWORD = 'loop-reader-password';
+const dataDir = mkdtempSync(join(tmpdir(), 'attune-loop-'));
+const hasChdb = (): boolean => {
+  try {
+    createRequire(import.meta.url).resolve('chdb/package.json');
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+let system: System;
+let warehouse: Warehouse;
+beforeAll(async () => {
+  system = await startSystem({
+    dataDir,
+    port: await freePort(),
+    warehousePort: await freePort(),
+    env: { ATTUNE_WAREHOUSE_READER_PASSWORD: READER_PASSWORD },
+  });
+  warehouse = openWarehouse({ url: system.warehouseUrl, username: READER, password: READER_PASSWORD });
+}, 90_000);
+afterAll(async () => {
+  await warehouse?.close();
+  await system?.stop();
+  rmSync(dataDir, { recursive: true, force: true });
+}, 60_000);
+
+const post = async <T>(path: string, body: unknown): Promise<T> => {
+  const response = await fetch(`${system.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}\n${system.tail.slice(-20).join('\n')}`);
+  return JSON.parse(text) as T;
+};
+const get = async <T>(path: string): Promise<T> => (await fetch(`${system.url}${path}`)).json() as Promise<T>;
+const decide = (customerId: string, requestId?: string): Promise<Decision> =>
+  post('/v1/decisions', { customerId, channel: 'app', placement: 'home-hero', limit: 3, context: { page: 'plans', device: 'ios' }, ...(requestId !== undefined && { requestId }) });
+/** Asks again until the answer will do, at most for `withinMs`. */
+const eventually = async <T>(ask: () => Promise<T>, good: (answer: T) => boolean, withinMs = 15_000): Promise<T> => {
+  for (const endMs = performance.now() + withinMs; ; await delay(50)) {
+    const answer = await ask().catch((error: unknown) => error as T);
+    if (!(answer instanceof Error) && good(answer)) return answer;
+    if (performance.now() > endMs) throw new Error(`still ${JSON.stringify(answer)} (${String(answer)}) after ${withinMs} ms\n${system.tail.slice(-20).join('\n')}`);
+  }
+};
+const customer = (index: number): string => `loop-${index}`;
+
+describe('the loop', () => {
+  test('an event reaches the customer’s state', async () => {
+    const events = Array.from({ length: 200 }, (_, i) => ({
+      specversion: '1.0', id: `hello-${i}`, source: '/loop', type: 'customer.updated', subject: customer(i),
+      data: { plan: 'basic', tenureMonths: 20, ageBand: '26-35', deviceTier: 'mid', segment: 'consumer', consentMarketing: true, contractMonthsLeft: 10, name: 'Loop Tester' },
+    }));
+    expect(await post('/v1/events', events)).toEqual({ accepted: 200 });
+    await eventually(() => get<object>(`/v1/customers/${customer(7)}`), (view) => JSON.stringify(view).includes('"basic"'));
+  });
+
+  test('a decision offers actions, and a retry under the same request id is the same decision', async () => {
+    const first = await decide(customer(7), 'once');
+    expect(first.actions.length).toBeGreaterThan(0);
+    expect((await decide(customer(7), 'once')).decisionId).toBe(first.decisionId);
+  });
+
+  test('what customers accept is offered with another propensity a moment later, and arrives as rows', { timeout: 90_000 }, async () => {
+    await eventually(() => decide(customer(0)), ({ modelVersion }) => modelVersion !== 'priors', 30_000);
+    const fresh = await decide(customer(199));
+    const favourite = fresh.actions[0]!.actionId;
+    const before = fresh.actions[0]!.propensity;
+
+    let accepted = 0;
+    for (let i = 0; i < 150; i++) {
+      const { decisionId, actions } = await decide(customer(i));
+      for (const { actionId } of actions) {
+        await post('/v1/outcomes', { decisionId, actionId, outcome: 'impression' });
+        if (actionId !== favourite) continue;
+        accepted++;
+        await post('/v1/outcomes', { decisionId, actionId, outcome: 'accepted' });
+      }
+    }
+    expect(accepted).toBeGreaterThan(0);
+
+    const propensityNow = async (): Promise<number> => {
+      for (let i = 150; i < 198; i++) {
+        const found = (await decide(customer(i))).actions.find(({ actionId }) => actionId === favourite);
+        if (found !== undefined) return found.propensity;
+      }
+      throw new Error(`${favourite} was not among the answers`);
+    };
+    const after = await eventually(propensityNow, (propensity) => propensity > before + 0.02);
+    expect(after).toBeGreaterThan(before + 0.02);
+
+    if (!hasChdb()) return;
+    const count = async (sql: string): Promise<number> => Number((await warehouse.query<{ n: string | number }>(sql, { favourite }))[0]?.n ?? -1);
+    await eventually(() => count("SELECT count() AS n FROM outcomes FINAL WHERE outcome = 'accepted' AND action_id = {favourite:String}"), (n) => n === accepted, 30_000);
+    await eventually(() => count('SELECT count() AS n FROM rewards FINAL WHERE action_id = {favourite:String} AND target = 1'), (n) => n === accepted, 30_000);
+    expect(await count('SELECT count() AS n FROM events FINAL')).toBe(200);
+    expect(JSON.stringify(await warehouse.query('SELECT * FROM events LIMIT 300'))).not.toMatch(/Loop Tester|loop-7\b/);
+  });
+});
