@@ -1,0 +1,163 @@
+/** Events folded into state, against a floor that reads the same log and writes as many records of the same size; and bytes per customer. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { open } from 'lmdb';
+import { DAY_MS, MINUTE_MS, TOPICS, createCustomerKey, createDecisionId, customerKeyToBytes, decisionIdToBytes, eventCodec } from '#contracts';
+import type { CustomerKey } from '#contracts';
+import { openLmdbLog } from '#event-log';
+import { addContact, addPending, compileFeatures, countPair, emptyState, encodeLink, encodeState, foldEvent, openLmdbFeatureStore, rememberId } from '#feature-store';
+import type { FeatureSet } from '#feature-store';
+import { compileRewards, createStateMetrics, processBatch } from '#pipeline';
+import { loadProject } from '#project';
+
+const NOW = Date.UTC(2026, 10, 23);
+const BATCH = 2_000;
+const CHANNELS = ['app', 'web', 'callCenter', 'sms', 'email'] as const;
+const keyOf = createCustomerKey('bench');
+
+/** A mulberry32 stream: the same traffic in every run. */
+const random = (seed: number) => (): number => {
+  seed = (seed + 0x6d2b79f5) | 0;
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+};
+
+const eventOf = (draw: () => number): { type: string; data: Record<string, unknown> } => {
+  const kind = draw();
+  const amount = Math.round(draw() * 8000) / 100;
+  if (kind < 0.35) return { type: 'usage.recorded', data: { dataMb: Math.round(draw() * 900), voiceMin: Math.round(draw() * 40), roaming: draw() < 0.05 } };
+  if (kind < 0.65) return { type: 'page.viewed', data: { page: ['home', 'bill', 'plans', 'support', 'cancel'][Math.floor(draw() * 5)], product: null } };
+  if (kind < 0.75) return { type: 'network.quality', data: { score: Math.round(draw() * 100) / 10, drops: Math.floor(draw() * 4) } };
+  if (kind < 0.83) return { type: 'interaction.ended', data: { channel: 'callCenter', type: 'call', reason: ['billing', 'technical', 'sales'][Math.floor(draw() * 3)], durationS: Math.round(draw() * 900), resolved: draw() < 0.7 } };
+  if (kind < 0.89) return { type: 'bill.issued', data: { amount, overage: draw() < 0.2 ? 5 : 0, dueInDays: 14 } };
+  if (kind < 0.95) return { type: 'payment.received', data: { amount } };
+  return { type: 'customer.updated', data: { plan: ['basic', 'standard', 'premium'][Math.floor(draw() * 3)], tenureMonths: Math.floor(draw() * 120), monthlyCharge: amount, region: 'north' } };
+};
+
+/** As DESIGN.md counts: 20 contacts, 5 open decisions, a full set of pairs, attributes, features and recent ids. */
+const customerBytes = (number: number, key: CustomerKey, featureSet: FeatureSet, actionIds: readonly string[], epoch: number, offset: number) => {
+  const draw = random(number + 1);
+  const state = emptyState(featureSet);
+  state.epoch = epoch;
+  state.positions = [offset - 1, -1, -1, -1];
+  for (let i = 0; i < 30; i++) {
+    const event = eventOf(draw);
+    const atMs = NOW - Math.floor(draw() * 60 * DAY_MS);
+    foldEvent(state, { type: event.type, time: atMs, receivedAt: atMs }, event.data);
+  }
+  const all = { type: 'customer.updated', time: NOW - 90 * DAY_MS, receivedAt: NOW };
+  foldEvent(state, all, { plan: 'basic', tenureMonths: 30, segment: 'consumer', ageBand: '26-35', region: 'north', contractMonthsLeft: 7, deviceTier: 'mid', deviceAgeMonths: 14, preferredChannel: 'app', language: 'en', monthlyCharge: 39.9, consentMarketing: true, consentSms: true, consentEmail: false, creditClass: 'B', hasFiber: false, hasTv: true, householdLines: 2, timeZone: 'Europe/Berlin' });
+  const ids: Buffer[] = [];
+  for (let i = 0; i < 20; i++) {
+    const atMs = NOW - Math.floor(draw() * 40 * DAY_MS);
+    const actionId = actionIds[Math.floor(draw() * actionIds.length)]!;
+    addContact(state, { atMs, channel: CHANNELS[i % 5]!, direction: i % 5 > 2 ? 'outbound' : 'inbound', actionId });
+    countPair(state, actionId, { shown: 1, accepted: i % 9 === 0 ? 1 : 0, rejected: i % 4 === 0 ? 1 : 0, atMs });
+  }
+  for (let i = 0; i < 5; i++) {
+    const decidedAtMs = NOW - (5 - i) * 3 * 3_600_000;
+    const decisionId = createDecisionId({ atMs: decidedAtMs, shard: number & 0xffff, entropy: [number, i] });
+    ids.push(decisionIdToBytes(decisionId));
+    const item = { rank: 1, actionId: actionIds[(number + i) % actionIds.length]!, value: 35, revision: 1, shown: true, target: 0, reward: 0, outcome: 'impression', outcomeAtMs: decidedAtMs + 4_000, amount: null };
+    addPending(state, { decisionId, decidedAtMs, channel: CHANNELS[i]!, direction: 'inbound', loop: '', matureAtMs: decidedAtMs + 3 * DAY_MS, items: [item] });
+    rememberId(state, `decision:${decisionId}`, decidedAtMs);
+    rememberId(state, `outcome:${decisionId}/x`, decidedAtMs);
+  }
+  state.nextTimerMs = Math.min(...state.pending.map(({ matureAtMs }) => matureAtMs));
+  return { value: encodeState(state, NOW), timerMs: state.nextTimerMs, links: ids.map((id) => ({ key: id, value: encodeLink(key) })) };
+};
+
+const measure = async (customers: number, events: number) => {
+  const dir = mkdtempSync(join(tmpdir(), 'attune-bench-pipeline-'));
+  const log = await openLmdbLog({ dir: join(dir, 'log'), partitions: 1 });
+  const store = await openLmdbFeatureStore({ dir: join(dir, 'store'), partitions: 1 });
+  const floor = open<Buffer, Buffer>({ path: join(dir, 'floor'), encoding: 'binary', keyEncoding: 'binary' });
+  const project = loadProject(new URL('../catalog/telco', import.meta.url).pathname);
+  const featureSet = compileFeatures(project);
+  const facts = { featureSet, rewards: compileRewards(project), actionGroup: () => null };
+  const deps = { log, store, facts: () => facts, clock: () => NOW, metrics: createStateMetrics(), erasedAt: () => undefined, silent: false };
+  const actionIds = featureSet.definitions.actionIds.length > 0 ? featureSet.definitions.actionIds : Array.from({ length: 60 }, (_, i) => `action-number-${i}`);
+
+  const keys = Array.from({ length: customers }, (_, i) => keyOf({ kind: 'customer', id: `c-${i}` }));
+  let bytes = 0;
+  for (let from = 0; from < customers; from += 1_000) {
+    const chunk = keys.slice(from, from + 1_000).map((key, i) => {
+      const { value, timerMs, links } = customerBytes(from + i, key, featureSet, actionIds, log.epoch, 0);
+      // Every key with its value: the state, the links of its open decisions, its timer (partition, time, key).
+      bytes += 16 + value.length + links.reduce((sum, link) => sum + link.key.length + link.value.length, 0) + 24;
+      const rawKey = customerKeyToBytes(key);
+      floor.putSync(rawKey, value);
+      return { key: rawKey, shard: 0, value, expected: null, companions: links, timer: { from: null, to: timerMs } };
+    });
+    await store.states.commit(chunk);
+  }
+  const draw = random(42);
+  for (let from = 0; from < events; from += 5_000) {
+    await log.append(
+      Array.from({ length: Math.min(5_000, events - from) }, (_, i) => {
+        const customer = Math.floor(draw() * customers);
+        const { type, data } = eventOf(draw);
+        const time = NOW - MINUTE_MS + from + i;
+        const event = { id: `e-${from + i}`, source: 'bench', type, subjectKind: 'customer', subjectId: `c-${customer}`, customerKey: customerKeyToBytes(keys[customer]!), time, receivedAt: time, data: JSON.stringify(data) };
+        return { topic: TOPICS.events, shard: 0, value: eventCodec.encode(event) };
+      }),
+    );
+  }
+
+  const record = Buffer.alloc(Math.round(bytes / customers) - 16 - 24 - 5 * 33, 1);
+  let stateMs = 0;
+  let floorMs = 0;
+  let written = 0;
+  const warm = Math.min(10_000, events / 5);
+  for (let offset = 0; offset < events; offset += BATCH) {
+    const commitsBefore = deps.metrics.commits;
+    const start = performance.now();
+    await processBatch(deps, 0, await log.read(TOPICS.events, 0, offset, BATCH));
+    const middle = performance.now();
+    const writes = deps.metrics.commits - commitsBefore;
+    const records = await log.read(TOPICS.events, 0, offset, BATCH);
+    await floor.transaction(() => {
+      for (let i = 0; i < writes; i++) floor.putSync(customerKeyToBytes(keys[(offset + i * 7919 + records.length) % customers]!), record);
+    });
+    await floor.flushed;
+    const end = performance.now();
+    if (offset < warm) continue;
+    written += writes;
+    stateMs += middle - start;
+    floorMs += end - middle;
+  }
+  if (deps.metrics.events !== events) throw new Error(`${deps.metrics.events} of ${events} events were folded`);
+  await log.close();
+  await store.close();
+  await floor.close();
+  rmSync(dir, { recursive: true, force: true });
+  const measured = events - warm;
+  return {
+    customers,
+    eventsPerSecond: Math.round((measured / stateMs) * 1_000),
+    floorPerSecond: Math.round((measured / floorMs) * 1_000),
+    ratio: Number((floorMs / stateMs).toFixed(3)),
+    bytesPerCustomer: Math.round(bytes / customers),
+    writesPerEvent: Number((written / measured).toFixed(2)),
+  };
+};
+
+const small = await measure(1_000, 60_000);
+console.log(JSON.stringify(small));
+const large = await measure(100_000, 60_000);
+console.log(JSON.stringify(large));
+console.log(
+  JSON.stringify({
+    bench: 'pipeline',
+    ratio: Math.min(small.ratio, large.ratio),
+    bytesPerCustomer: Math.max(small.bytesPerCustomer, large.bytesPerCustomer),
+    ratio1k: small.ratio,
+    ratio100k: large.ratio,
+    eventsPerSecond1k: small.eventsPerSecond,
+    eventsPerSecond100k: large.eventsPerSecond,
+    floorPerSecond1k: small.floorPerSecond,
+    floorPerSecond100k: large.floorPerSecond,
+  }),
+);
