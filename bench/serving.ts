@@ -41,35 +41,37 @@ const main = async (): Promise<void> => {
       answer: null,
     };
     await seedStores(start, Number(values.customers));
-    const attune = await startServer(children, 'attune-server.ts', start, values.prof);
-    const answer = await ask(attune);
+    const servers = {} as Record<Side, Server>;
+    servers.attune = await startServer(children, 'attune-server.ts', start, values.prof);
+    const answer = await ask(servers.attune.port);
     console.log(`an answer has ${answer.length} bytes, ${(JSON.parse(answer) as { actions: unknown[] }).actions.length} actions, degraded: ${JSON.stringify((JSON.parse(answer) as { degraded: unknown }).degraded)}`);
-    const floor = await startServer(children, 'floor-server.ts', { ...start, answer }, undefined);
+    servers.floor = await startServer(children, 'floor-server.ts', { ...start, answer }, undefined);
     const load = createLoad(children, Number(values.customers));
 
-    await load({ port: attune, durationMs: 2_000, ratePerSecond: null });
-    await load({ port: floor, durationMs: 1_000, ratePerSecond: null });
-    const saturated = { attune: [] as LoadResult[], floor: [] as LoadResult[] };
+    const measure = async (label: string, side: Side, ratePerSecond: number | null, ms = durationMs): Promise<Measured> => {
+      const before = await cpuOf(servers[side]);
+      const result = await load({ port: servers[side].port, durationMs: ms, ratePerSecond });
+      const measured = { ...result, cpuUs: ((await cpuOf(servers[side])) - before) / Math.max(1, result.answered + result.refused) };
+      show(`${label} ${side}`, measured);
+      return measured;
+    };
+    await measure('warm-up', 'attune', null, 2_000);
+    await measure('warm-up', 'floor', null, 1_000);
+    const saturated: Record<Side, Measured[]> = { attune: [], floor: [] };
     for (let round = 0; round < rounds; round++) {
       const order = round % 2 === 0 ? (['attune', 'floor'] as const) : (['floor', 'attune'] as const);
-      for (const name of order) {
-        const result = await load({ port: name === 'attune' ? attune : floor, durationMs, ratePerSecond: null });
-        saturated[name].push(result);
-        show(`round ${round + 1} ${name}`, result);
-      }
+      for (const side of order) saturated[side].push(await measure(`round ${round + 1}`, side, null));
     }
     const ours = median(saturated.attune.map((result) => result.perSecond));
     const theirs = median(saturated.floor.map((result) => result.perSecond));
     const rate = Math.floor(ours / 2);
-    const half = { attune: [] as LoadResult[], floor: [] as LoadResult[] };
+    const half: Record<Side, Measured[]> = { attune: [], floor: [] };
     for (let round = 0; round < 2; round++) {
-      for (const name of ['attune', 'floor'] as const) {
-        const result = await load({ port: name === 'attune' ? attune : floor, durationMs, ratePerSecond: rate });
-        half[name].push(result);
-        show(`half load (${rate}/s) ${name}`, result);
-      }
+      for (const side of ['attune', 'floor'] as const) half[side].push(await measure(`half load (${rate}/s)`, side, rate));
     }
     const p99 = (results: readonly LoadResult[]): number => median(results.map((result) => result.p99Ms));
+    const cpu = (side: Side): string => median(saturated[side].map(({ cpuUs }) => cpuUs)).toFixed(0);
+    console.log(`processor time a request, all threads: attune ${cpu('attune')} us, floor ${cpu('floor')} us`);
     console.log(`attune ${ours.toFixed(0)}/s, floor ${theirs.toFixed(0)}/s, ${connections} connections; targets: ratio >= 0.5, p99OverFloorMs <= 10`);
     console.log(
       JSON.stringify({
@@ -87,17 +89,32 @@ const main = async (): Promise<void> => {
   }
 };
 
-const startServer = async (children: ChildProcess[], file: string, start: ServerStart, prof: string | undefined): Promise<number> => {
+type Side = 'attune' | 'floor';
+type Measured = LoadResult & { readonly cpuUs: number };
+
+interface Server {
+  readonly port: number;
+  readonly child: ChildProcess;
+}
+
+/** Microseconds that the server's process has used so far. */
+const cpuOf = async ({ child }: Server): Promise<number> => {
+  child.send('cpu');
+  const [usage] = (await once(child, 'message')) as [NodeJS.CpuUsage];
+  return usage.user + usage.system;
+};
+
+const startServer = async (children: ChildProcess[], file: string, start: ServerStart, prof: string | undefined): Promise<Server> => {
   const execArgv = prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`];
-  const child = fork(join(import.meta.dirname, 'serving', file), { execArgv });
+  const child = fork(join(import.meta.dirname, 'serving', file), { execArgv, serialization: 'advanced' });
   children.push(child);
   child.send(start);
   const [message] = (await once(child, 'message')) as [{ port: number }];
-  return message.port;
+  return { port: message.port, child };
 };
 
 const createLoad = (children: ChildProcess[], customers: number) => {
-  const child = fork(join(import.meta.dirname, 'serving/load.ts'));
+  const child = fork(join(import.meta.dirname, 'serving/load.ts'), { serialization: 'advanced' });
   children.push(child);
   const requests = Array.from({ length: customers }, (_, index) => httpRequest(index));
   return async (task: Omit<LoadTask, 'connections' | 'requests'>): Promise<LoadResult> => {
@@ -126,10 +143,10 @@ const ask = async (port: number): Promise<string> => {
   return text;
 };
 
-const show = (label: string, result: LoadResult): void => {
-  const { perSecond, p50Ms, p99Ms, refused, generatorBusy } = result;
+const show = (label: string, result: Measured): void => {
+  const { perSecond, p50Ms, p99Ms, refused, generatorBusy, cpuUs } = result;
   console.log(
-    `${label.padEnd(28)} ${perSecond.toFixed(0).padStart(6)}/s  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms  refused ${refused}  generator ${(generatorBusy * 100).toFixed(0)} % of a core`,
+    `${label.padEnd(28)} ${perSecond.toFixed(0).padStart(6)}/s  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms  refused ${refused}  cpu ${cpuUs.toFixed(0)} us  generator ${(generatorBusy * 100).toFixed(0)} % of a core`,
   );
 };
 

@@ -21,6 +21,8 @@ process.once('message', (start: ServerStart) => {
     await serving.ready;
     await serving.app.listen({ host: '127.0.0.1', port: 0 });
     process.send!({ port: (serving.app.server.address() as { port: number }).port });
+    // Any message asks what the processor has spent.
+    process.on('message', () => process.send!(process.cpuUsage()));
     process.once('disconnect', () => process.exit(0));
   })();
 });

@@ -151,7 +151,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       customerKnown: shown.known,
       state: state ?? NOTHING,
       featureSet: shown.featureSet,
-      features: Array.from(shown.features),
+      features: listOf(shown.features),
       stages: verdict.stages,
       scored: verdict.scored,
       propensities: verdict.propensities,
@@ -193,7 +193,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
 
   const answer = (asked: Asked, made: Made): DecisionAnswer => {
     const { decision } = made;
-    metrics.decided(decision.group, decision.degraded, decision.loop, (performance.now() - asked.arrivedMs) / 1_000);
+    metrics.decided(decision.group, decision.degraded, (performance.now() - asked.arrivedMs) / 1_000);
     const { request, compiled } = asked;
     return answerOf({ decision, compiled, view: made.view, context: request.context ?? {}, explained: request.explain === true });
   };
@@ -217,6 +217,13 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       }
     },
   };
+};
+
+/** Array.from walks an iterator: ten times slower. */
+const listOf = (values: Float32Array): number[] => {
+  const list = new Array<number>(values.length);
+  for (let i = 0; i < values.length; i++) list[i] = values[i]!;
+  return list;
 };
 
 const bytesOf = (id: DecisionId): Buffer => Buffer.from(id.replaceAll('-', ''), 'hex');

@@ -101,7 +101,8 @@ export const followModels = (deps: { log: EventLog; blobs: Blobs; openVersion: O
     loop.versions.set(record.version, version);
     if (record.snapshot === 0) version.root = record;
     if (record.kept) version.kept.set(record.snapshot, record);
-    if (record.snapshot >= version.newest.snapshot) version.newest = record;
+    // A learner that began anew counts from one again: the later record is the newer one.
+    if (record.snapshot > 0 && (version.newest.snapshot === 0 || record.at >= version.newest.at)) version.newest = record;
     if (record.role === 'champion') loop.champion = record.version;
     else if (loop.champion === record.version && record.snapshot > 0 && record.note !== '') loop.champion = null;
     load(loop);
