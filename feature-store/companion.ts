@@ -21,5 +21,4 @@ export const decodeLink = (value: Uint8Array): CustomerKey | null =>
 export const encodeWaiting = (content: Uint8Array): Buffer => Buffer.concat([Buffer.of(WAITING), content]);
 
 /** Null when the value is not a record of waiting outcomes. */
-export const decodeWaiting = (value: Uint8Array): Buffer | null =>
-  value[0] === WAITING ? Buffer.from(value.subarray(1)) : null;
+export const decodeWaiting = (value: Uint8Array): Buffer | null => (value[0] === WAITING ? Buffer.from(value.subarray(1)) : null);

@@ -58,7 +58,12 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
         expect(await store.states.commit([write(anna, 1)])).toEqual(['committed']);
         const other = await under.open();
         expect(await other.states.read(anna, 1)).toEqual(valueOf(1, 'content 1'));
-        expect(await other.states.readMany([{ key: ben, shard: 1 }, { key: anna, shard: 1 }])).toEqual([null, valueOf(1, 'content 1')]);
+        expect(
+          await other.states.readMany([
+            { key: ben, shard: 1 },
+            { key: anna, shard: 1 },
+          ]),
+        ).toEqual([null, valueOf(1, 'content 1')]);
       });
 
       test('what was read belongs to the reader: later commits do not change it', async () => {
@@ -85,9 +90,14 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
 
       test('a refused commit changes nothing: neither value, nor companions, nor timer', async () => {
         const link = keyOf('link');
-        await store.states.commit([write(anna, 1, { companions: [{ key: link, value: Buffer.from('old') }], timer: { from: null, to: 50 } })]);
+        await store.states.commit([
+          write(anna, 1, { companions: [{ key: link, value: Buffer.from('old') }], timer: { from: null, to: 50 } }),
+        ]);
         const refused = write(anna, 3, {
-          companions: [{ key: link, value: null }, { key: keyOf('new'), value: Buffer.from('new') }],
+          companions: [
+            { key: link, value: null },
+            { key: keyOf('new'), value: Buffer.from('new') },
+          ],
           timer: { from: 50, to: 60 },
         });
         expect(await store.states.commit([refused])).toEqual(['refused']);
@@ -99,7 +109,11 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
 
       test('commits of one call stand or fall each on its own, results in their order', async () => {
         await store.states.commit([write(anna, 1)]);
-        expect(await store.states.commit([write(ben, 1), write(anna, 5), write(keyOf('cleo'), 1)])).toEqual(['committed', 'refused', 'committed']);
+        expect(await store.states.commit([write(ben, 1), write(anna, 5), write(keyOf('cleo'), 1)])).toEqual([
+          'committed',
+          'refused',
+          'committed',
+        ]);
         expect(await store.states.read(ben, 1)).not.toBeNull();
       });
 
@@ -113,7 +127,9 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
         await store.states.commit([write(anna, 1)]);
         for (let version = 2; version < 22; version++) {
           const results = await Promise.all(
-            [store, other, store, other].map((one, i) => one.states.commit([write(anna, version, { value: valueOf(version, `writer ${i}`) })])),
+            [store, other, store, other].map((one, i) =>
+              one.states.commit([write(anna, version, { value: valueOf(version, `writer ${i}`) })]),
+            ),
           );
           const winners = results.flatMap(([result], i) => (result === 'committed' ? [i] : []));
           expect(winners).toHaveLength(1);
@@ -180,7 +196,10 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
           write(keyOf('else'), 1, { shard: 2, timer: { from: null, to: 50 } }),
         ]);
         expect(await timersOf(1, 99)).toEqual([]);
-        expect(await timersOf(1, 200)).toEqual([['soon', 100], ['next', 200]]);
+        expect(await timersOf(1, 200)).toEqual([
+          ['soon', 100],
+          ['next', 200],
+        ]);
         expect(await store.timers.due(1, 1_000, 1)).toHaveLength(1);
         expect(await timersOf(2, 1_000)).toEqual([['else', 50]]);
       });

@@ -29,7 +29,9 @@ describe('feature definitions', () => {
 
   test('the fingerprint follows the definitions, not their descriptions or layout', () => {
     const one = compile('features:\n  bills: { aggregate: count, event: bill.issued, window: 30d }\n');
-    const same = compile('# a remark\nfeatures:\n  bills:\n    description: Bills of a month\n    aggregate: count\n    event: bill.issued\n    window: 720h\n');
+    const same = compile(
+      '# a remark\nfeatures:\n  bills:\n    description: Bills of a month\n    aggregate: count\n    event: bill.issued\n    window: 720h\n',
+    );
     const other = compile('features:\n  bills: { aggregate: count, event: bill.issued, window: 31d }\n');
     expect(same.fingerprint).toBe(one.fingerprint);
     expect(other.fingerprint).not.toBe(one.fingerprint);

@@ -104,9 +104,13 @@ export const compileDefinitions = (definitions: FeatureDefinitions): FeatureSet 
 export const featureSetByFingerprint = (current: FeatureSet, fingerprint: string): FeatureSet => {
   const found = fingerprint === current.fingerprint ? current : current.others.get(fingerprint);
   if (found !== undefined) return found;
-  throw new AttuneError('feature-set.unknown', `feature definitions ${fingerprint} are not loaded; load them from the feature store's blobs`, {
-    retriable: true,
-  });
+  throw new AttuneError(
+    'feature-set.unknown',
+    `feature definitions ${fingerprint} are not loaded; load them from the feature store's blobs`,
+    {
+      retriable: true,
+    },
+  );
 };
 
 /** Keeps the definitions by hash, before the first state that carries their fingerprint. */
@@ -170,8 +174,14 @@ const planEvents = (attributes: readonly AttributeDefinition[], features: readon
     [...types].map((type) => [
       type,
       {
-        features: guard(features.filter((f) => f.definition.event === type), (f) => f.definition.when),
-        attributes: guard(setters.filter(({ setter }) => setter.event === type), ({ setter }) => setter.when),
+        features: guard(
+          features.filter((f) => f.definition.event === type),
+          (f) => f.definition.when,
+        ),
+        attributes: guard(
+          setters.filter(({ setter }) => setter.event === type),
+          ({ setter }) => setter.when,
+        ),
       },
     ]),
   );

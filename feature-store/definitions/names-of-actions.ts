@@ -9,6 +9,7 @@ export const namesOfActions = (project: Project): string[] => {
 };
 
 const idsOf = (value: unknown): string[] => {
-  if (Array.isArray(value)) return value.flatMap((entry: unknown) => (isRecord(entry) && typeof entry['id'] === 'string' ? [entry['id']] : []));
+  if (Array.isArray(value))
+    return value.flatMap((entry: unknown) => (isRecord(entry) && typeof entry['id'] === 'string' ? [entry['id']] : []));
   return isRecord(value) ? Object.keys(value) : [];
 };

@@ -16,7 +16,8 @@ export const parseAttribute = (context: DefinitionContext, name: string, value: 
   const type = TYPES.find((known) => known === value['type']) ?? 'string';
   if (type !== value['type']) faults.push(document.fault(at, `type must be one of ${TYPES.join(', ')}`));
   const values = value['enum'] ?? [];
-  if (!Array.isArray(values) || (values.length > 0 && type !== 'string')) faults.push(document.fault([...at, 'enum'], 'enum must be a list of strings'));
+  if (!Array.isArray(values) || (values.length > 0 && type !== 'string'))
+    faults.push(document.fault([...at, 'enum'], 'enum must be a list of strings'));
   const setters = value['set'] ?? [{ event: DEFAULT_EVENT }];
   if (!Array.isArray(setters)) faults.push(document.fault([...at, 'set'], 'set must be a list of events'));
   return {
@@ -28,7 +29,12 @@ export const parseAttribute = (context: DefinitionContext, name: string, value: 
   };
 };
 
-const parseSetter = (context: DefinitionContext, at: DocumentPath, attribute: { name: string; type: string }, value: unknown): AttributeSetter => {
+const parseSetter = (
+  context: DefinitionContext,
+  at: DocumentPath,
+  attribute: { name: string; type: string },
+  value: unknown,
+): AttributeSetter => {
   const { document, faults } = context;
   const setter = isRecord(value) ? value : {};
   if (setter !== value) faults.push(document.fault(at, 'an entry of set is a mapping with event, and field or value'));

@@ -16,7 +16,18 @@ export const parseFeature = (context: DefinitionContext, name: string, value: Re
   const fault = (part: string, message: string): void => {
     context.faults.push(context.document.fault(value[part] === undefined ? at : [...at, part], message));
   };
-  refuseUnknownKeys(context, at, value, ['aggregate', 'event', 'field', 'when', 'halfLife', 'window', 'buckets', 'unit', 'default', 'description']);
+  refuseUnknownKeys(context, at, value, [
+    'aggregate',
+    'event',
+    'field',
+    'when',
+    'halfLife',
+    'window',
+    'buckets',
+    'unit',
+    'default',
+    'description',
+  ]);
   const aggregate = AGGREGATES.find((known) => known === value['aggregate']);
   if (aggregate === undefined) fault('aggregate', `aggregate must be one of ${AGGREGATES.join(', ')}`);
   const event = parseEvent(context, [...at, 'event'], value['event']);
@@ -26,7 +37,8 @@ export const parseFeature = (context: DefinitionContext, name: string, value: Re
   if (!takesField && value['field'] !== undefined) fault('field', `a ${aggregate} takes no field`);
   for (const message of faultsOfForgetting(aggregate, halfLifeMs, windowMs)) fault(halfLifeMs === null ? 'window' : 'halfLife', message);
   const buckets = value['buckets'] ?? DEFAULT_BUCKETS;
-  if (!Number.isInteger(buckets) || (buckets as number) < 1 || (buckets as number) > MAX_BUCKETS) fault('buckets', `buckets must be 1 to ${MAX_BUCKETS}`);
+  if (!Number.isInteger(buckets) || (buckets as number) < 1 || (buckets as number) > MAX_BUCKETS)
+    fault('buckets', `buckets must be 1 to ${MAX_BUCKETS}`);
   const standard = value['default'] ?? (aggregate === 'recency' ? NEVER_DAYS : 0);
   if (typeof standard !== 'number') fault('default', 'default must be a number');
   if (value['default'] !== undefined && (aggregate === 'count' || aggregate === 'sum')) fault('default', `a ${aggregate} begins with 0`);

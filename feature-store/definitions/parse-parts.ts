@@ -5,7 +5,8 @@ import type { DefinitionContext } from './parse-definitions.ts';
 
 const UNITS: Readonly<Record<string, number>> = { m: MINUTE_MS, h: HOUR_MS, d: DAY_MS };
 
-export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** `30d`, `12h`, `45m`; decimals allowed. Null when absent (or at fault). */
 export const parseDuration = ({ document, faults }: DefinitionContext, at: DocumentPath, value: unknown): number | null => {
@@ -17,7 +18,12 @@ export const parseDuration = ({ document, faults }: DefinitionContext, at: Docum
   return null;
 };
 
-export const refuseUnknownKeys = ({ document, faults }: DefinitionContext, at: DocumentPath, value: Record<string, unknown>, known: readonly string[]): void => {
+export const refuseUnknownKeys = (
+  { document, faults }: DefinitionContext,
+  at: DocumentPath,
+  value: Record<string, unknown>,
+  known: readonly string[],
+): void => {
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) faults.push(document.fault([...at, key], `unknown field '${key}'; known are ${known.join(', ')}`));
   }
@@ -30,7 +36,13 @@ export const parseEvent = ({ document, events, faults }: DefinitionContext, at: 
 };
 
 /** @param types of the schema that fit */
-export const parseField = (context: DefinitionContext, at: DocumentPath, event: string, value: unknown, types: readonly string[]): string => {
+export const parseField = (
+  context: DefinitionContext,
+  at: DocumentPath,
+  event: string,
+  value: unknown,
+  types: readonly string[],
+): string => {
   const { document, events, faults } = context;
   if (typeof value !== 'string' || value === '') {
     faults.push(document.fault(at, `'field' must name a field of the event's data`));

@@ -19,7 +19,9 @@ const READER_CHECK_MS = 30 * SECOND_MS;
 
 export const openEnvironment = (path: string): Environment => {
   mkdirSync(path, { recursive: true });
-  const root = attempt('open', () => open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary', maxDbs: 64, noSubdir: false }));
+  const root = attempt('open', () =>
+    open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary', maxDbs: 64, noSubdir: false }),
+  );
   root.readerCheck();
   // A killed reader pins the pages that it read, and the file grows.
   const timer = setInterval(() => root.readerCheck(), READER_CHECK_MS).unref();

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { describeFeatureStoreContract } from '../contract-suite.ts';
 import type { FeatureStore } from '../port.ts';
@@ -33,7 +35,25 @@ test('a closed store says so instead of calling a customer unknown', async () =>
   const dir = mkdtempSync(join(tmpdir(), 'attune-store-'));
   const store = await openLmdbFeatureStore({ dir, partitions: 4 });
   await store.close();
-  expect(() => store.states.read(Buffer.alloc(16), 0)).toThrow(expect.objectContaining({ code: 'feature-store.unavailable', retriable: true }));
-  await expect(store.states.commit([{ key: Buffer.alloc(16), value: Buffer.alloc(9), shard: 0, expected: null, companions: [], timer: { from: null, to: null } }])).rejects.toMatchObject({ code: 'feature-store.unavailable' });
+  expect(() => store.states.read(Buffer.alloc(16), 0)).toThrow(
+    expect.objectContaining({ code: 'feature-store.unavailable', retriable: true }),
+  );
+  await expect(
+    store.states.commit([
+      { key: Buffer.alloc(16), value: Buffer.alloc(9), shard: 0, expected: null, companions: [], timer: { from: null, to: null } },
+    ]),
+  ).rejects.toMatchObject({ code: 'feature-store.unavailable' });
+  rmSync(dir, { recursive: true });
+});
+
+test('processes that add to the same states at once lose nothing: each commit rests on what it read', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'attune-store-'));
+  const contender = new URL('contender.ts', import.meta.url).pathname;
+  await Promise.all(Array.from({ length: 3 }, () => promisify(execFile)(process.execPath, [contender, dir, '90'])));
+  const store = await openLmdbFeatureStore({ dir, partitions: 2 });
+  for (let i = 0; i < 3; i++) expect((await store.states.read(Buffer.alloc(16, i), i))!.readUInt32BE()).toBe(90);
+  const timers = [...(await store.timers.due(0, 1e6, 10)), ...(await store.timers.due(1, 1e6, 10))];
+  expect(timers.map(({ dueMs }) => dueMs)).toEqual([90, 90, 90]);
+  await store.close();
   rmSync(dir, { recursive: true });
 });

@@ -41,6 +41,9 @@ const agreeOnPartitions = async (environment: Environment, partitions: number): 
     return Buffer.from(meta.getBinary(key)!).readUInt16BE();
   });
   if (stored !== partitions) {
-    throw new AttuneError('feature-store.partitions', `the feature store has ${stored} partitions, ${partitions} were asked for; open it with ${stored}`);
+    throw new AttuneError(
+      'feature-store.partitions',
+      `the feature store has ${stored} partitions, ${partitions} were asked for; open it with ${stored}`,
+    );
   }
 };

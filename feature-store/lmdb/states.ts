@@ -79,10 +79,12 @@ async function* scan(table: Table): AsyncGenerator<{ key: StateKey; value: Buffe
   let after: Buffer | undefined;
   for (;;) {
     const chunk = attempt('scan states', () =>
-      [...table.getRange({ ...(after === undefined ? {} : { start: after, exclusiveStart: true }), limit: SCAN_CHUNK })].map(({ key, value }) => ({
-        key: Buffer.from(key),
-        value: Buffer.from(value),
-      })),
+      [...table.getRange({ ...(after === undefined ? {} : { start: after, exclusiveStart: true }), limit: SCAN_CHUNK })].map(
+        ({ key, value }) => ({
+          key: Buffer.from(key),
+          value: Buffer.from(value),
+        }),
+      ),
     );
     yield* chunk;
     if (chunk.length < SCAN_CHUNK) return;

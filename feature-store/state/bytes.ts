@@ -131,7 +131,8 @@ export class ByteReader {
   private take(bytes: number): number {
     const at = this.at;
     this.at += bytes;
-    if (this.at > this.end) throw new AttuneError('state.corrupt', `a stored state ends at byte ${this.end}, ${bytes} more were expected at ${at}`);
+    if (this.at > this.end)
+      throw new AttuneError('state.corrupt', `a stored state ends at byte ${this.end}, ${bytes} more were expected at ${at}`);
     return at;
   }
 

@@ -36,7 +36,8 @@ export const readState = (bytes: Buffer, set: FeatureSet): CustomerState => {
   for (let i = 0; i < SECTIONS.length; i++) bounds[i + 1] = reader.varint();
   bounds[0] = reader.at;
   for (let i = 0; i < SECTIONS.length; i++) bounds[i + 1] = bounds[i]! + bounds[i + 1]!;
-  if (bounds.at(-1) !== bytes.length) throw new AttuneError('state.corrupt', `a stored state has ${bytes.length} bytes; its head says ${bounds.at(-1)}`);
+  if (bounds.at(-1) !== bytes.length)
+    throw new AttuneError('state.corrupt', `a stored state has ${bytes.length} bytes; its head says ${bounds.at(-1)}`);
   const state = new CustomerState(set, positions, bytes, bounds);
   state.epoch = epoch;
   state.nextTimerMs = timer === 0 ? null : timer;

@@ -5,7 +5,16 @@ import { loadProject } from '#project';
 import { compileDefinitions, compileFeatures, type FeatureSet } from '../definitions/feature-set.ts';
 import type { FeatureDefinition } from '../definitions/definitions.ts';
 import { decodeState, encodeState } from './codec.ts';
-import { addContact, addPending, countPair, emptyState, findPending, removePending, type CustomerState, type PendingDecision } from './customer-state.ts';
+import {
+  addContact,
+  addPending,
+  countPair,
+  emptyState,
+  findPending,
+  removePending,
+  type CustomerState,
+  type PendingDecision,
+} from './customer-state.ts';
 import { describeState } from './describe-state.ts';
 import { evaluateFeatures } from './evaluate-features.ts';
 import { foldEvent } from './fold-event.ts';
@@ -16,10 +25,7 @@ import { bytesOfCustomer } from './size.ts';
 import { viewOfState } from './view.ts';
 
 const project = loadProject(new URL('../../catalog/telco', import.meta.url).pathname);
-const telco = ((): FeatureSet => {
-  const { definitions } = compileFeatures(project);
-  return compileDefinitions({ ...definitions, actionIds: Array.from({ length: 44 }, (_, i) => `offer-some-action-${i}`) });
-})();
+const telco = compileFeatures(project);
 const NOW = 1_800_000_000_000;
 const FROM = NOW - 200 * DAY_MS;
 const atLoad = (state: CustomerState): CustomerState => decodeState(encodeState(state, NOW), telco);
@@ -74,7 +80,9 @@ describe('the state and the order of records (law 5)', () => {
   });
 
   test('counts, extremes, last values and recencies do not depend on the order at all', () => {
-    const exact = telco.features.filter(({ kind, definition }) => kind !== 'decay' && definition.aggregate !== 'sum').map(({ index }) => index);
+    const exact = telco.features
+      .filter(({ kind, definition }) => kind !== 'decay' && definition.aggregate !== 'sum')
+      .map(({ index }) => index);
     fc.assert(
       fc.property(fc.integer(), fc.integer(), (seed, order) => {
         const events = sampleEvents(createRandom(seed), { count: 100, fromMs: FROM, toMs: NOW });
@@ -89,7 +97,10 @@ describe('the state and the order of records (law 5)', () => {
   test('repeated records count once, by identity: any multiset of retries gives the state of the set', () => {
     fc.assert(
       fc.property(fc.integer(), fc.array(fc.integer({ min: 0, max: 29 }), { maxLength: 30 }), fc.integer(), (seed, repeats, order) => {
-        const events = sampleEvents(createRandom(seed), { count: 30, fromMs: NOW - 20 * HOUR_MS, toMs: NOW }).map((e, i) => ({ ...e, id: `event:crm:${i}` }));
+        const events = sampleEvents(createRandom(seed), { count: 30, fromMs: NOW - 20 * HOUR_MS, toMs: NOW }).map((e, i) => ({
+          ...e,
+          id: `event:crm:${i}`,
+        }));
         const apply = (records: readonly (SampleEvent & { id: string })[]): CustomerState => {
           let state = emptyState(telco);
           for (const { event, data, id } of records) {
@@ -126,7 +137,17 @@ describe('features', () => {
       actionIds: [],
       features: [
         {
-          name: 'x', aggregate: 'count', event: 'e', when: null, field: null, halfLifeMs: null, windowMs: null, buckets: 6, unitMs: DAY_MS, default: 0, ...over,
+          name: 'x',
+          aggregate: 'count',
+          event: 'e',
+          when: null,
+          field: null,
+          halfLifeMs: null,
+          windowMs: null,
+          buckets: 6,
+          unitMs: DAY_MS,
+          default: 0,
+          ...over,
         },
       ],
     });
@@ -135,7 +156,9 @@ describe('features', () => {
     for (const [atMs, v] of events) foldEvent(state, { type: 'e', time: atMs, receivedAt: atMs }, { v });
     return evaluateFeatures(decodeState(encodeState(state, nowMs), set).registers, set, nowMs)[0]!;
   };
-  const history = fc.array(fc.tuple(fc.integer({ min: NOW - 60 * DAY_MS, max: NOW }), fc.integer({ min: -50, max: 1_000 })), { maxLength: 80 });
+  const history = fc.array(fc.tuple(fc.integer({ min: NOW - 60 * DAY_MS, max: NOW }), fc.integer({ min: -50, max: 1_000 })), {
+    maxLength: 80,
+  });
 
   test('a decayed sum is the sum of values halved by their age', () => {
     const set = define({ aggregate: 'sum', field: 'v', halfLifeMs: 10 * DAY_MS });
@@ -163,7 +186,10 @@ describe('features', () => {
   });
 
   test('a windowed extreme is one of the window, give or take one bucket', () => {
-    const [max, min] = [define({ aggregate: 'max', field: 'v', windowMs: 30 * DAY_MS, default: -999 }), define({ aggregate: 'min', field: 'v', windowMs: 30 * DAY_MS, default: 9999 })];
+    const [max, min] = [
+      define({ aggregate: 'max', field: 'v', windowMs: 30 * DAY_MS, default: -999 }),
+      define({ aggregate: 'min', field: 'v', windowMs: 30 * DAY_MS, default: 9999 }),
+    ];
     fc.assert(
       fc.property(history, (events) => {
         const within = (days: number): number[] => events.filter(([atMs]) => atMs > NOW - days * DAY_MS).map(([, v]) => v);
@@ -182,7 +208,9 @@ describe('features', () => {
         const sum = events.reduce((total, [, v]) => total + v, 0);
         expect(evaluate(define({ aggregate: 'sum', field: 'v' }), events, NOW)).toBe(Math.fround(sum));
         expect(evaluate(define({}), events, NOW)).toBe(events.length);
-        expect(evaluate(define({ aggregate: 'mean', field: 'v', default: -1 }), events, NOW)).toBe(Math.fround(events.length === 0 ? -1 : sum / events.length));
+        expect(evaluate(define({ aggregate: 'mean', field: 'v', default: -1 }), events, NOW)).toBe(
+          Math.fround(events.length === 0 ? -1 : sum / events.length),
+        );
         const [lastMs, last] = [...events].sort((a, b) => a[0] - b[0] || a[1] - b[1]).at(-1) ?? [0, 7];
         expect(evaluate(define({ aggregate: 'last', field: 'v', default: 7 }), events, NOW)).toBe(last);
         const days = evaluate(define({ aggregate: 'recency', default: 5 }), events, NOW);
@@ -249,9 +277,21 @@ describe('the codec', () => {
       addContact(state, { atMs, channel: `channel-${i}`, direction: 'inbound', actionId });
       countPair(state, actionId, { shown: 1, rejected: 1, atMs });
       rememberId(state, `event:x:${i}`, atMs);
-      foldEvent(state, { type: 'customer.updated', time: atMs, receivedAt: atMs }, { name: 'x'.repeat(10_000), region: 'y'.repeat(10_000), email: 'z'.repeat(1e5) });
+      foldEvent(
+        state,
+        { type: 'customer.updated', time: atMs, receivedAt: atMs },
+        { name: 'x'.repeat(10_000), region: 'y'.repeat(10_000), email: 'z'.repeat(1e5) },
+      );
       const decisionId = createDecisionId({ atMs, shard: i & 0xffff, entropy: [i, Math.floor(random() * 2 ** 32)] });
-      addPending(state, { decisionId, decidedAtMs: atMs, channel: 'app', direction: 'inbound', loop: '', matureAtMs: atMs + DAY_MS, items: [] });
+      addPending(state, {
+        decisionId,
+        decidedAtMs: atMs,
+        channel: 'app',
+        direction: 'inbound',
+        loop: '',
+        matureAtMs: atMs + DAY_MS,
+        items: [],
+      });
     }
     expect(encodeState(state, NOW).length).toBeLessThan(3_000);
   });
@@ -262,7 +302,9 @@ describe('the codec', () => {
     expect(read(bytes.subarray(0, 20))).toThrow(/shorter than its position vector/);
     expect(read(bytes.subarray(0, bytes.length - 1))).toThrow(expect.objectContaining({ code: 'state.corrupt' }));
     expect(read(Buffer.concat([bytes.subarray(0, 29), Buffer.of(9), bytes.subarray(30)]))).toThrow(/version 9/);
-    expect(read(Buffer.concat([bytes.subarray(0, 30), Buffer.alloc(8), bytes.subarray(38)]))).toThrow(expect.objectContaining({ code: 'feature-set.unknown' }));
+    expect(read(Buffer.concat([bytes.subarray(0, 30), Buffer.alloc(8), bytes.subarray(38)]))).toThrow(
+      expect.objectContaining({ code: 'feature-set.unknown' }),
+    );
   });
 });
 
@@ -283,7 +325,12 @@ describe('other definitions', () => {
     expect(after.at(-1)).toBe(newer.defaults.at(-1));
     for (const { name } of newer.attributes.slice(1)) expect(migrated.attribute(name)).toBe(old.attribute(name));
     expect(migrated.attribute('mood')).toBeUndefined();
-    expect([migrated.contacts, migrated.pending, migrated.ring, migrated.positions]).toEqual([old.contacts, old.pending, old.ring, old.positions]);
+    expect([migrated.contacts, migrated.pending, migrated.ring, migrated.positions]).toEqual([
+      old.contacts,
+      old.pending,
+      old.ring,
+      old.positions,
+    ]);
     expect(migrated.pairs).toEqual(new Map([...old.pairs].sort((a, b) => lastMet(b[1]) - lastMet(a[1]) || a[0] - b[0])));
     const stored = decodeState(encodeState(migrated, NOW), newer);
     expect(stored.contacts).toEqual(old.contacts);
@@ -316,7 +363,13 @@ describe('steps', () => {
     expect(read.pairs.size).toBe(32);
     expect(read.pair('action-7')).toBe(NO_PAIR);
     expect(read.pair('action-8')).toEqual({ shown: 20, accepted: 1, rejected: 0, lastShownMs: NOW + 8 * MINUTE_MS, lastRejectedMs: 0 });
-    expect(read.pair('action-39')).toEqual({ shown: 20, accepted: 1, rejected: 5, lastShownMs: NOW + 39 * MINUTE_MS, lastRejectedMs: NOW + DAY_MS });
+    expect(read.pair('action-39')).toEqual({
+      shown: 20,
+      accepted: 1,
+      rejected: 5,
+      lastShownMs: NOW + 39 * MINUTE_MS,
+      lastRejectedMs: NOW + DAY_MS,
+    });
   });
 
   test('a correction takes back what was counted, never below nothing', () => {
@@ -327,13 +380,34 @@ describe('steps', () => {
   });
 
   const pending = (i: number): PendingDecision => ({
-    decisionId: createDecisionId({ atMs: NOW + i, shard: 3, entropy: [i, i] }), decidedAtMs: NOW + i, channel: 'chat-bot', direction: 'outbound', loop: 'own', matureAtMs: NOW + i + 1_234,
-    items: [{ rank: 1, actionId: 'an own candidate', value: 1.25, revision: 300, shown: false, target: -0.1, reward: null, outcome: 'custom', outcomeAtMs: NOW - 5, amount: 12.34 }],
+    decisionId: createDecisionId({ atMs: NOW + i, shard: 3, entropy: [i, i] }),
+    decidedAtMs: NOW + i,
+    channel: 'chat-bot',
+    direction: 'outbound',
+    loop: 'own',
+    matureAtMs: NOW + i + 1_234,
+    items: [
+      {
+        rank: 1,
+        actionId: 'an own candidate',
+        value: 1.25,
+        revision: 300,
+        shown: false,
+        target: -0.1,
+        reward: null,
+        outcome: 'custom',
+        outcomeAtMs: NOW - 5,
+        amount: 12.34,
+      },
+    ],
   });
 
   test('the oldest pending decisions give way to a ninth, and are returned so that they can mature', () => {
     const state = emptyState(telco);
-    const evicted = shuffle(Array.from({ length: 11 }, (_, i) => i), 4).flatMap((i) => addPending(state, pending(i)).map(({ decidedAtMs }) => decidedAtMs - NOW));
+    const evicted = shuffle(
+      Array.from({ length: 11 }, (_, i) => i),
+      4,
+    ).flatMap((i) => addPending(state, pending(i)).map(({ decidedAtMs }) => decidedAtMs - NOW));
     expect(state.pending).toHaveLength(8);
     expect(new Set([...evicted, ...state.pending.map(({ decidedAtMs }) => decidedAtMs - NOW)]).size).toBe(11);
     expect(addPending(state, pending(10))).toEqual([]);

@@ -1,5 +1,14 @@
 /** The customer's state in memory: sections of the stored bytes, read when first asked for, and the steps that change them. */
-import { hash32, MINUTE_MS, NO_PAIR, type AttributeValue, type Contact, type DecisionId, type PairCounters, STATE_INPUTS } from '#contracts';
+import {
+  hash32,
+  MINUTE_MS,
+  NO_PAIR,
+  type AttributeValue,
+  type Contact,
+  type DecisionId,
+  type PairCounters,
+  STATE_INPUTS,
+} from '#contracts';
 import type { FeatureSet } from '../definitions/feature-set.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { evaluateStored } from './evaluate-features.ts';
@@ -202,7 +211,12 @@ export const emptyState = (featureSet: FeatureSet): CustomerState =>
 /** Keeps the newest MAX_CONTACTS, whatever order they come in; minutes are kept, not milliseconds. */
 export const addContact = (state: CustomerState, contact: Contact): void => {
   const contacts = state.contacts;
-  const entry: Contact = { ...contact, atMs: toMinute(contact.atMs), actionId: shortName(contact.actionId), channel: contact.channel.slice(0, 24) };
+  const entry: Contact = {
+    ...contact,
+    atMs: toMinute(contact.atMs),
+    actionId: shortName(contact.actionId),
+    channel: contact.channel.slice(0, 24),
+  };
   const place = contacts.findIndex((other) => compareContacts(entry, other) < 0);
   if (place < 0) contacts.push(entry);
   else contacts.splice(place, 0, entry);
@@ -263,8 +277,7 @@ const toMinute = (ms: number): number => Math.floor(Math.max(0, ms) / MINUTE_MS)
 const count = (was: number, change = 0): number => Math.max(0, was + change);
 
 /** Of a caller's own candidate a long id is kept as its hash: a contact only tells whether two are the same. */
-const shortName = (actionId: string): string =>
-  actionId.length <= 40 ? actionId : `~${hash32(actionId).toString(16).padStart(8, '0')}`;
+const shortName = (actionId: string): string => (actionId.length <= 40 ? actionId : `~${hash32(actionId).toString(16).padStart(8, '0')}`);
 
 const leastRecent = (pairs: ReadonlyMap<number, PairCounters>): number => {
   let oldest = 0;

@@ -9,9 +9,14 @@ export interface StateDescription {
   readonly features: Readonly<Record<string, number>>;
   readonly featureSet: string;
   readonly contacts: readonly (Omit<Contact, 'atMs'> & { readonly at: string })[];
-  readonly pending: readonly (Omit<PendingDecision, 'decidedAtMs' | 'matureAtMs'> & { readonly decidedAt: string; readonly matureAt: string })[];
+  readonly pending: readonly (Omit<PendingDecision, 'decidedAtMs' | 'matureAtMs'> & {
+    readonly decidedAt: string;
+    readonly matureAt: string;
+  })[];
   /** Of actions that the definitions name; others are counted by hash alone. */
-  readonly pairs: Readonly<Record<string, { readonly shown: number; readonly accepted: number; readonly rejected: number; readonly lastShownAt: string | null }>>;
+  readonly pairs: Readonly<
+    Record<string, { readonly shown: number; readonly accepted: number; readonly rejected: number; readonly lastShownAt: string | null }>
+  >;
   readonly lastEventAt: string | null;
   readonly position: { readonly epoch: number; readonly offsets: readonly number[] };
   readonly nextTimerAt: string | null;
@@ -29,7 +34,11 @@ export const describeState = (state: CustomerState, nowMs: number): StateDescrip
     features: Object.fromEntries(set.names.map((name, i) => [name, values[i]!])),
     featureSet: set.fingerprint,
     contacts: state.contacts.map(({ atMs, ...contact }) => ({ at: iso(atMs), ...contact })),
-    pending: state.pending.map(({ decidedAtMs, matureAtMs, ...rest }) => ({ ...rest, decidedAt: iso(decidedAtMs), matureAt: iso(matureAtMs) })),
+    pending: state.pending.map(({ decidedAtMs, matureAtMs, ...rest }) => ({
+      ...rest,
+      decidedAt: iso(decidedAtMs),
+      matureAt: iso(matureAtMs),
+    })),
     pairs: Object.fromEntries([...state.pairs].map(([key, pair]) => [nameOf(state, key), describePair(pair)])),
     lastEventAt: state.registers.refMs === 0 ? null : iso(state.registers.refMs),
     position: { epoch: state.epoch, offsets: state.positions },
@@ -44,7 +53,17 @@ const nameOf = ({ featureSet }: CustomerState, key: number): string => {
   return index === undefined ? `~${key.toString(16).padStart(8, '0')}` : featureSet.definitions.actionIds[index]!;
 };
 
-const describePair = ({ shown, accepted, rejected, lastShownMs }: { shown: number; accepted: number; rejected: number; lastShownMs: number }) => ({
+const describePair = ({
+  shown,
+  accepted,
+  rejected,
+  lastShownMs,
+}: {
+  shown: number;
+  accepted: number;
+  rejected: number;
+  lastShownMs: number;
+}) => ({
   shown,
   accepted,
   rejected,

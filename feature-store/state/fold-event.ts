@@ -66,7 +66,13 @@ const advance = (registers: Registers, set: FeatureSet, atMs: number): void => {
   for (const feature of set.windows) expireBuckets(values, feature, refMs, atMs, set);
 };
 
-const expireBuckets = (values: number[], { widthMs, run, slot, slots }: CompiledFeature, fromMs: number, toMs: number, set: FeatureSet): void => {
+const expireBuckets = (
+  values: number[],
+  { widthMs, run, slot, slots }: CompiledFeature,
+  fromMs: number,
+  toMs: number,
+  set: FeatureSet,
+): void => {
   const from = Math.floor(fromMs / widthMs);
   const steps = Math.min(Math.floor(toMs / widthMs) - from, run);
   for (let step = 1; step <= steps; step++) {

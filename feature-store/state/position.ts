@@ -2,11 +2,13 @@
 import { AttuneError, STATE_INPUTS } from '#contracts';
 
 /** The first bytes of a stored state: `expected` of the commit that replaces it. Null when there is no state. */
-export const positionPrefixOf = (bytes: Buffer | null): Buffer | null => (bytes === null ? null : bytes.subarray(0, lengthOfPosition(bytes)));
+export const positionPrefixOf = (bytes: Buffer | null): Buffer | null =>
+  bytes === null ? null : bytes.subarray(0, lengthOfPosition(bytes));
 
 export const lengthOfPosition = (bytes: Buffer): number => {
   const length = 5 + 6 * (bytes[4] ?? 0);
-  if (bytes.length <= length) throw new AttuneError('state.corrupt', `a stored state of ${bytes.length} bytes is shorter than its position vector`);
+  if (bytes.length <= length)
+    throw new AttuneError('state.corrupt', `a stored state of ${bytes.length} bytes is shorter than its position vector`);
   return length;
 };
 

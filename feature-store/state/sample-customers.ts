@@ -28,13 +28,32 @@ const whole = (random: Random, below: number): number => Math.floor(random() * b
 const money = (random: Random, below: number): number => Math.round(random() * below * 100) / 100;
 
 const PROFILE = (random: Random): Record<string, unknown> => ({
-  plan: pick(random, ['prepaid', 'basic', 'standard', 'premium', 'unlimited']), tenureMonths: whole(random, 180), segment: pick(random, ['consumer', 'business']),
-  ageBand: pick(random, ['18-25', '26-35', '36-50', '51-65', '66+']), region: pick(random, ['north', 'south-east', 'brandenburg', 'saxony']),
-  contractMonthsLeft: whole(random, 24), deviceTier: pick(random, ['low', 'mid', 'high']), deviceAgeMonths: whole(random, 48),
-  preferredChannel: pick(random, ['app', 'web', 'callCenter', 'sms', 'email']), language: pick(random, ['en', 'de', 'es']), monthlyCharge: 10 + money(random, 80),
-  consentMarketing: random() < 0.7, consentSms: random() < 0.7, consentEmail: random() < 0.7, doNotContact: false, timeZone: 'Europe/Berlin',
-  creditClass: pick(random, ['A', 'B', 'C']), hasFiber: random() < 0.4, hasTv: random() < 0.3, householdLines: 1 + whole(random, 4), openTicket: false,
-  openComplaint: false, outageNow: false, paymentOverdue: false, name: `Customer ${whole(random, 1e6)} Lastname`, email: `customer.${whole(random, 1e6)}@example.org`,
+  plan: pick(random, ['prepaid', 'basic', 'standard', 'premium', 'unlimited']),
+  tenureMonths: whole(random, 180),
+  segment: pick(random, ['consumer', 'business']),
+  ageBand: pick(random, ['18-25', '26-35', '36-50', '51-65', '66+']),
+  region: pick(random, ['north', 'south-east', 'brandenburg', 'saxony']),
+  contractMonthsLeft: whole(random, 24),
+  deviceTier: pick(random, ['low', 'mid', 'high']),
+  deviceAgeMonths: whole(random, 48),
+  preferredChannel: pick(random, ['app', 'web', 'callCenter', 'sms', 'email']),
+  language: pick(random, ['en', 'de', 'es']),
+  monthlyCharge: 10 + money(random, 80),
+  consentMarketing: random() < 0.7,
+  consentSms: random() < 0.7,
+  consentEmail: random() < 0.7,
+  doNotContact: false,
+  timeZone: 'Europe/Berlin',
+  creditClass: pick(random, ['A', 'B', 'C']),
+  hasFiber: random() < 0.4,
+  hasTv: random() < 0.3,
+  householdLines: 1 + whole(random, 4),
+  openTicket: false,
+  openComplaint: false,
+  outageNow: false,
+  paymentOverdue: false,
+  name: `Customer ${whole(random, 1e6)} Lastname`,
+  email: `customer.${whole(random, 1e6)}@example.org`,
   phone: `+4917${whole(random, 1e8)}`,
 });
 
@@ -45,15 +64,38 @@ const HAPPENINGS: readonly ((random: Random) => readonly [string, Record<string,
   (r) => ['page.viewed', { page: pick(r, ['home', 'plans', 'devices', 'bill', 'support', 'cancel']) }],
   (r) => ['bill.issued', { amount: 20 + money(r, 60), overage: money(r, 9) }],
   (r) => ['payment.received', { amount: 20 + money(r, 60) }],
-  (r) => ['interaction.ended', { channel: 'callCenter', reason: pick(r, ['billing', 'technical', 'sales']), durationS: whole(r, 900), resolved: r() < 0.7 }],
+  (r) => [
+    'interaction.ended',
+    { channel: 'callCenter', reason: pick(r, ['billing', 'technical', 'sales']), durationS: whole(r, 900), resolved: r() < 0.7 },
+  ],
   (r) => ['network.quality', { score: 2 + money(r, 3), drops: whole(r, 4) }],
-  (r) => pick(r, [['ticket.opened', { ticketId: 't' }], ['ticket.closed', { ticketId: 't' }], ['complaint.opened', {}], ['complaint.closed', {}]] as const),
-  (r) => pick(r, [['payment.late', { amount: 30 }], ['payment.failed', { amount: 30 }], ['network.outage.started', {}], ['network.outage.ended', {}]] as const),
-  (r) => pick(r, [['roaming.started', { country: 'IT' }], ['order.completed', { offerId: 'x', amount: 12 }], ['device.changed', { tier: 'mid' }]] as const),
+  (r) =>
+    pick(r, [
+      ['ticket.opened', { ticketId: 't' }],
+      ['ticket.closed', { ticketId: 't' }],
+      ['complaint.opened', {}],
+      ['complaint.closed', {}],
+    ] as const),
+  (r) =>
+    pick(r, [
+      ['payment.late', { amount: 30 }],
+      ['payment.failed', { amount: 30 }],
+      ['network.outage.started', {}],
+      ['network.outage.ended', {}],
+    ] as const),
+  (r) =>
+    pick(r, [
+      ['roaming.started', { country: 'IT' }],
+      ['order.completed', { offerId: 'x', amount: 12 }],
+      ['device.changed', { tier: 'mid' }],
+    ] as const),
 ];
 
 /** In time order; the first says who the customer is. */
-export const sampleEvents = (random: Random, options: { readonly count: number; readonly fromMs: number; readonly toMs: number }): SampleEvent[] => {
+export const sampleEvents = (
+  random: Random,
+  options: { readonly count: number; readonly fromMs: number; readonly toMs: number },
+): SampleEvent[] => {
   const { count, fromMs, toMs } = options;
   const times = Array.from({ length: count - 1 }, () => fromMs + whole(random, toMs - fromMs)).sort((a, b) => a - b);
   const later = times.map((time) => {
@@ -87,11 +129,26 @@ export const sampleState = (set: FeatureSet, seed: number, nowMs: number, events
     const atMs = nowMs - whole(random, 3 * DAY_MS);
     const decisionId = createDecisionId({ atMs, shard, entropy: [whole(random, 2 ** 32), whole(random, 2 ** 32)] });
     const items = Array.from({ length: random() < 0.7 ? 1 : 2 }, (_, k) => ({
-      rank: k + 1, actionId: actionIds.length > 0 ? pick(random, actionIds) : `offer-${whole(random, 40)}`, value: 5 + whole(random, 100),
-      revision: 1, shown: true, target: 0, reward: random() < 0.3 ? money(random, 5) : 0, outcome: random() < 0.5 ? 'impression' : 'clicked',
-      outcomeAtMs: atMs + whole(random, HOUR_MS), amount: null,
+      rank: k + 1,
+      actionId: actionIds.length > 0 ? pick(random, actionIds) : `offer-${whole(random, 40)}`,
+      value: 5 + whole(random, 100),
+      revision: 1,
+      shown: true,
+      target: 0,
+      reward: random() < 0.3 ? money(random, 5) : 0,
+      outcome: random() < 0.5 ? 'impression' : 'clicked',
+      outcomeAtMs: atMs + whole(random, HOUR_MS),
+      amount: null,
     }));
-    addPending(state, { decisionId, decidedAtMs: atMs, channel: pick(random, channels), direction: 'inbound', loop: '', matureAtMs: atMs + 72 * HOUR_MS, items });
+    addPending(state, {
+      decisionId,
+      decidedAtMs: atMs,
+      channel: pick(random, channels),
+      direction: 'inbound',
+      loop: '',
+      matureAtMs: atMs + 72 * HOUR_MS,
+      items,
+    });
   }
   state.nextTimerMs = nowMs + 30 * MINUTE_MS;
   return state;

@@ -14,7 +14,21 @@ import type { IdentityRing, PendingDecision, PendingItem, Registers, TimedValue 
 
 /** Well-known words by their place; append only, at most 15 channels. A word that is not here is stored as text after byte 0. */
 const CHANNELS = ['app', 'web', 'callCenter', 'sms', 'email', 'push', 'store', 'chat', 'letter', 'whatsapp'];
-const OUTCOMES = ['impression', 'clicked', 'accepted', 'rejected', 'later', 'converted', 'complaint', 'optOut', 'undelivered', 'none', 'resolved', 'escalated', 'callAvoided'];
+const OUTCOMES = [
+  'impression',
+  'clicked',
+  'accepted',
+  'rejected',
+  'later',
+  'converted',
+  'complaint',
+  'optOut',
+  'undelivered',
+  'none',
+  'resolved',
+  'escalated',
+  'callAvoided',
+];
 
 /** Below this a decayed amount is nothing. */
 export const NEGLIGIBLE = 1e-6;
@@ -235,7 +249,12 @@ export const readContacts = (reader: ByteReader, set: FeatureSet): Contact[] => 
     minute -= reader.varint();
     const head = reader.u8();
     const channel = readWord(reader, CHANNELS, head >> 1);
-    out.push({ atMs: minute * MINUTE_MS, channel, direction: (head & 1) === 1 ? 'outbound' : 'inbound', actionId: readAction(reader, set) });
+    out.push({
+      atMs: minute * MINUTE_MS,
+      channel,
+      direction: (head & 1) === 1 ? 'outbound' : 'inbound',
+      actionId: readAction(reader, set),
+    });
   }
   return out;
 };
@@ -346,7 +365,11 @@ export const writePending = (writer: ByteWriter, pending: readonly PendingDecisi
     const word = CHANNELS.indexOf(channel) + 1;
     writer.bytes(id.subarray(0, 14));
     writer.u8(
-      (word << 4) | (isOwnShard ? OWN_SHARD : 0) | (later === 0 ? 0 : OWN_TIME) | (loop === '' ? 0 : OWN_LOOP) | (decision.direction === 'outbound' ? OUTBOUND : 0),
+      (word << 4) |
+        (isOwnShard ? OWN_SHARD : 0) |
+        (later === 0 ? 0 : OWN_TIME) |
+        (loop === '' ? 0 : OWN_LOOP) |
+        (decision.direction === 'outbound' ? OUTBOUND : 0),
     );
     if (isOwnShard) writer.bytes(id.subarray(14));
     if (later !== 0) writer.signed(later);

@@ -15,16 +15,50 @@ import { viewOfReceipt, viewOfState } from './view.ts';
 const NOW = 1_800_000_000_000;
 const telco = compileFeatures(loadProject(new URL('../../catalog/telco', import.meta.url).pathname));
 const customerKey = '00112233445566778899aabbccddeeff' as CustomerKey;
-const older = compileDefinitions({ ...telco.definitions, features: telco.definitions.features.slice(5).reverse(), attributes: telco.definitions.attributes.slice(1) });
+const older = compileDefinitions({
+  ...telco.definitions,
+  features: telco.definitions.features.slice(5).reverse(),
+  attributes: telco.definitions.attributes.slice(1),
+});
 
 const receiptOf = (state: Buffer, features: Float32Array): Decision =>
   decisionCodec.decode(
     decisionCodec.encode({
-      decisionId: Buffer.alloc(16), subjectKind: 'customer', subjectId: null, customerKey: Buffer.from(customerKey, 'hex'), anonymous: false, requestId: null,
-      decidedAt: NOW, channel: 'app', direction: 'inbound', placement: null, limit: 1, loop: '', context: '{}', ownCandidates: null, allowNone: true, seed: 1,
-      group: 'model', catalogVersion: 'x', controlsVersion: 0, modelVersion: 'm', modelSnapshot: 0, degraded: [], customerKnown: true, state,
-      featureSet: telco.fingerprint, features: [...features], stages: Buffer.alloc(0), scored: [], propensities: [], priorities: [], gammas: [], probabilities: [],
-      chosen: [], noneProbability: null, latencyUs: 1,
+      decisionId: Buffer.alloc(16),
+      subjectKind: 'customer',
+      subjectId: null,
+      customerKey: Buffer.from(customerKey, 'hex'),
+      anonymous: false,
+      requestId: null,
+      decidedAt: NOW,
+      channel: 'app',
+      direction: 'inbound',
+      placement: null,
+      limit: 1,
+      loop: '',
+      context: '{}',
+      ownCandidates: null,
+      allowNone: true,
+      seed: 1,
+      group: 'model',
+      catalogVersion: 'x',
+      controlsVersion: 0,
+      modelVersion: 'm',
+      modelSnapshot: 0,
+      degraded: [],
+      customerKnown: true,
+      state,
+      featureSet: telco.fingerprint,
+      features: [...features],
+      stages: Buffer.alloc(0),
+      scored: [],
+      propensities: [],
+      priorities: [],
+      gammas: [],
+      probabilities: [],
+      chosen: [],
+      noneProbability: null,
+      latencyUs: 1,
     }),
   );
 
@@ -57,7 +91,16 @@ describe('the view of a customer', () => {
     const bytes = encodeState(sampleState(telco, 4, NOW), NOW);
     const served = viewOfState(bytes, { customerKey, featureSet: telco, nowMs: NOW });
     const again = viewOfReceipt(receiptOf(bytes, served.features), telco);
-    for (const part of ['known', 'customerKey', 'attributes', 'features', 'featureNames', 'featureSet', 'contacts', 'pendingActionIds'] as const) {
+    for (const part of [
+      'known',
+      'customerKey',
+      'attributes',
+      'features',
+      'featureNames',
+      'featureSet',
+      'contacts',
+      'pendingActionIds',
+    ] as const) {
       expect(again[part], part).toEqual(served[part]);
     }
     const changed = served.features.map((value) => value + 1);
@@ -71,7 +114,9 @@ describe('the view of a customer', () => {
     try {
       const bytes = encodeState(sampleState(older, 5, NOW), NOW);
       const view = () => viewOfState(bytes, { customerKey, featureSet: telco, nowMs: NOW });
-      expect(view).toThrow(expect.objectContaining({ code: 'feature-set.unknown', message: expect.stringContaining(older.fingerprint) as string }));
+      expect(view).toThrow(
+        expect.objectContaining({ code: 'feature-set.unknown', message: expect.stringContaining(older.fingerprint) as string }),
+      );
       expect(await loadFeatureSet(store.blobs, telco, fingerprintOf(bytes))).toBeNull();
       await publishFeatureSet(store.blobs, older);
       expect((await loadFeatureSet(store.blobs, telco, fingerprintOf(bytes)))!.fingerprint).toBe(older.fingerprint);
