@@ -33,5 +33,5 @@ export const describeWarehouse = async (warehouse: Pick<Warehouse, 'query'>): Pr
     );
     parts.push(...rows.map((row) => `| ${row.name} | \`${row.type}\` | ${row.comment.replaceAll('|', '\\|')} |`), '');
   }
-  return `${parts.join('\n')}`;
+  return parts.join('\n');
 };

@@ -8,14 +8,12 @@ import { RowWriter, TABLES, type RowPosition, type RowTypes, type TableName } fr
 export interface BlockLane<N extends TableName> {
   /** Throws what the encoder throws; the block then holds no part of the row. */
   add(row: RowTypes[N], at: RowPosition): void;
-  /** Resolves when there is room for another block, false when it was stopped before. */
+  /** Resolves when there is room for another block. */
   room(): Promise<void>;
   /** Sends what is gathered, and resolves when it is in. */
   flush(): Promise<void>;
   /** Rows gathered or on their way. */
   readonly waiting: number;
-  /** Age of the oldest row gathered, ms; 0 when there is none. */
-  ageMs(nowMs: number): number;
 }
 
 export interface BlockLaneDeps {
@@ -23,8 +21,6 @@ export interface BlockLaneDeps {
   readonly blockMs: number;
   /** Must try until it is in; its end without that (a stop) leaves the rows to the log. */
   readonly insert: (table: TableName, rows: number, rowBinary: Buffer) => Promise<void>;
-  /** Monotonic. */
-  readonly nowMs: () => number;
 }
 
 const monthOf = (ms: number): number => {
@@ -38,13 +34,20 @@ export const createBlockLane = <N extends TableName>(table: N, deps: BlockLaneDe
   const writer = new RowWriter();
   let rows = 0;
   let month = -1;
-  let bornMs = 0;
   let sending = 0;
   let blocks = 0;
   let timer: NodeJS.Timeout | undefined;
   let tail: Promise<void> = Promise.resolve();
-  let freed: (() => void)[] = [];
+  const freed: (() => void)[] = [];
 
+  const send = async (before: Promise<void>, count: number, block: Buffer): Promise<void> => {
+    await before;
+    await deps.insert(table, count, block);
+    sending -= count;
+    blocks--;
+    for (const free of freed.splice(0)) free();
+  };
+  const full = (): boolean => blocks >= BLOCKS_ON_THEIR_WAY;
   const seal = (): void => {
     clearTimeout(timer);
     timer = undefined;
@@ -54,12 +57,7 @@ export const createBlockLane = <N extends TableName>(table: N, deps: BlockLaneDe
     rows = 0;
     sending += count;
     blocks++;
-    tail = tail.then(async () => {
-      await deps.insert(table, count, block);
-      sending -= count;
-      blocks--;
-      for (const free of freed.splice(0)) free();
-    });
+    tail = send(tail, count, block);
   };
   return {
     add(row, at) {
@@ -74,13 +72,12 @@ export const createBlockLane = <N extends TableName>(table: N, deps: BlockLaneDe
       }
       if (rows++ === 0) {
         month = monthOf(at.timestampMs);
-        bornMs = deps.nowMs();
         timer = setTimeout(seal, deps.blockMs);
       }
       if (rows >= deps.blockRows) seal();
     },
     async room() {
-      while (blocks >= BLOCKS_ON_THEIR_WAY) await new Promise<void>((resolve) => freed.push(resolve));
+      while (full()) await new Promise<void>((resolve) => freed.push(resolve));
     },
     flush() {
       seal();
@@ -89,6 +86,5 @@ export const createBlockLane = <N extends TableName>(table: N, deps: BlockLaneDe
     get waiting() {
       return rows + sending;
     },
-    ageMs: (nowMs) => (rows === 0 ? 0 : nowMs - bornMs),
   };
 };

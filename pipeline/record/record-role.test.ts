@@ -158,7 +158,7 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
     return () => template.stop();
   });
   afterEach(async () => {
-    for (const close of closers.splice(0).reverse()) await close();
+    for (const close of closers.splice(0).toReversed()) await close();
   });
 
   let databases = 0;
@@ -232,7 +232,7 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
       { stage: 'scored', n: 100 },
     ]);
     for (const view of ['acceptance', 'lift', 'funnel', 'calibration', 'model_health', 'backfire', 'customer_months'])
-      expect((await warehouse.query(`SELECT * FROM ${view}`)).length, view).toBeGreaterThan(0);
+      expect([view, (await warehouse.query(`SELECT * FROM ${view}`)).length > 0]).toEqual([view, true]);
   });
 
   test('no personal field arrives', async () => {
@@ -251,7 +251,7 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
     const role = roleOf(log, warehouse);
     await role.start();
     await until(() => Promise.resolve(role.metrics()['rowsInserted']), 8);
-    for (const table of ['events', 'decisions', 'outcomes', 'rewards']) expect(await count(warehouse, table), table).toBe(1);
+    for (const table of ['events', 'decisions', 'outcomes', 'rewards']) expect([table, await count(warehouse, table)]).toEqual([table, 1]);
     expect(await warehouse.query('SELECT revision FROM rewards FINAL')).toEqual([{ revision: 2 }]);
   });
 

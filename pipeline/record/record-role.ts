@@ -72,7 +72,7 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
   let stored: ReadonlyMap<Topic, ReadonlyMap<number, number>> = new Map();
   let storedAtMs = 0;
   let lastError = '';
-  let erasing: Promise<unknown> = Promise.resolve();
+  let erasing: Promise<void> = Promise.resolve();
   let erasures: Erasures | undefined;
   let consumer: Consumer | undefined;
   let starting: Promise<void> | undefined;
@@ -110,7 +110,7 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
   const laneOf = (table: TableName, partition: number): BlockLane<TableName> => {
     const key = `${table}/${partition}`;
     let lane = lanes.get(key);
-    if (lane === undefined) lanes.set(key, (lane = createBlockLane(table, { blockRows, blockMs, insert, nowMs: () => performance.now() })));
+    if (lane === undefined) lanes.set(key, (lane = createBlockLane(table, { blockRows, blockMs, insert })));
     return lane;
   };
   const nameFeatures = async (fingerprint: string | null): Promise<void> => {
@@ -168,14 +168,13 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
   };
 
   /** Rows taken before the erasure may still wait in a block: they go in first, so that the deletion finds them. */
-  const erase = (customerKey: CustomerKey, erasedAt: number): void => {
-    erasing = erasing.then(async () => {
-      const gone = await persist(async () => {
-        await Promise.all([...lanes.values()].map((lane) => lane.flush()));
-        return warehouse.eraseCustomer(customerKey, erasedAt);
-      });
-      if (gone !== null) counts.erasuresApplied++;
+  const erase = async (before: Promise<void>, customerKey: CustomerKey, erasedAt: number): Promise<void> => {
+    await before;
+    const gone = await persist(async () => {
+      await Promise.all([...lanes.values()].map((lane) => lane.flush()));
+      return warehouse.eraseCustomer(customerKey, erasedAt);
     });
+    if (gone !== null) counts.erasuresApplied++;
   };
 
   const startAt = async (topic: Topic, partition: number): Promise<number | null> => {
@@ -214,10 +213,13 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     if (ready === null) return;
     const queue: (readonly [CustomerKey, number])[] = [];
     let live = false;
-    erasures = followErasures({ log, onErasure: (key, at) => (live ? erase(key, at) : void queue.push([key, at])) });
+    erasures = followErasures({
+      log,
+      onErasure: (key, at) => (live ? void (erasing = erase(erasing, key, at)) : void queue.push([key, at])),
+    });
     await erasures.caughtUp;
     live = true;
-    for (const [key, at] of queue) erase(key, at);
+    for (const [key, at] of queue) erasing = erase(erasing, key, at);
     if (patience.stopped) return;
     consumer = log.consume({
       group: RECORD_GROUP,

@@ -151,7 +151,10 @@ const parseObject = (json: string): Readonly<Record<string, unknown>> => {
   }
 };
 
+/** Plain values only: what is nested inside one could be personal. */
 const entriesOf = (values: Readonly<Record<string, unknown>>, isPersonal: (name: string) => boolean): Entries =>
   Object.entries(values)
-    .filter(([name, value]) => value !== null && value !== undefined && !isPersonal(name))
-    .map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)] as const);
+    .filter(
+      (entry): entry is [string, AttributeValue] => ['string', 'number', 'boolean'].includes(typeof entry[1]) && !isPersonal(entry[0]),
+    )
+    .map(([name, value]) => [name, String(value)] as const);

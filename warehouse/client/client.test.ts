@@ -63,8 +63,8 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
     expect(await warehouse.migrate()).toEqual([]);
     const folder = mkdtempSync(path.join(os.tmpdir(), 'attune-migrations-'));
     const deps = {
-      command: warehouse.command,
-      query: warehouse.query,
+      command: (sql: string) => warehouse.command(sql),
+      query: <T>(sql: string) => warehouse.query<T>(sql),
       insertApplied: (m: { name: string; checksum: string }) =>
         warehouse.insertJson('migrations', [{ name: m.name, checksum: m.checksum }]),
     };
@@ -97,7 +97,7 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
           const found = await warehouse.query<{ n: string; text: string; source: string; k: string; at: string }>(
             "SELECT log_offset AS n, JSONExtractString(data, 'text') AS text, source, customer_key AS k, toUnixTimestamp64Milli(received_at) AS at FROM events",
           );
-          const sort = <T>(list: readonly T[]) => list.map((one) => JSON.stringify(one)).sort();
+          const sort = (list: readonly unknown[]) => list.map((one) => JSON.stringify(one)).toSorted();
           expect(sort(found.map((row) => [Number(row.n), row.source, row.k, Number(row.at)]))).toEqual(
             sort(rows.map((row) => [row.n, row.text, key(row.n), 1_700_000_000_000 + row.n])),
           );
@@ -118,7 +118,7 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
     ]);
     expect([await highest(0), await highest(1), await highest(2), await highest(0, 6)]).toEqual([9, 70, null, null]);
     const all = await warehouse.highestOffsets(5);
-    expect([[...all.get(TOPICS.events)!].sort(), [...all.get(TOPICS.decisions)!]]).toEqual([
+    expect([[...all.get(TOPICS.events)!].toSorted(([a], [b]) => a - b), [...all.get(TOPICS.decisions)!]]).toEqual([
       [
         [0, 9],
         [1, 70],
@@ -162,7 +162,7 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
       (match) => match[1]!.trim().replace(/;$/, ''),
     );
     expect(queries.length).toBeGreaterThanOrEqual(5);
-    for (const sql of queries) await expect(reader.query(sql), sql).resolves.toBeInstanceOf(Array);
+    for (const sql of queries) expect(await reader.query(sql)).toBeInstanceOf(Array);
     await reader.close();
   });
 

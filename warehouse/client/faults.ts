@@ -30,7 +30,7 @@ const PASSING = new Set([
 /** EngineUnavailable where the same call may succeed later, else `warehouse.refused`. */
 export const warehouseFault = (error: unknown, doing: string): AttuneError => {
   if (error instanceof AttuneError) return error;
-  const message = error instanceof Error ? error.message || String((error as NodeJS.ErrnoException).code ?? error.name) : String(error);
+  const message = error instanceof Error ? error.message || ((error as NodeJS.ErrnoException).code ?? error.name) : String(error);
   if (!(error instanceof ClickHouseError)) return new EngineUnavailable('warehouse', `${doing}: ${message}`, error);
   const text = `${doing}: ClickHouse says ${error.code} ${error.type ?? ''}: ${message}`;
   return PASSING.has(error.code)

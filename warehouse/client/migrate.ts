@@ -15,7 +15,7 @@ export interface Migration {
 export const readMigrations = (folder: URL = FOLDER): readonly Migration[] =>
   readdirSync(folder)
     .filter((name) => /^\d{4}-.*\.sql$/.test(name))
-    .sort()
+    .toSorted()
     .map((name) => {
       const sql = readFileSync(new URL(name, folder), 'utf8');
       const statements = sql

@@ -58,7 +58,7 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
       max_open_connections: 16,
       // A socket that the server is about to close must not carry an insert.
       keep_alive: { enabled: true, idle_socket_ttl: 2_500 },
-      log: { level: 127 as never },
+      log: { level: 127 },
     });
   const database = options.database ?? 'attune';
   const client = connect(database);
@@ -86,8 +86,8 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
         await first.close();
       }
       return migrate({
-        command: self.command,
-        query: self.query,
+        command: (statement) => self.command(statement),
+        query: <T>(statement: string) => self.query<T>(statement),
         insertApplied: ({ name, checksum }) => self.insertJson('migrations', [{ name, checksum }]),
       });
     },

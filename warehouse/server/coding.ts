@@ -35,9 +35,9 @@ export const decodedBody = (request: IncomingMessage): Readable => {
 
 /** The first coding of ours that the client accepts; its bytes, else the plain ones. */
 export const encodedBody = async (accepts: string, bytes: Buffer): Promise<{ readonly coding: string | null; readonly bytes: Buffer }> => {
-  const accepted = accepts.split(',').map((part) => part.split(';')[0]!.trim().toLowerCase());
+  const accepted = new Set(accepts.split(',').map((part) => part.split(';')[0]!.trim().toLowerCase()));
   for (const [coding, encode] of ENCODERS) {
-    if (accepted.includes(coding)) return { coding, bytes: await encode(bytes) };
+    if (accepted.has(coding)) return { coding, bytes: await encode(bytes) };
   }
   return { coding: null, bytes };
 };

@@ -142,7 +142,7 @@ export const openEngine = async (options: EngineOptions): Promise<Engine> => {
       });
     },
     close() {
-      closing ??= Promise.all([writer, ...readers].map((lane) => lane.close())).then(() => {});
+      closing ??= closeAll([writer, ...readers]);
       return closing;
     },
   };
@@ -158,6 +158,10 @@ const canonicalOf = async (session: LaneSession, sql: string): Promise<string> =
       cause: error,
     });
   }
+};
+
+const closeAll = async (lanes: readonly Lane[]): Promise<void> => {
+  await Promise.all(lanes.map((lane) => lane.close()));
 };
 
 interface LaneSession {

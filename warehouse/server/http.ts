@@ -7,7 +7,8 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { decodedBody, encodedBody } from './coding.ts';
 import type { Engine, Result, Statement } from './engine.ts';
-import { ClickHouseFault, fault, faultOf, statusOf } from './errors.ts';
+import type { ClickHouseFault } from './errors.ts';
+import { fault, faultOf, statusOf } from './errors.ts';
 import { READER, roleOf, type Role, type WarehouseUsers } from './users.ts';
 
 export interface HttpDeps {
@@ -155,7 +156,7 @@ const send = async (request: IncomingMessage, response: ServerResponse, url: URL
   const format = /\bFORMAT\s+(\w+)\s*(?:SETTINGS[^]*)?;?\s*$/i.exec(statement.sql)?.[1] ?? statement.format;
   const compress = url.searchParams.get('enable_http_compression') !== '0' && result.bytes.length > 0;
   const body = compress
-    ? await encodedBody(String(request.headers['accept-encoding'] ?? ''), result.bytes)
+    ? await encodedBody([request.headers['accept-encoding'] ?? ''].flat().join(','), result.bytes)
     : { coding: null, bytes: result.bytes };
   if (body.coding !== null) response.setHeader('Content-Encoding', body.coding);
   response.setHeader('X-ClickHouse-Format', format);

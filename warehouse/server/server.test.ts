@@ -1,5 +1,6 @@
 import { createClient } from '@clickhouse/client';
 import { execFile, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
@@ -8,9 +9,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { AttuneError } from '#contracts';
 import { EMBEDDED_SERVER_MAIN, startEmbeddedServer, type EmbeddedServer } from './start-embedded-server.ts';
-import { serveWarehouse } from './serve.ts';
 
 const absent = (): boolean => {
   try {
@@ -31,7 +30,7 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
   beforeAll(async () => {
     server = await startEmbeddedServer({ dir });
     const connect = (username: 'pipeline' | 'reader') =>
-      createClient({ url: server.url, username, password: server.users[username], database: 'attune', log: { level: 127 as never } });
+      createClient({ url: server.url, username, password: server.users[username], database: 'attune', log: { level: 127 } });
     writer = connect('pipeline');
     reader = connect('reader');
     await writer.command({ query: 'CREATE TABLE t (a UInt32, s String, f Array(Float32)) ENGINE = MergeTree ORDER BY a' });
@@ -95,7 +94,7 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
       const bodies = { gzip: gzipSync('{"a":1}\n'), zstd: zstdCompressSync('{"a":2}\n'), br: brotliCompressSync('{"a":3}\n') };
       for (const [coding, body] of Object.entries(bodies)) {
         const done = await post('pipeline', 'query=INSERT+INTO+t+FORMAT+JSONEachRow', body, { 'content-encoding': coding });
-        expect(done.status, await done.text()).toBe(200);
+        expect([done.status, await done.text()]).toEqual([200, '']);
       }
       for (const coding of ['gzip', 'zstd', 'br']) {
         const answer = await post('reader', '', 'SELECT sum(a) FROM t', { 'accept-encoding': coding });
@@ -258,7 +257,7 @@ describe.skipIf(absent())('the life of the embedded process', () => {
       process.exit(0);`;
     const out = await new Promise<string>((resolve, reject) =>
       execFile(process.execPath, ['--input-type=module', '-e', script], { cwd: new URL('.', import.meta.url).pathname }, (error, stdout) =>
-        error ? reject(error as Error) : resolve(stdout),
+        error === null ? resolve(stdout) : reject(new Error(error.message)),
       ),
     );
     const [first, second] = JSON.parse(out) as string[];
@@ -298,10 +297,18 @@ describe.skipIf(absent())('the life of the embedded process', () => {
   });
 });
 
-test('without chdb it says what to do', async () => {
-  const error = new AttuneError('warehouse.no-chdb', 'x');
-  expect(error.code).toBe('warehouse.no-chdb');
-  expect(typeof serveWarehouse).toBe('function');
+test('without chdb the process says what to do, and ends', async () => {
+  const hide = `import Module from 'node:module'; const resolve = Module._resolveFilename;
+    Module._resolveFilename = (request, ...rest) => { if (request.startsWith('chdb')) throw new Error('Cannot find module'); return resolve(request, ...rest); };`;
+  const child = fork(EMBEDDED_SERVER_MAIN, ['--dir', tmp(), '--port', '0'], {
+    execArgv: ['--import', `data:text/javascript,${encodeURIComponent(hide)}`],
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  const exit = once(child, 'exit');
+  const [message] = (await once(child, 'message')) as [{ code: string; message: string }];
+  expect(message).toMatchObject({ kind: 'failed', code: 'warehouse.no-chdb' });
+  expect(message.message).toContain('point CLICKHOUSE_URL at a ClickHouse server');
+  expect(await exit).toEqual([78, null]);
 });
 
 const alive = (pid: number): boolean => {

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { AttuneError } from '#contracts';
+import type * as Serve from './serve.ts';
 import { readWarehouseUsers, type WarehouseUsers } from './users.ts';
 
 /** For a supervisor that starts it itself: `node <this> --dir … --port …`. */
@@ -44,7 +45,7 @@ export const startEmbeddedServer = async (options: { readonly dir: string; reado
 };
 
 /** The embedded server for a process of the caller's own; its modules are read only where it is wanted. Nothing else should run there. */
-export const loadEmbeddedServer = (): Promise<typeof import('./serve.ts')> => {
+export const loadEmbeddedServer = (): Promise<typeof Serve> => {
   // Statements run on libuv's threads: where they have not started yet, let there be enough for the file work of inserts.
   process.env['UV_THREADPOOL_SIZE'] ??= '12';
   process.env['TZ'] = 'UTC';
