@@ -21,7 +21,6 @@ interface Compiling {
   readonly setting: Setting;
   readonly pool: ConditionPool;
   readonly faults: Fault[];
-  readonly warnings: Fault[];
 }
 
 const FIELDS = [

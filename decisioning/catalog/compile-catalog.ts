@@ -27,10 +27,9 @@ export interface Setting {
 /** Throws ProjectError. */
 export const compileCatalog = (project: Project): Catalog => {
   const faults: Fault[] = [];
-  const warnings: Fault[] = [];
   const setting = compileSetting(project, faults);
   const pool = createConditionPool(project, setting.contextNames);
-  const { actions, actionRules } = compileActions({ project, setting, pool, faults, warnings });
+  const { actions, actionRules } = compileActions({ project, setting, pool, faults });
   const document = project.document('policies.yaml');
   const policies = document === null ? null : createReader(document, [], document.value ?? {}, faults);
   policies?.only(['shares', 'none', 'exploration', 'answer', 'levers', 'contextWeights', 'contactPolicy'], 'policies.yaml');
@@ -70,7 +69,6 @@ export const compileCatalog = (project: Project): Catalog => {
       limit: exploration?.number('limit', base.limit, positive) ?? base.limit,
     },
     perTopic: answer?.number('perTopic', Infinity, { min: 1 }) ?? Infinity,
-    warnings,
   };
   refuseFaults(faults);
   return catalog;

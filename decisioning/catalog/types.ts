@@ -1,7 +1,7 @@
 /** A compiled catalog: actions, policies and conditions as flat data, ready for the hot path. */
 import type { ActionProfile, AttributeValue } from '#contracts';
 import type { GammaSchedule } from '#models/exploration';
-import type { Expression, Fault } from '#project';
+import type { Expression } from '#project';
 import type { GroupShares } from '../groups.ts';
 
 export type Direction = 'inbound' | 'outbound';
@@ -138,6 +138,4 @@ export interface Catalog {
   readonly exploration: GammaSchedule;
   /** In one answer; Infinity: no bound. */
   readonly perTopic: number;
-  /** Worth saying, not wrong: an action that no channel can show, a condition outside the compiled subset. */
-  readonly warnings: readonly Fault[];
 }

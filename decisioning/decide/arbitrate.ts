@@ -16,9 +16,10 @@ export interface Lottery {
   /** `count` entries, and one for `none` where it takes part. */
   readonly priorities: readonly number[];
   readonly gammas: readonly number[];
-  readonly explorable: (i: number) => boolean;
+  /** 1 for each candidate that may be explored. */
+  readonly explorable: Uint8Array;
   /** Equal for candidates of which one answer holds at most `perKind`; null: no such bound. */
-  readonly kindOf: ((i: number) => number) | null;
+  readonly kinds: Int32Array | null;
   readonly perKind: number;
   readonly method: 'inverseGap' | 'uniform' | 'none' | 'greedy';
   readonly slots: number;
@@ -82,19 +83,19 @@ export const arbitrate = (lottery: Lottery, state: UniformState): Drawn => {
 
 /** Writes the support of this slot and its probabilities; returns its size. */
 const distribute = (lottery: Lottery, b: Buffers, all: number): number => {
-  const { count, allowNone, priorities, method } = lottery;
+  const { count, allowNone, priorities, method, explorable } = lottery;
   const none = allowNone ? count : -1;
   let best = -1;
   let n = 0;
   for (let i = 0; i < all; i++) {
     if (b.open[i] === 0) continue;
     if (best < 0 || priorities[i]! > priorities[best]!) best = i;
-    if (i === none || lottery.explorable(i)) b.support[n++] = i;
+    if (i === none || explorable[i] === 1) b.support[n++] = i;
   }
   if (best < 0) return 0;
   if (method === 'none' && none >= 0) return certain(b, none);
   if (method === 'uniform' || method === 'none') return uniformly(b, none, n, best);
-  if (method === 'greedy' || (best !== none && !lottery.explorable(best)) || n === 0) return certain(b, best);
+  if (method === 'greedy' || (best !== none && explorable[best] === 0) || n === 0) return certain(b, best);
   for (let k = 0; k < n; k++) {
     b.scores[k] = priorities[b.support[k]!]!;
     b.gammas[k] = lottery.gammas[b.support[k]!]!;
@@ -119,10 +120,10 @@ const uniformly = (b: Buffers, none: number, n: number, best: number): number =>
 
 const close = (lottery: Lottery, open: Uint8Array, index: number, draws: readonly Draw[]): void => {
   open[index] = 0;
-  const { kindOf, perKind, count } = lottery;
-  if (kindOf === null) return;
-  const kind = kindOf(index);
+  const { kinds, perKind, count } = lottery;
+  if (kinds === null) return;
+  const kind = kinds[index]!;
   let used = 0;
-  for (const draw of draws) if (kindOf(draw.index) === kind) used++;
-  if (used >= perKind) for (let i = 0; i < count; i++) if (kindOf(i) === kind) open[i] = 0;
+  for (const draw of draws) if (kinds[draw.index] === kind) used++;
+  if (used >= perKind) for (let i = 0; i < count; i++) if (kinds[i] === kind) open[i] = 0;
 };

@@ -53,6 +53,8 @@ const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null
     } else {
       plan.scored[n] = i;
       plan.profiles[n] = action.profile;
+      plan.explorable[n] = action.explore ? 1 : 0;
+      plan.kinds[n] = plan.topicOf[i]!;
       n++;
     }
   }
@@ -65,8 +67,8 @@ const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null
     allowNone,
     priorities,
     gammas: scores.gammas,
-    explorable: (i) => actions[plan.scored[i]!]!.explore,
-    kindOf: input.catalog.perTopic === Infinity ? null : (i) => plan.topicOf[plan.scored[i]!]!,
+    explorable: plan.explorable,
+    kinds: input.catalog.perTopic === Infinity ? null : plan.kinds,
     perKind: input.catalog.perTopic,
     method: methodOf(input, group),
     slots: slots - mandatory.length,
@@ -188,6 +190,7 @@ const choose = (funnel: Funnel, rank: number, index: number, propensity: number,
 };
 
 let ownScores: ScoreBuffers = { propensities: new Float32Array(64), effectiveN: new Float32Array(64) };
+let ownExplorable = new Uint8Array(64).fill(1);
 const ownUniform = createUniformState();
 
 /** The caller's own candidates: eligibility is the caller's, priority is the predicted reward. */
@@ -195,12 +198,15 @@ const decideOwn = (input: DecideInput, candidates: readonly ActionProfile[], gro
   const allowNone = input.allowNone ?? false;
   const stopped = input.controls !== null && ((input.controls.stopOutbound && input.direction === 'outbound') || input.controls.pausedChannels.includes(input.channel));
   const n = stopped ? 0 : candidates.length;
-  if (n > ownScores.propensities.length) ownScores = { propensities: new Float32Array(n * 2), effectiveN: new Float32Array(n * 2) };
+  if (n > ownExplorable.length) {
+    ownScores = { propensities: new Float32Array(n * 2), effectiveN: new Float32Array(n * 2) };
+    ownExplorable = new Uint8Array(n * 2).fill(1);
+  }
   const stages = Buffer.alloc(candidates.length, stopped ? (input.controls!.pausedChannels.includes(input.channel) ? STAGE.paused : STAGE.outboundStopped) : STAGE.scored);
   const scores = recorded ?? score(input, stopped ? [] : candidates, allowNone, ownScores, () => 0);
   const priorities = allowNone ? [...scores.propensities, 0] : [...scores.propensities];
   const drawn = arbitrate(
-    { count: n, allowNone, priorities, gammas: scores.gammas, explorable: () => true, kindOf: null, perKind: Infinity, method: methodOf(input, group), slots: Math.max(1, input.limit), seed: input.seed },
+    { count: n, allowNone, priorities, gammas: scores.gammas, explorable: ownExplorable, kinds: null, perKind: Infinity, method: methodOf(input, group), slots: Math.max(1, input.limit), seed: input.seed },
     ownUniform,
   );
   for (const draw of drawn.draws) stages[draw.index] = STAGE.chosen;

@@ -36,6 +36,9 @@ export interface Plan {
   readonly values: Float64Array;
   readonly weightOf: Float64Array;
   readonly scored: Int32Array;
+  /** Of the scored, in their order: whether they may be explored, and their topics. */
+  readonly explorable: Uint8Array;
+  readonly kinds: Int32Array;
   readonly profiles: ActionProfile[];
   readonly marketing: Uint8Array;
   readonly scores: ScoreBuffers;
@@ -87,6 +90,8 @@ const createPlan = (catalog: Catalog): Plan => {
     values: new Float64Array(n),
     weightOf: new Float64Array(n),
     scored: new Int32Array(n),
+    explorable: new Uint8Array(n),
+    kinds: new Int32Array(n),
     profiles: [],
     marketing: Uint8Array.from(actions, (action) => (catalog.marketingGroups.includes(action.group) ? 1 : 0)),
     scores: { propensities: new Float32Array(n), effectiveN: new Float32Array(n) },

@@ -29,6 +29,7 @@ export interface ViewOptions {
 /** An ordinary customer, but for what is said. */
 export const createView = (options: ViewOptions = {}): CustomerView => {
   const features = Float32Array.from(FEATURE_NAMES, (name) => options.features?.[name] ?? (name === 'daysSinceOutage' ? 400 : name === 'dataMb30d' ? 8_000 : 0));
+  const pairs = new Map(Object.entries(options.pairs ?? {}).map(([id, pair]) => [id, { ...NO_PAIR, ...pair }]));
   return {
     customerKey: (options.key ?? '0123456789abcdef0123456789abcdef') as CustomerKey,
     known: true,
@@ -37,7 +38,7 @@ export const createView = (options: ViewOptions = {}): CustomerView => {
     featureNames: FEATURE_NAMES,
     featureSet: '0000000000000000',
     contacts: options.contacts ?? [],
-    pair: (actionId) => ({ ...NO_PAIR, ...options.pairs?.[actionId] }),
+    pair: (actionId) => pairs.get(actionId) ?? NO_PAIR,
     pendingActionIds: options.pending ?? [],
   };
 };
