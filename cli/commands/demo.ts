@@ -8,7 +8,7 @@ import { liveLine } from '../demo/live-line.ts';
 import { createLatencies } from '../demo/rates.ts';
 import { runRole, tellSupervisor } from '../run-role.ts';
 
-const CUSTOMERS = 20_000;
+const CUSTOMERS = 10_000;
 /** A simulated day takes 43 s: most answers come within a second, the latest after minutes. */
 const TIME_SCALE = 2_000;
 const LIFE_EVENTS_PER_SECOND = 20;

@@ -15,6 +15,13 @@ describe('the terminal', () => {
     expect(written).toEqual(['00:00:00 api       WARN slow ms=51 err=E1: late\n']);
   });
 
+  test('a line that repeats is counted', () => {
+    const { written, output } = collect(false);
+    const terminal = createTerminal({ output, now: () => 0 });
+    for (const text of ['slow', 'slow', 'slow', 'well']) terminal.line('api', text);
+    expect(written).toEqual(['00:00:00 api       slow\n', '00:00:00 api       (2 times more: slow)\n', '00:00:00 api       well\n']);
+  });
+
   test('text that is no log record stays as it is', () => {
     expect(readableLine('{broken')).toBe('{broken');
     expect(readableLine('{"a":1}')).toBe('{"a":1}');
