@@ -2,6 +2,6 @@
 export { compileEncoder, genericEncoder } from './encoder/compile-encoder.ts';
 export type { EncoderSpec } from './encoder/spec.ts';
 export { createLearner, restoreLearner } from './learner.ts';
-export { openScorer, openVersion } from './scorer.ts';
+export { createVersion, openScorer, openVersion } from './scorer.ts';
 export { foldModels, type ModelView } from './registry/fold-models.ts';
 export type { Learner, LearnerOptions, Publication, ModelVersion } from './types.ts';

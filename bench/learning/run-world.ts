@@ -5,7 +5,7 @@ import { compileCatalog, decide } from '#decisioning';
 import type { Verdict } from '#decisioning';
 import { compileFeatures, emptyState, encodeState, viewOfState } from '#feature-store';
 import type { CustomerState } from '#feature-store';
-import { compileEncoder, createLearner, openVersion } from '#models';
+import { compileEncoder, createLearner, createVersion } from '#models';
 import { applyInput, compileRewards } from '#pipeline';
 import type { CustomerWork, StateFacts, StateInput } from '#pipeline';
 import type { Project } from '#project';
@@ -65,7 +65,7 @@ export const runWorld = (options: RunOptions): RunResult => {
   const facts: StateFacts = { featureSet, rewards: compileRewards(project), actionGroup: (id) => actions.get(id)?.group ?? null };
   const learner = createLearner({ encoder: compileEncoder(project), loop: '', seed });
   const first = learner.publish();
-  const version = openVersion(first.versionBlob);
+  const version = createVersion(first.versionBlob);
   const world = createWorld({ seed, customers: options.customers, startMs: START_MS, perCustomerDay: 2 });
   const keyOf = cached(createCustomerKey(`bench-${seed}`));
   const random = createRandom(`bench/${seed}`);

@@ -1,0 +1,122 @@
+/** The trunk in TensorFlow.js's own format: a LayersModel with a registered layer of random Fourier features. The reference of every kernel. */
+import type { TrunkWeights } from './random-fourier.ts';
+
+type Tensorflow = typeof import('@tensorflow/tfjs-core');
+type Layers = typeof import('@tensorflow/tfjs-layers');
+
+export interface TensorflowTrunk {
+  /** 'tensorflow' (native), 'wasm' or 'cpu'. */
+  readonly backend: string;
+  /** One row of x after another → one row of the trunk's outputs after another. */
+  predict(x: Float32Array, rows: number): Float32Array;
+  /** model.json's topology and the weights: what tf.loadLayersModel takes. */
+  artifacts(): Promise<import('@tensorflow/tfjs-core').io.ModelArtifacts>;
+  dispose(): void;
+}
+
+export type BackendName = 'tensorflow' | 'wasm' | 'cpu';
+
+/** Native where it is installed and agrees with arithmetic, else WebAssembly, else plain JavaScript. */
+export const openTensorflowTrunk = async (trunk: TrunkWeights, prefer?: BackendName): Promise<TensorflowTrunk> => {
+  const tf = await import('@tensorflow/tfjs-core');
+  const layers = await import('@tensorflow/tfjs-layers');
+  const backend = await selectBackend(tf, prefer);
+  const model = createModel(tf, layers, trunk);
+  return {
+    backend,
+    predict: (x, rows) =>
+      tf.tidy(() => {
+        const out = model.predict(tf.tensor2d(x, [rows, trunk.inputs])) as import('@tensorflow/tfjs-core').Tensor;
+        return out.dataSync() as Float32Array;
+      }),
+    async artifacts() {
+      let kept: import('@tensorflow/tfjs-core').io.ModelArtifacts | undefined;
+      await model.save(tf.io.withSaveHandler(async (artifacts) => {
+        kept = artifacts;
+        return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
+      }));
+      return kept!;
+    },
+    dispose: () => void model.dispose(),
+  };
+};
+
+const selectBackend = async (tf: Tensorflow, prefer?: BackendName): Promise<string> => {
+  const order: readonly BackendName[] = prefer === undefined ? ['tensorflow', 'wasm', 'cpu'] : [prefer, 'cpu'];
+  for (const name of order) {
+    if ((await loadBackend(name)) && (await tf.setBackend(name)) && selfCheck(tf)) return tf.getBackend();
+  }
+  throw new Error('no TensorFlow.js backend passes its self-check');
+};
+
+const loadBackend = async (name: BackendName): Promise<boolean> => {
+  const packages = { tensorflow: '@tensorflow/tfjs-node', wasm: '@tensorflow/tfjs-backend-wasm', cpu: '@tensorflow/tfjs-backend-cpu' };
+  try {
+    await import(packages[name]);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const selfCheck = (tf: Tensorflow): boolean =>
+  tf.tidy(() => {
+    const out = tf.cos(tf.matMul(tf.tensor2d([1, 2, 3, 4], [2, 2]), tf.tensor2d([0.5, -1, 0.25, 2], [2, 2]))).dataSync();
+    return [1, 3, 2.5, 5].every((z, i) => Math.abs(out[i]! - Math.cos(z)) < 1e-4);
+  });
+
+const createModel = (tf: Tensorflow, layers: Layers, trunk: TrunkWeights): import('@tensorflow/tfjs-layers').LayersModel => {
+  const Layer = fourierLayer(tf, layers);
+  const input = layers.input({ shape: [trunk.inputs] });
+  const layer = new Layer({ units: trunk.outputs, scale: trunk.scale, name: 'random_fourier_features' });
+  const model = layers.model({ inputs: input, outputs: layer.apply(input) as import('@tensorflow/tfjs-layers').SymbolicTensor });
+  layer.setWeights([tf.tensor2d(trunk.w, [trunk.inputs, trunk.outputs]), tf.tensor1d(trunk.b)]);
+  return model;
+};
+
+type LayerClass = new (config: { units: number; scale: number; name?: string }) => import('@tensorflow/tfjs-layers').layers.Layer;
+let registered: LayerClass | undefined;
+
+/** φ = scale · cos(2π (x W + b)); registered, so that tf.loadLayersModel knows it by name. */
+const fourierLayer = (tf: Tensorflow, layers: Layers): LayerClass => {
+  if (registered !== undefined) return registered;
+  class RandomFourierFeatures extends layers.layers.Layer {
+    static readonly className = 'RandomFourierFeatures';
+    readonly units: number;
+    readonly factor: number;
+    #w: ReturnType<typeof this.addWeight> | undefined;
+    #b: ReturnType<typeof this.addWeight> | undefined;
+
+    constructor(config: { units: number; scale: number; name?: string }) {
+      super(config);
+      this.units = config.units;
+      this.factor = config.scale;
+    }
+
+    override build(shape: unknown): void {
+      const inputs = (shape as number[]).at(-1)!;
+      this.#w = this.addWeight('w', [inputs, this.units], 'float32', layers.initializers.zeros(), undefined, false);
+      this.#b = this.addWeight('b', [this.units], 'float32', layers.initializers.zeros(), undefined, false);
+      this.built = true;
+    }
+
+    override computeOutputShape(shape: unknown): number[] {
+      return [(shape as number[])[0]!, this.units];
+    }
+
+    override call(inputs: unknown): import('@tensorflow/tfjs-core').Tensor {
+      const x = (Array.isArray(inputs) ? inputs[0] : inputs) as import('@tensorflow/tfjs-core').Tensor2D;
+      return tf.tidy(() => {
+        const turns = tf.add(tf.matMul(x, this.#w!.read() as import('@tensorflow/tfjs-core').Tensor2D), this.#b!.read());
+        return tf.mul(tf.cos(tf.mul(turns, 2 * Math.PI)), this.factor);
+      });
+    }
+
+    override getConfig(): import('@tensorflow/tfjs-core').serialization.ConfigDict {
+      return { ...super.getConfig(), units: this.units, scale: this.factor };
+    }
+  }
+  tf.serialization.registerClass(RandomFourierFeatures as never);
+  registered = RandomFourierFeatures as unknown as LayerClass;
+  return registered;
+};
