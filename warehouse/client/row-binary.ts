@@ -119,6 +119,11 @@ export class RowWriter {
   floats(values: ArrayLike<number>): void {
     this.count(values.length);
     this.room(values.length * 4);
+    if (values instanceof Float32Array && LITTLE_ENDIAN) {
+      this.buffer.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), this.at);
+      this.at += values.byteLength;
+      return;
+    }
     for (let i = 0; i < values.length; i++) this.at = this.buffer.writeFloatLE(values[i]!, this.at);
   }
 
@@ -150,6 +155,7 @@ export class RowWriter {
 }
 
 const HEX = '0123456789abcdef';
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 export const encodeStrings = (values: readonly string[]): EncodedStrings => {
   const writer = new RowWriter(1_024);

@@ -271,19 +271,23 @@ const candidates = (to: RowWriter, { decision, actionIds, noneStage }: DecisionR
   const count = actionIds.count;
   const none = decision.scored.includes(-1);
   const scored = new Uint8Array(count);
-  const columns = [decision.propensities, decision.priorities, decision.gammas, decision.probabilities].map(() => new Float32Array(count));
-  decision.scored.forEach((index, i) => {
-    const place = index === -1 ? count - 1 : index;
-    scored[place] = 1;
-    [decision.propensities, decision.priorities, decision.gammas, decision.probabilities].forEach((values, column) => {
-      columns[column]![place] = values[i]!;
-    });
-  });
+  const spread = (values: readonly number[]): Float32Array => {
+    const column = new Float32Array(count);
+    for (let i = 0; i < values.length; i++) {
+      const index = decision.scored[i]!;
+      column[index === -1 ? count - 1 : index] = values[i]!;
+    }
+    return column;
+  };
+  for (const index of decision.scored) scored[index === -1 ? count - 1 : index] = 1;
   const stages = new Uint8Array(count);
   stages.set(decision.stages.subarray(0, count));
   if (none) stages[count - 1] = noneStage;
   to.encoded(actionIds);
   to.bytes(stages);
   to.bytes(scored);
-  for (const column of columns) to.floats(column);
+  to.floats(spread(decision.propensities));
+  to.floats(spread(decision.priorities));
+  to.floats(spread(decision.gammas));
+  to.floats(spread(decision.probabilities));
 };
