@@ -122,6 +122,15 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
         expect(await store.states.read(anna, 1)).toBeNull();
       });
 
+      test('a commit with a mistake in it is refused whole, before anything is written', async () => {
+        const halfDue = write(anna, 1, { timer: { from: null, to: 0.5 } });
+        const shortKey = write(anna, 1, { companions: [{ key: Buffer.from('short'), value: Buffer.from('x') }] });
+        for (const mistake of [halfDue, shortKey])
+          await expect(store.states.commit([write(ben, 1), mistake])).rejects.toThrow(/millisecond|16 bytes/);
+        expect(await store.states.read(anna, 1)).toBeNull();
+        expect(await store.states.read(ben, 1)).toBeNull();
+      });
+
       test('of writers that raced from the same vector exactly one wins, also in different processes', async () => {
         const other = await under.open();
         await store.states.commit([write(anna, 1)]);
@@ -170,7 +179,7 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
           }
           const expected = commits.filter(({ shard }) => shard === partition).map(({ key }) => key.toString('hex'));
           if (partition === 2) expected.push(anna.toString('hex'), keyOf('link').toString('hex'));
-          expect(seen.sort()).toEqual(expected.sort());
+          expect(seen.toSorted()).toEqual(expected.toSorted());
         }
       });
 

@@ -35,3 +35,4 @@ export { foldEvent } from './state/fold-event.ts';
 export { hasSeen, identityHash, rememberId, MAX_IDS, ID_TTL_MS } from './state/identity-ring.ts';
 export { viewOfReceipt, viewOfState } from './state/view.ts';
 export { describeState, type StateDescription } from './state/describe-state.ts';
+export { bytesOfCustomer } from './state/size.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createProject, loadProject, ProjectError } from '#project';
+import { createProject, loadProject, type ProjectError } from '#project';
 import { compileFeatures } from './feature-set.ts';
 
 const telcoDir = new URL('../../catalog/telco', import.meta.url).pathname;

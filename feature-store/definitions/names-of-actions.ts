@@ -5,7 +5,7 @@ import { isRecord } from './parse-parts.ts';
 /** Sorted, so that moving an action between files changes nothing. Reads a mapping from id, or a list of `{ id }`, also under `actions`. */
 export const namesOfActions = (project: Project): string[] => {
   const ids = project.documents('actions').flatMap(({ value }) => idsOf(isRecord(value) && 'actions' in value ? value['actions'] : value));
-  return [...new Set(ids)].sort();
+  return [...new Set(ids)].toSorted();
 };
 
 const idsOf = (value: unknown): string[] => {

@@ -8,13 +8,16 @@ const UNITS: Readonly<Record<string, number>> = { m: MINUTE_MS, h: HOUR_MS, d: D
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** What a fault can quote; a mapping or list as JSON. */
+export const textOf = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+
 /** `30d`, `12h`, `45m`; decimals allowed. Null when absent (or at fault). */
 export const parseDuration = ({ document, faults }: DefinitionContext, at: DocumentPath, value: unknown): number | null => {
   if (value === undefined) return null;
-  const match = /^(\d+(?:\.\d+)?)([mhd])$/.exec(String(value));
+  const match = /^(\d+(?:\.\d+)?)([mhd])$/.exec(textOf(value));
   const ms = match === null ? 0 : Math.round(Number(match[1]) * UNITS[match[2]!]!);
   if (ms >= MINUTE_MS) return ms;
-  faults.push(document.fault(at, `'${String(value)}' is not a duration of at least a minute; write 30d, 12h or 45m`));
+  faults.push(document.fault(at, `'${textOf(value)}' is not a duration of at least a minute; write 30d, 12h or 45m`));
   return null;
 };
 
@@ -32,7 +35,7 @@ export const refuseUnknownKeys = (
 export const parseEvent = ({ document, events, faults }: DefinitionContext, at: DocumentPath, value: unknown): string => {
   if (typeof value !== 'string' || value === '') faults.push(document.fault(at, `'event' must name an event type`));
   else if (events !== null && events.get(value) === null) faults.push(document.fault(at, `events.yaml has no event type '${value}'`));
-  return String(value);
+  return textOf(value);
 };
 
 /** @param types of the schema that fit */
@@ -61,12 +64,12 @@ export const parseField = (
 export const parseWhen = ({ document, faults }: DefinitionContext, at: DocumentPath, value: unknown): string | null => {
   if (value === undefined) return null;
   try {
-    const { reads } = parseExpression(String(value));
+    const { reads } = parseExpression(textOf(value));
     const strangers = [...reads].filter((root) => root !== 'event');
     if (strangers.length > 0) faults.push(document.fault(at, `a condition on events may read 'event' only, not ${strangers.join(', ')}`));
   } catch (error) {
     if (!(error instanceof ConditionError)) throw error;
     faults.push(document.fault(at, error.message));
   }
-  return String(value);
+  return textOf(value);
 };

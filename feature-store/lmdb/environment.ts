@@ -1,7 +1,7 @@
 /** One LMDB environment: one file, one write lock; opened with the settings that several processes on one machine need. */
 import { mkdirSync } from 'node:fs';
 import { open, type Database, type RootDatabase } from 'lmdb';
-import { EngineUnavailable, SECOND_MS } from '#contracts';
+import { AttuneError, EngineUnavailable, SECOND_MS } from '#contracts';
 
 export type Table = Database<Buffer, Buffer>;
 
@@ -29,7 +29,13 @@ export const openEnvironment = (path: string): Environment => {
 
   const atomically = async <T>(step: () => T): Promise<T> => {
     if (closed !== undefined) throw new EngineUnavailable('feature-store', 'the feature store is closed');
-    return await root.transaction(step);
+    try {
+      return await root.transaction(step);
+    } catch (cause) {
+      throw cause instanceof AttuneError
+        ? cause
+        : new EngineUnavailable('feature-store', `LMDB could not write: ${(cause as Error).message}`, cause);
+    }
   };
   return {
     root,

@@ -11,19 +11,20 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
   const tableOf = (shard: number): Table => tables[partitionOf(shard, partitions)]!;
   const read = (key: StateKey, shard: number): Buffer | null => attempt('read a state', () => tableOf(shard).getBinary(key) ?? null);
 
+  // Whatever can be wrong with a commit is found before its first write: a batch of transactions is not taken back.
   const apply = (commit: StateCommit): CommitResult => {
     const table = tableOf(commit.shard);
-    if (!stands(table.getBinary(commit.key), commit.expected)) return 'refused';
+    const partition = partitionOf(commit.shard, partitions);
+    const { from, to } = commit.timer;
+    const old = from === null || from === to ? null : timerKey(partition, from, commit.key);
+    const next = to === null || from === to ? null : timerKey(partition, to, commit.key);
+    if (!stands(table.getBinaryFast(commit.key), commit.expected)) return 'refused';
     for (const { key, value } of [commit, ...commit.companions]) {
       if (value === null) table.removeSync(key);
       else table.putSync(key, value);
     }
-    const { from, to } = commit.timer;
-    const partition = partitionOf(commit.shard, partitions);
-    if (from !== to) {
-      if (from !== null) timers.removeSync(timerKey(partition, from, commit.key));
-      if (to !== null) timers.putSync(timerKey(partition, to, commit.key), NOTHING);
-    }
+    if (old !== null) timers.removeSync(old);
+    if (next !== null) timers.putSync(next, NOTHING);
     return 'committed';
   };
 
@@ -32,9 +33,9 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
       read,
       readMany: async (keys) => keys.map(({ key, shard }) => read(key, shard)),
       commit: async (commits) => {
-        refuseSharedKeys(commits);
+        refuseMistakes(commits);
         if (commits.length === 0) return [];
-        return await environment.durably(() => commits.map(apply));
+        return environment.durably(() => commits.map(apply));
       },
       scan: (partition) => scan(tables[partition]!),
     },
@@ -69,9 +70,21 @@ const timerKey = (partition: number, dueMs: number, key: StateKey): Buffer => {
 
 const parseTimerKey = (bytes: Buffer): DueTimer => ({ key: Buffer.from(bytes.subarray(8)), dueMs: bytes.readUIntBE(2, 6) });
 
-const refuseSharedKeys = (commits: readonly StateCommit[]): void => {
+const KEY_BYTES = 16;
+
+const refuseMistakes = (commits: readonly StateCommit[]): void => {
   const keys = new Set(commits.map((commit) => commit.key.toString('latin1')));
   if (keys.size < commits.length) throw new AttuneError('commit.shared-key', 'two commits of one call share a key; merge them into one');
+  for (const { key, companions, timer } of commits) {
+    for (const one of [key, ...companions.map((companion) => companion.key)]) {
+      if (one.length !== KEY_BYTES) throw new AttuneError('commit.key', `a state key has ${KEY_BYTES} bytes, this one ${one.length}`);
+    }
+    for (const dueMs of [timer.from, timer.to]) {
+      if (dueMs !== null && !(Number.isSafeInteger(dueMs) && dueMs >= 0 && dueMs < 2 ** 48)) {
+        throw new AttuneError('commit.timer', `a timer is due at a whole millisecond since 1970, not at ${dueMs}`);
+      }
+    }
+  }
 };
 
 /** In chunks, so that no read transaction stays open while the caller works (it would pin pages). */

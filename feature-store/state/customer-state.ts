@@ -178,7 +178,7 @@ export class CustomerState {
         return this.#pairs !== undefined;
       case 4:
         return this.#pending !== undefined;
-      case 5:
+      default:
         return this.#ring !== undefined;
     }
   }
@@ -189,7 +189,7 @@ export class CustomerState {
   }
 
   #reader(section: Section): ByteReader {
-    return new ByteReader(this.#bytes, this.#bounds[section]!, this.#bounds[section + 1]!);
+    return new ByteReader(this.#bytes, this.#bounds[section], this.#bounds[section + 1]);
   }
 
   attribute(name: string): AttributeValue | undefined {

@@ -48,7 +48,7 @@ const evaluateNext = (reader: ByteReader, feature: CompiledFeature, refMs: numbe
       return isMean ? reader.f32() / reader.f32() : reader.f32() * factors[feature.halfLife]!;
     case 'ever':
       return isMean ? reader.number()! / reader.number()! : reader.number()!;
-    case 'window':
+    default:
       return evaluateStoredWindow(reader, feature, refMs, atMs);
   }
 };
@@ -95,7 +95,7 @@ const evaluate = (feature: CompiledFeature, { values, refMs }: Registers, atMs: 
     case 'ever':
       if (definition.aggregate === 'mean') return values[slot + 1] === 0 ? empty : values[slot]! / values[slot + 1]!;
       return Number.isNaN(values[slot]) ? empty : values[slot]!;
-    case 'window':
+    default:
       return evaluateWindow(values, slot, run, feature, refMs, atMs);
   }
 };

@@ -32,7 +32,8 @@ const moveRegisters = (from: Registers, fromSet: FeatureSet, to: Registers, toSe
   const places = new Map(fromSet.features.map((feature) => [identityOf(feature.definition), feature]));
   for (const feature of toSet.features) {
     const same = places.get(identityOf(feature.definition));
-    for (let i = 0; same !== undefined && i < same.slots; i++) to.values[feature.slot + i] = from.values[same.slot + i]!;
+    if (same === undefined) continue;
+    for (let i = 0; i < same.slots; i++) to.values[feature.slot + i] = from.values[same.slot + i]!;
   }
 };
 

@@ -97,7 +97,7 @@ export const sampleEvents = (
   options: { readonly count: number; readonly fromMs: number; readonly toMs: number },
 ): SampleEvent[] => {
   const { count, fromMs, toMs } = options;
-  const times = Array.from({ length: count - 1 }, () => fromMs + whole(random, toMs - fromMs)).sort((a, b) => a - b);
+  const times = Array.from({ length: count - 1 }, () => fromMs + whole(random, toMs - fromMs)).toSorted((a, b) => a - b);
   const later = times.map((time) => {
     const [type, data] = pick(random, HAPPENINGS)(random);
     return { event: { type, time, receivedAt: time + 50 }, data };

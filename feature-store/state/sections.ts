@@ -300,7 +300,7 @@ export const readPairs = (reader: ByteReader, set: FeatureSet): Map<number, Pair
 
 export const writePairs = (writer: ByteWriter, pairs: ReadonlyMap<number, PairCounters>, set: FeatureSet): void => {
   if (pairs.size === 0) return;
-  const sorted = [...pairs].sort(([key, a], [other, b]) => lastMet(b) - lastMet(a) || key - other);
+  const sorted = [...pairs].toSorted(([key, a], [other, b]) => lastMet(b) - lastMet(a) || key - other);
   let minute = lastMet(sorted[0]![1]) / MINUTE_MS;
   writer.u32(minute);
   for (const [key, pair] of sorted) {

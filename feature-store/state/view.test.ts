@@ -17,7 +17,7 @@ const telco = compileFeatures(loadProject(new URL('../../catalog/telco', import.
 const customerKey = '00112233445566778899aabbccddeeff' as CustomerKey;
 const older = compileDefinitions({
   ...telco.definitions,
-  features: telco.definitions.features.slice(5).reverse(),
+  features: telco.definitions.features.slice(5).toReversed(),
   attributes: telco.definitions.attributes.slice(1),
 });
 
