@@ -32,7 +32,12 @@ const fill = (template: Template, action: CatalogAction, input: ContentInput, es
   return text;
 };
 
-const read = (root: string, field: string, action: CatalogAction, { view, context }: ContentInput): string | number | boolean | undefined => {
+const read = (
+  root: string,
+  field: string,
+  action: CatalogAction,
+  { view, context }: ContentInput,
+): string | number | boolean | undefined => {
   if (root === 'features') {
     const index = view.featureNames.indexOf(field);
     return index < 0 ? undefined : view.features[index];
@@ -42,7 +47,8 @@ const read = (root: string, field: string, action: CatalogAction, { view, contex
 };
 
 /** Whole numbers as they are, others with two decimals. */
-const print = (value: string | number | boolean): string => (typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(2) : String(value));
+const print = (value: string | number | boolean): string =>
+  typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(2) : String(value);
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 

@@ -32,7 +32,17 @@ export interface DecideInput {
 /** The part of the receipt that deciding makes; its fields are named as there. */
 export type Verdict = Pick<
   Decision,
-  'group' | 'allowNone' | 'modelVersion' | 'modelSnapshot' | 'stages' | 'scored' | 'propensities' | 'priorities' | 'gammas' | 'probabilities' | 'noneProbability'
+  | 'group'
+  | 'allowNone'
+  | 'modelVersion'
+  | 'modelSnapshot'
+  | 'stages'
+  | 'scored'
+  | 'propensities'
+  | 'priorities'
+  | 'gammas'
+  | 'probabilities'
+  | 'noneProbability'
 > & {
   readonly chosen: readonly Chosen[];
   /** `features`, `model`; empty when all was well. */

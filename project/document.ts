@@ -25,7 +25,7 @@ export const parseProjectDocument = (path: string, text: string, faults: Fault[]
   return {
     path,
     value: document.errors.length > 0 ? null : document.toJS({ maxAliasCount: 1_000 }),
-    fault: (at, message) => place(offsetOf(document.contents as Node | null, at), message),
+    fault: (at, message) => place(offsetOf(document.contents, at), message),
   };
 };
 

@@ -30,10 +30,36 @@ describe('a project', () => {
   });
 
   test('has the same version whatever the order of its files, and another for any change', () => {
-    const a = createProject(new Map([['a.yaml', 'x: 1'], ['b.yaml', 'y: 2']]));
-    expect(createProject(new Map([['b.yaml', 'y: 2'], ['a.yaml', 'x: 1']])).version).toBe(a.version);
-    expect(createProject(new Map([['a.yaml', 'x: 1'], ['b.yaml', 'y: 3']])).version).not.toBe(a.version);
-    expect(createProject(new Map([['a.yaml', 'x: 1'], ['c.yaml', 'y: 2']])).version).not.toBe(a.version);
+    const a = createProject(
+      new Map([
+        ['a.yaml', 'x: 1'],
+        ['b.yaml', 'y: 2'],
+      ]),
+    );
+    expect(
+      createProject(
+        new Map([
+          ['b.yaml', 'y: 2'],
+          ['a.yaml', 'x: 1'],
+        ]),
+      ).version,
+    ).toBe(a.version);
+    expect(
+      createProject(
+        new Map([
+          ['a.yaml', 'x: 1'],
+          ['b.yaml', 'y: 3'],
+        ]),
+      ).version,
+    ).not.toBe(a.version);
+    expect(
+      createProject(
+        new Map([
+          ['a.yaml', 'x: 1'],
+          ['c.yaml', 'y: 2'],
+        ]),
+      ).version,
+    ).not.toBe(a.version);
   });
 
   test('survives its packing byte for byte', () => {
@@ -81,6 +107,8 @@ describe('event types', () => {
   });
 
   test('with mistakes are refused', () => {
-    expect(() => compileEventTypes(createProject(new Map([['events.yaml', 'events:\n  a:\n    data: { x: text }\n']])))).toThrow(/events.yaml:3:13: 'text' is not a type/);
+    expect(() => compileEventTypes(createProject(new Map([['events.yaml', 'events:\n  a:\n    data: { x: text }\n']])))).toThrow(
+      /events.yaml:3:13: 'text' is not a type/,
+    );
   });
 });

@@ -19,7 +19,7 @@ const isYaml = (path: string): boolean => path.endsWith('.yaml') || path.endsWit
 
 /** @param files path (forward slashes) → text. Throws ProjectError on YAML that cannot be read. */
 export const createProject = (files: ReadonlyMap<string, string>): Project => {
-  const sorted = new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const sorted = new Map([...files].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   const hash = createHash('sha256');
   const documents = new Map<string, ProjectDocument>();
   const faults: Fault[] = [];

@@ -35,7 +35,19 @@ features:
   calls30d: { aggregate: count }
 `;
 const compile = (files: Record<string, string> = {}) =>
-  compileCatalog(createProject(new Map(Object.entries({ 'project.yaml': PROJECT, 'actions/a.yaml': ACTIONS, 'policies.yaml': POLICIES, 'features.yaml': FEATURES, ...files }))));
+  compileCatalog(
+    createProject(
+      new Map(
+        Object.entries({
+          'project.yaml': PROJECT,
+          'actions/a.yaml': ACTIONS,
+          'policies.yaml': POLICIES,
+          'features.yaml': FEATURES,
+          ...files,
+        }),
+      ),
+    ),
+  );
 const faultsOf = (files: Record<string, string>): string => {
   try {
     compile(files);
@@ -59,12 +71,17 @@ describe('a catalog', () => {
     const catalog = compileCatalog(loadProject(fileURLToPath(new URL('../../catalog/telco', import.meta.url))));
     expect(catalog.actions.length).toBeGreaterThanOrEqual(44);
     const channels = new Set(catalog.actions.flatMap((action) => action.treatments.map((treatment) => treatment.channel)));
-    expect([...channels].sort()).toEqual(['app', 'callCenter', 'email', 'sms', 'web']);
-    for (const group of ['offer', 'retention', 'service', 'care']) expect(catalog.actions.filter((action) => action.group === group).length).toBeGreaterThan(4);
+    expect([...channels].toSorted()).toEqual(['app', 'callCenter', 'email', 'sms', 'web']);
+    for (const group of ['offer', 'retention', 'service', 'care'])
+      expect(catalog.actions.filter((action) => action.group === group).length).toBeGreaterThan(4);
   });
 
   test('equal conditions are one', () => {
-    const two = ACTIONS + ACTIONS.slice(ACTIONS.indexOf('  - id: one')).replace('id: one', 'id: two').replace('customer.plan == "basic"', 'customer.plan   ==   "basic"');
+    const two =
+      ACTIONS +
+      ACTIONS.slice(ACTIONS.indexOf('  - id: one'))
+        .replace('id: one', 'id: two')
+        .replace('customer.plan == "basic"', 'customer.plan   ==   "basic"');
     expect(compile({ 'actions/a.yaml': two }).conditions.length).toBe(1);
   });
 });
@@ -78,11 +95,31 @@ describe('a mistake is reported with file, line and column', () => {
     ['an unknown group', 'group: offer', 'group: offers', "actions/a.yaml:4:5: unknown group 'offers'; did you mean 'offer'?"],
     ['an unknown channel', 'channel: app', 'channel: fax', "actions/a.yaml:11:9: unknown channel 'fax'"],
     ['a condition that does not parse', 'customer.plan == "basic"', 'customer.plan ==', 'actions/a.yaml:8:9: Unexpected'],
-    ['an attribute that nobody defines', 'customer.plan ==', 'customer.plam ==', "actions/a.yaml:8:9: 'customer.plam' is not defined; did you mean 'plan'?"],
-    ['a context field that nobody defines', 'customer.plan == "basic"', 'context.pag == "x"', "'context.pag' is not defined; did you mean 'page'?"],
+    [
+      'an attribute that nobody defines',
+      'customer.plan ==',
+      'customer.plam ==',
+      "actions/a.yaml:8:9: 'customer.plam' is not defined; did you mean 'plan'?",
+    ],
+    [
+      'a context field that nobody defines',
+      'customer.plan == "basic"',
+      'context.pag == "x"',
+      "'context.pag' is not defined; did you mean 'page'?",
+    ],
     ['a root that does not exist', 'customer.plan', 'custmer.plan', 'custmer'],
-    ['a template that reads what nobody defines', 'title: One', "title: 'Dear {{customer.plam}}'", "actions/a.yaml:12:20: 'customer.plam' is not defined"],
-    ['a direction that the channel has not', 'channel: app', 'channel: app\n        direction: outbound', "the channel 'app' is not outbound"],
+    [
+      'a template that reads what nobody defines',
+      'title: One',
+      "title: 'Dear {{customer.plam}}'",
+      "actions/a.yaml:12:20: 'customer.plam' is not defined",
+    ],
+    [
+      'a direction that the channel has not',
+      'channel: app',
+      'channel: app\n        direction: outbound',
+      "the channel 'app' is not outbound",
+    ],
     ['no treatment', /treatments:[^]*/, 'treatments: []\n', "the action 'one' has no treatment"],
     ['a default action that reads the customer', 'value: 10', 'value: 10\n    default: true', 'reads that state'],
     ['a date that is none', 'value: 10', 'value: 10\n    start: soon', "'start' must be a date"],
@@ -100,12 +137,16 @@ describe('a mistake is reported with file, line and column', () => {
   });
 
   test('a policy that names what does not exist, or says two things at once', () => {
-    expect(faultsOf({ 'policies.yaml': `${POLICIES}    appliesTo: { actions: [two] }\n` })).toContain("policies.yaml:5:28: unknown action 'two'");
+    expect(faultsOf({ 'policies.yaml': `${POLICIES}    appliesTo: { actions: [two] }\n` })).toContain(
+      "policies.yaml:5:28: unknown action 'two'",
+    );
     expect(faultsOf({ 'policies.yaml': `${POLICIES}    pending: true\n` })).toContain('exactly one of limit, coolDown');
     expect(faultsOf({ 'policies.yaml': 'shares: { random: 0.9, untouched: 0.2 }' })).toContain('more than 1 together');
   });
 
   test('all of them at once', () => {
-    expect(faultsOf({ 'actions/a.yaml': ACTIONS.replace('plan\n', 'plann\n').replace('value: 10', 'value: ten of them +') }).split('\n').length).toBe(2);
+    expect(
+      faultsOf({ 'actions/a.yaml': ACTIONS.replace('plan\n', 'plann\n').replace('value: 10', 'value: ten of them +') }).split('\n').length,
+    ).toBe(2);
   });
 });

@@ -24,8 +24,26 @@ interface Compiling {
 }
 
 const FIELDS = [
-  'id', 'name', 'description', 'group', 'topic', 'value', 'cost', 'prior', 'explore', 'mandatory', 'default', 'start', 'end', 'features',
-  'eligibility', 'applicability', 'suitability', 'limits', 'coolDown', 'treatments',
+  'id',
+  'name',
+  'description',
+  'group',
+  'topic',
+  'value',
+  'cost',
+  'prior',
+  'explore',
+  'mandatory',
+  'default',
+  'start',
+  'end',
+  'features',
+  'eligibility',
+  'applicability',
+  'suitability',
+  'limits',
+  'coolDown',
+  'treatments',
 ];
 const DEFAULT_PRIOR = 0.05;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -72,9 +90,14 @@ const compileAction = (scope: Compiling, reader: Reader, defaults: Reader | null
   const suitability = checks('suitability');
   const worth = compileValue(scope, reader, cost);
   if (isDefault) {
-    const closed = [...eligibility, ...applicability, ...suitability].find((check) => scope.pool.conditions[check.condition]?.readsCustomer);
+    const closed = [...eligibility, ...applicability, ...suitability].find(
+      (check) => scope.pool.conditions[check.condition]?.readsCustomer,
+    );
     if (closed !== undefined) {
-      reader.fault('default', `a default action is for customers whose state cannot be read, but its condition '${closed.source}' reads that state`);
+      reader.fault(
+        'default',
+        `a default action is for customers whose state cannot be read, but its condition '${closed.source}' reads that state`,
+      );
     }
     if (worth.valueReadsCustomer) reader.fault('value', 'the value of a default action must not read the customer');
   }
@@ -111,7 +134,11 @@ const known = (reader: Reader, key: string, names: readonly string[]): string =>
   return text;
 };
 
-const compileValue = (scope: Compiling, reader: Reader, cost: number): Pick<CatalogAction, 'value' | 'valueExpression' | 'valueReadsCustomer'> => {
+const compileValue = (
+  scope: Compiling,
+  reader: Reader,
+  cost: number,
+): Pick<CatalogAction, 'value' | 'valueExpression' | 'valueReadsCustomer'> => {
   const raw = reader.raw('value');
   if (typeof raw !== 'string') return { value: reader.number('value') - cost, valueExpression: null, valueReadsCustomer: false };
   const expression = scope.pool.expression(raw);
@@ -138,7 +165,12 @@ const compileChecks = (scope: Compiling, reader: Reader, stage: string): Check[]
   });
 };
 
-export const compileCheck = (scope: { readonly pool: ConditionPool }, source: unknown, reason: string | null, fault: (message: string) => void): Check[] => {
+export const compileCheck = (
+  scope: { readonly pool: ConditionPool },
+  source: unknown,
+  reason: string | null,
+  fault: (message: string) => void,
+): Check[] => {
   const condition = scope.pool.condition(source);
   if (typeof condition === 'string') {
     fault(condition);
@@ -152,7 +184,8 @@ const compileFeatures = (reader: Reader): Record<string, AttributeValue> => {
   const features: Record<string, AttributeValue> = {};
   for (const key of child?.keys ?? []) {
     const value = child!.raw(key);
-    if (typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) features[key] = value;
+    if (typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)))
+      features[key] = value;
     else child!.fault(key, `a feature must be text, number or boolean, not ${describe(value)}`);
   }
   return features;
@@ -172,14 +205,22 @@ const compileOwnRules = (reader: Reader, action: string): ActionRule[] => {
     limit.only(['max', 'days'], 'a limit');
     const max = limit.number('max', undefined, { min: 1 });
     const days = limit.number('days', undefined, { min: 0 });
-    rules.push({ action, reason: `Shown ${max} time${max === 1 ? '' : 's'} in the last ${days} days already.`, rule: { kind: 'limit', max, windowMs: days * DAY_MS, per: 'action' } });
+    rules.push({
+      action,
+      reason: `Shown ${max} time${max === 1 ? '' : 's'} in the last ${days} days already.`,
+      rule: { kind: 'limit', max, windowMs: days * DAY_MS, per: 'action' },
+    });
   }
   const coolDown = reader.child('coolDown');
   coolDown?.only(['rejectedDays', 'acceptedDays', 'shownDays'], 'coolDown');
   for (const after of ['rejected', 'accepted', 'shown'] as const) {
     if (coolDown?.has(`${after}Days`) !== true) continue;
     const days = coolDown.number(`${after}Days`, undefined, { min: 0 });
-    rules.push({ action, reason: `${after[0]!.toUpperCase()}${after.slice(1)} less than ${days} days ago.`, rule: { kind: 'coolDown', after, windowMs: days * DAY_MS, per: 'action' } });
+    rules.push({
+      action,
+      reason: `${after[0]!.toUpperCase()}${after.slice(1)} less than ${days} days ago.`,
+      rule: { kind: 'coolDown', after, windowMs: days * DAY_MS, per: 'action' },
+    });
   }
   return rules;
 };
@@ -196,7 +237,8 @@ const compileTreatments = (scope: Compiling, action: Reader): Treatment[] => {
       const treatment = compileTreatment(scope, reader, channel, content);
       const place = `${channel}/${treatment.direction}/${treatment.placement ?? 'any placement'}`;
       if (places.has(place)) reader.fault('channel', `a second treatment for ${place}`);
-      if (ids.has(treatment.id)) reader.fault(reader.has('id') ? 'id' : null, `the treatment id '${treatment.id}' is used twice in this action`);
+      if (ids.has(treatment.id))
+        reader.fault(reader.has('id') ? 'id' : null, `the treatment id '${treatment.id}' is used twice in this action`);
       places.add(place);
       ids.add(treatment.id);
       return treatment;

@@ -35,7 +35,8 @@ export const compileCatalog = (project: Project): Catalog => {
   policies?.only(['shares', 'none', 'exploration', 'answer', 'levers', 'contextWeights', 'contactPolicy'], 'policies.yaml');
   const scope = { setting, pool, actions };
   const rules = compileRules(scope, policies, actionRules);
-  const weights = policies === null ? [] : [...compileWeights(scope, policies, 'levers'), ...compileWeights(scope, policies, 'contextWeights')];
+  const weights =
+    policies === null ? [] : [...compileWeights(scope, policies, 'levers'), ...compileWeights(scope, policies, 'contextWeights')];
   const shares = compileShares(policies?.child('shares') ?? null);
   const exploration = policies?.child('exploration') ?? null;
   exploration?.only(['base', 'factor', 'exponent', 'limit'], 'exploration');
@@ -90,7 +91,12 @@ const EMPTY_SETTING: Setting = {
 const compileSetting = (project: Project, faults: Fault[]): Setting => {
   const document = project.document('project.yaml');
   if (document === null) {
-    faults.push({ file: 'project.yaml', line: 1, column: 1, message: 'this file is required: name, currency, timeZone, channels, topics, groups' });
+    faults.push({
+      file: 'project.yaml',
+      line: 1,
+      column: 1,
+      message: 'this file is required: name, currency, timeZone, channels, topics, groups',
+    });
     return EMPTY_SETTING;
   }
   const reader = createReader(document, [], document.value ?? {}, faults);
@@ -118,7 +124,7 @@ const compileSetting = (project: Project, faults: Fault[]): Setting => {
 /** A list of texts, or the keys of a mapping. */
 const texts = (reader: Reader, key: string): string[] => {
   const found = reader.raw(key);
-  if (Array.isArray(found) && found.every((item) => typeof item === 'string')) return found as string[];
+  if (Array.isArray(found) && found.every((item) => typeof item === 'string')) return found;
   if (typeof found === 'object' && found !== null && !Array.isArray(found)) return Object.keys(found);
   reader.fault(key, `'${key}' must be a list of texts`);
   return [];
@@ -127,8 +133,7 @@ const texts = (reader: Reader, key: string): string[] => {
 const compileTimeZone = (reader: Reader): string => {
   const zone = reader.text('timeZone', 'UTC');
   try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return zone;
+    return new Intl.DateTimeFormat('en', { timeZone: zone }) && zone;
   } catch {
     reader.fault('timeZone', `'${zone}' is not a time zone; use a name such as Europe/Berlin`);
     return 'UTC';
@@ -142,7 +147,11 @@ const compileChannels = (reader: Reader | null): Map<string, Channel> => {
     if (channel === null || channel === undefined) continue;
     channel.only(['directions', 'escape'], 'a channel');
     const directions = channel.names('directions', ['inbound', 'outbound'], 'direction') ?? ['inbound'];
-    channels.set(name, { name, directions: directions as Channel['directions'], escape: channel.oneOf('escape', ['html', 'text'], 'text') });
+    channels.set(name, {
+      name,
+      directions: directions as Channel['directions'],
+      escape: channel.oneOf('escape', ['html', 'text'], 'text'),
+    });
   }
   return channels;
 };
@@ -158,7 +167,12 @@ const compileGroups = (reader: Reader): { groups: string[]; marketingGroups: str
   return { groups, marketingGroups };
 };
 
-const compilePlacements = (reader: Reader | null, channels: readonly string[], groups: readonly string[], topics: readonly string[]): Map<string, Placement> => {
+const compilePlacements = (
+  reader: Reader | null,
+  channels: readonly string[],
+  groups: readonly string[],
+  topics: readonly string[],
+): Map<string, Placement> => {
   const placements = new Map<string, Placement>();
   for (const name of reader?.keys ?? []) {
     const placement = reader?.child(name);
@@ -179,7 +193,10 @@ const compileShares = (reader: Reader | null): Catalog['shares'] => {
   if (reader === null) return DEFAULT_SHARES;
   reader.only(['random', 'untouched'], 'shares');
   const unit = { min: 0, max: 1 };
-  const shares = { random: reader.number('random', DEFAULT_SHARES.random, unit), untouched: reader.number('untouched', DEFAULT_SHARES.untouched, unit) };
+  const shares = {
+    random: reader.number('random', DEFAULT_SHARES.random, unit),
+    untouched: reader.number('untouched', DEFAULT_SHARES.untouched, unit),
+  };
   if (shares.random + shares.untouched > 1) reader.fault(null, 'the shares of random and untouched are more than 1 together');
   return shares;
 };

@@ -42,7 +42,13 @@ export const compileWeights = (scope: Compiling, policies: Reader, section: 'lev
     const reach = compileReach(scope, reader);
     const checks = reader.has('when') ? compileCheck(scope, reader.raw('when'), null, (message) => reader.fault('when', message)) : [];
     if (section === 'contextWeights' && !reader.has('when')) reader.fault(null, "'when' is required: a weight without it is a lever");
-    return { id: reader.text('id'), weight: reader.number('weight', undefined, { min: 0, max: 1_000 }), condition: checks[0]?.condition ?? -1, reach, mask: maskOf(scope, reach) };
+    return {
+      id: reader.text('id'),
+      weight: reader.number('weight', undefined, { min: 0, max: 1_000 }),
+      condition: checks[0]?.condition ?? -1,
+      reach,
+      mask: maskOf(scope, reach),
+    };
   });
 
 const compileKind = (scope: Compiling, reader: Reader): RuleKind | null => {
@@ -71,10 +77,20 @@ const compileBody = (kind: 'limit' | 'coolDown' | 'quietHours', reader: Reader):
   switch (kind) {
     case 'limit':
       reader.only(['max', 'days', 'per'], 'limit');
-      return { kind, max: reader.number('max', undefined, { min: 0 }), windowMs: days(), per: reader.oneOf('per', ['customer', 'channel', 'group', 'topic', 'action'], 'customer') };
+      return {
+        kind,
+        max: reader.number('max', undefined, { min: 0 }),
+        windowMs: days(),
+        per: reader.oneOf('per', ['customer', 'channel', 'group', 'topic', 'action'], 'customer'),
+      };
     case 'coolDown':
       reader.only(['after', 'days', 'per'], 'coolDown');
-      return { kind, after: reader.oneOf('after', ['rejected', 'shown', 'accepted']), windowMs: days(), per: reader.oneOf('per', ['action', 'topic'], 'action') };
+      return {
+        kind,
+        after: reader.oneOf('after', ['rejected', 'shown', 'accepted']),
+        windowMs: days(),
+        per: reader.oneOf('per', ['action', 'topic'], 'action'),
+      };
     case 'quietHours':
       reader.only(['from', 'to'], 'quietHours');
       return { kind, from: reader.number('from', undefined, { min: 0, max: 24 }), to: reader.number('to', undefined, { min: 0, max: 24 }) };
@@ -89,7 +105,11 @@ const compileReach = (scope: Compiling, reader: Reader): Reach => {
   return {
     groups: child.names('groups', setting.groups, 'group'),
     topics: child.names('topics', setting.topics, 'topic'),
-    actions: child.names('actions', scope.actions.map((action) => action.id), 'action'),
+    actions: child.names(
+      'actions',
+      scope.actions.map((action) => action.id),
+      'action',
+    ),
     channels: child.names('channels', setting.channelNames, 'channel'),
     directions: child.names('directions', ['inbound', 'outbound'], 'direction') as readonly Direction[] | null,
   };
@@ -97,5 +117,9 @@ const compileReach = (scope: Compiling, reader: Reader): Reach => {
 
 const maskOf = (scope: Compiling, reach: Reach): Uint8Array =>
   Uint8Array.from(scope.actions, (action) =>
-    (reach.groups?.includes(action.group) ?? true) && (reach.topics?.includes(action.topic) ?? true) && (reach.actions?.includes(action.id) ?? true) ? 1 : 0,
+    (reach.groups?.includes(action.group) ?? true) &&
+    (reach.topics?.includes(action.topic) ?? true) &&
+    (reach.actions?.includes(action.id) ?? true)
+      ? 1
+      : 0,
   );

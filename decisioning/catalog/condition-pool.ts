@@ -58,7 +58,7 @@ export const createConditionPool = (project: Project, contextNames: readonly str
       indexOf.set(parsed.key, conditions.length);
       conditions.push({
         source: parsed.source,
-        test: parsed.condition as PooledCondition['test'],
+        test: parsed.condition,
         readsAction: parsed.reads.has('action'),
         readsCustomer: parsed.reads.has('customer') || parsed.reads.has('features'),
       });

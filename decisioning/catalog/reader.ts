@@ -82,7 +82,12 @@ export const createReader = (document: ProjectDocument, at: DocumentPath, value:
       const list = Array.isArray(found) ? (found as unknown[]) : [found];
       list.forEach((name, i) => {
         if (typeof name !== 'string' || !known.includes(name)) {
-          faults.push(document.fault(Array.isArray(found) ? [...at, key, i] : [...at, key], `unknown ${what} ${describe(name)}${nearest(String(name), known)}`));
+          faults.push(
+            document.fault(
+              Array.isArray(found) ? [...at, key, i] : [...at, key],
+              `unknown ${what} ${describe(name)}${nearest(String(name), known)}`,
+            ),
+          );
         }
       });
       return list.map(String);
@@ -104,7 +109,7 @@ export const describe = (value: unknown): string => {
   if (value === null || value === undefined) return 'nothing';
   if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 60)}…` : value}'`;
   if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'a mapping' : String(value as number | boolean);
+  return typeof value === 'object' ? 'a mapping' : String(value);
 };
 
 /** `; did you mean 'value'?` for a slip of one or two letters. */

@@ -19,7 +19,8 @@ export const parseTemplate = (text: string, check: (root: string, field: string)
     end = match.index + whole.length;
   }
   const rest = text.slice(end);
-  if (rest.includes('{{') || [...texts].some((part) => part.includes('{{'))) return `a place must read {{customer.field}} or {{customer.field|fallback}}, in: ${text}`;
+  if (rest.includes('{{') || [...texts].some((part) => part.includes('{{')))
+    return `a place must read {{customer.field}} or {{customer.field|fallback}}, in: ${text}`;
   texts.push(rest);
   return { texts, places };
 };

@@ -34,7 +34,11 @@ export interface Treatment {
 /** Text, or a place to fill: alternating, text first. */
 export interface Template {
   readonly texts: readonly string[];
-  readonly places: readonly { readonly root: 'customer' | 'context' | 'features' | 'action'; readonly field: string; readonly fallback: string }[];
+  readonly places: readonly {
+    readonly root: 'customer' | 'context' | 'features' | 'action';
+    readonly field: string;
+    readonly fallback: string;
+  }[];
 }
 
 export interface CatalogAction {
@@ -78,7 +82,12 @@ export type Per = 'customer' | 'channel' | 'group' | 'topic' | 'action';
 
 export type RuleKind =
   | { readonly kind: 'limit'; readonly max: number; readonly windowMs: number; readonly per: Per }
-  | { readonly kind: 'coolDown'; readonly after: 'rejected' | 'shown' | 'accepted'; readonly windowMs: number; readonly per: 'action' | 'topic' }
+  | {
+      readonly kind: 'coolDown';
+      readonly after: 'rejected' | 'shown' | 'accepted';
+      readonly windowMs: number;
+      readonly per: 'action' | 'topic';
+    }
   | { readonly kind: 'quietHours'; readonly from: number; readonly to: number }
   | { readonly kind: 'require'; readonly check: Check }
   | { readonly kind: 'pending' };

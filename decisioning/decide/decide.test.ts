@@ -30,7 +30,10 @@ const views = fc
   .record({
     key: fc.integer({ min: 0, max: 1e9 }).map((n) => n.toString(16).padStart(32, '0')),
     attributes,
-    features: fc.dictionary(fc.constantFrom('calls30d', 'outages30d', 'overage90d', 'cancelViews30d', 'roamingDays30d', 'unresolved30d', 'networkDrops7d'), fc.integer({ min: 0, max: 9 })),
+    features: fc.dictionary(
+      fc.constantFrom('calls30d', 'outages30d', 'overage90d', 'cancelViews30d', 'roamingDays30d', 'unresolved30d', 'networkDrops7d'),
+      fc.integer({ min: 0, max: 9 }),
+    ),
     contacts: fc.array(
       fc.record({
         atMs: fc.integer({ min: NOW - 20 * DAY_MS, max: NOW }),
@@ -40,13 +43,28 @@ const views = fc
       }),
       { maxLength: 20 },
     ),
-    pairs: fc.dictionary(fc.constantFrom('fiber-500', 'music-pass', 'device-upgrade'), fc.record({ shown: fc.nat(9), accepted: fc.nat(2), lastShownMs: fc.constantFrom(0, NOW - DAY_MS), lastRejectedMs: fc.constantFrom(0, NOW - 5 * DAY_MS) })),
+    pairs: fc.dictionary(
+      fc.constantFrom('fiber-500', 'music-pass', 'device-upgrade'),
+      fc.record({
+        shown: fc.nat(9),
+        accepted: fc.nat(2),
+        lastShownMs: fc.constantFrom(0, NOW - DAY_MS),
+        lastRejectedMs: fc.constantFrom(0, NOW - 5 * DAY_MS),
+      }),
+    ),
   })
   .map(createView);
 const inputs: fc.Arbitrary<DecideInput> = fc
   .record({
     view: views,
-    face: fc.constantFrom(['app', 'inbound'], ['web', 'inbound'], ['callCenter', 'inbound'], ['callCenter', 'outbound'], ['sms', 'outbound'], ['email', 'outbound']),
+    face: fc.constantFrom(
+      ['app', 'inbound'],
+      ['web', 'inbound'],
+      ['callCenter', 'inbound'],
+      ['callCenter', 'outbound'],
+      ['sms', 'outbound'],
+      ['email', 'outbound'],
+    ),
     placement: fc.constantFrom(null, null, 'home-hero', 'bill-page', 'nowhere'),
     limit: fc.integer({ min: 1, max: 5 }),
     seed: fc.integer({ min: 0, max: 2 ** 53 - 1 }),
@@ -68,7 +86,7 @@ const inputs: fc.Arbitrary<DecideInput> = fc
   .map(({ face, withModel, scorerSeed, page, ...rest }) =>
     createInput(catalog, {
       ...rest,
-      channel: face[0]!,
+      channel: face[0],
       direction: face[1] as 'inbound',
       scorer: withModel ? createTestScorer(scorerSeed) : null,
       context: { page },
@@ -114,13 +132,18 @@ describe('laws of deciding', () => {
         expect(input.controls?.pausedActions ?? []).not.toContain(chosen.actionId);
         expect(input.controls?.pausedChannels ?? []).not.toContain(input.channel);
         expect(input.controls?.stopOutbound === true && input.direction === 'outbound').toBe(false);
-        expect(action.treatments.some((t) => t.id === chosen.treatmentId && t.channel === input.channel && t.direction === input.direction)).toBe(true);
+        expect(
+          action.treatments.some((t) => t.id === chosen.treatmentId && t.channel === input.channel && t.direction === input.direction),
+        ).toBe(true);
         expect(chosen.probability).toBeGreaterThan(0);
         if (input.readFailed === true) expect(action.isDefault).toBe(true);
         if (input.group === 'untouched') expect(catalog.marketingGroups).not.toContain(action.group);
         if (input.group === 'random' && input.direction === 'outbound' && input.allowNone === true) expect(action.mandatory).toBe(true);
       }
-      for (const topic of catalog.topics) expect(verdict.chosen.filter((c) => catalog.actions[c.index]!.topic === topic && !catalog.actions[c.index]!.mandatory).length).toBeLessThanOrEqual(2);
+      for (const topic of catalog.topics)
+        expect(
+          verdict.chosen.filter((c) => catalog.actions[c.index]!.topic === topic && !catalog.actions[c.index]!.mandatory).length,
+        ).toBeLessThanOrEqual(2);
     }, 3);
   });
 
@@ -137,14 +160,17 @@ describe('laws of deciding', () => {
   test('a failed read closes every condition over customer and features', () => {
     const verdict = decide(createInput(catalog, { readFailed: true, limit: 5 }));
     const scored = catalog.actions.filter((action) => verdict.stages[action.index]! <= STAGE.noSlot).map((action) => action.id);
-    expect(scored.sort()).toEqual(['chat-with-us', 'help-videos']);
+    expect(scored.toSorted()).toEqual(['chat-with-us', 'help-videos']);
     expect(verdict.degraded).toEqual([DEGRADED.stateUnread]);
     expect(stage(createInput(catalog, { readFailed: true }), 'fiber-500')).toBe('unread');
   });
 });
 
 describe('the logged probability', () => {
-  const frequencies = (options: Partial<DecideInput>, draws: number): { verdict: ReturnType<typeof decide>; counts: Map<number, number> } => {
+  const frequencies = (
+    options: Partial<DecideInput>,
+    draws: number,
+  ): { verdict: ReturnType<typeof decide>; counts: Map<number, number> } => {
     const counts = new Map<number, number>();
     const input = createInput(catalog, options);
     for (let i = 0; i < draws; i++) {
@@ -204,22 +230,50 @@ describe('the telco catalog', () => {
   test('gives an ordinary inbound customer at least twenty actions to choose from', () => {
     for (const channel of ['app', 'web', 'callCenter']) {
       const verdict = decide(createInput(catalog, { channel }));
-      expect(verdict.scored.length - 1, channel).toBeGreaterThanOrEqual(20);
+      expect(verdict.scored.length - 1).toBeGreaterThanOrEqual(20);
     }
   });
 
   test('can show every action to somebody', () => {
     const shown = new Set<string>();
     const special = [
-      {}, { plan: 'prepaid' }, { plan: 'unlimited' }, { segment: 'business' }, { outageNow: true }, { openComplaint: true }, { openTicket: true },
-      { paymentOverdue: true }, { ageBand: '66+' }, { tenureMonths: 1 }, { contractMonthsLeft: 1 }, { creditClass: 'A', deviceTier: 'low' },
+      {},
+      { plan: 'prepaid' },
+      { plan: 'unlimited' },
+      { segment: 'business' },
+      { outageNow: true },
+      { openComplaint: true },
+      { openTicket: true },
+      { paymentOverdue: true },
+      { ageBand: '66+' },
+      { tenureMonths: 1 },
+      { contractMonthsLeft: 1 },
+      { creditClass: 'A', deviceTier: 'low' },
     ];
-    const features = [{}, { roamingDays30d: 8, overage90d: 9, failedPayments30d: 1, cancelViews30d: 3, technicalCalls30d: 3, outages30d: 2, daysSinceOutage: 2, networkDrops7d: 9 }];
+    const features = [
+      {},
+      {
+        roamingDays30d: 8,
+        overage90d: 9,
+        failedPayments30d: 1,
+        cancelViews30d: 3,
+        technicalCalls30d: 3,
+        outages30d: 2,
+        daysSinceOutage: 2,
+        networkDrops7d: 9,
+      },
+    ];
     for (const one of special)
       for (const some of features)
-        for (const [channel, direction] of [['app', 'inbound'], ['web', 'inbound'], ['callCenter', 'inbound']] as const)
+        for (const [channel, direction] of [
+          ['app', 'inbound'],
+          ['web', 'inbound'],
+          ['callCenter', 'inbound'],
+        ] as const)
           for (const nowMs of [NOW, Date.UTC(2030, 0, 15, 12)]) {
-            const verdict = decide(createInput(catalog, { view: createView({ attributes: one as never, features: some }), channel, direction, nowMs, limit: 5 }));
+            const verdict = decide(
+              createInput(catalog, { view: createView({ attributes: one, features: some }), channel, direction, nowMs, limit: 5 }),
+            );
             catalog.actions.forEach((action) => verdict.stages[action.index]! <= STAGE.noSlot && shown.add(action.id));
           }
     expect(catalog.actions.map((action) => action.id).filter((id) => !shown.has(id))).toEqual([]);
@@ -234,8 +288,14 @@ describe('the telco catalog', () => {
 
   test('keeps the contact policy', () => {
     const sms = { channel: 'sms', direction: 'outbound' as const };
-    const contact = (actionId: string, daysAgo: number) => ({ atMs: NOW - daysAgo * DAY_MS, channel: 'email', direction: 'outbound' as const, actionId });
-    const of = (view: Parameters<typeof createView>[0], options: Partial<DecideInput> = {}) => stage(createInput(catalog, { ...sms, view: createView(view), ...options }), 'music-pass');
+    const contact = (actionId: string, daysAgo: number) => ({
+      atMs: NOW - daysAgo * DAY_MS,
+      channel: 'email',
+      direction: 'outbound' as const,
+      actionId,
+    });
+    const of = (view: Parameters<typeof createView>[0], options: Partial<DecideInput> = {}) =>
+      stage(createInput(catalog, { ...sms, view: createView(view), ...options }), 'music-pass');
     expect(of({})).toMatch(/scored|chosen/);
     expect(of({ attributes: { consentMarketing: false } })).toBe('contactPolicy');
     expect(of({ attributes: { openComplaint: true } })).toBe('contactPolicy');
@@ -252,7 +312,9 @@ describe('the telco catalog', () => {
 
   test('shows the best and nothing else when exploration is off', () => {
     for (let seed = 0; seed < 50; seed++) {
-      const verdict = decide(createInput(catalog, { seed, controls: { stopOutbound: false, pausedActions: [], pausedChannels: [], explorationOff: true } }));
+      const verdict = decide(
+        createInput(catalog, { seed, controls: { stopOutbound: false, pausedActions: [], pausedChannels: [], explorationOff: true } }),
+      );
       const best = verdict.priorities.indexOf(Math.max(...verdict.priorities));
       expect(verdict.chosen[0]!.index).toBe(verdict.scored[best]);
       expect(verdict.chosen[0]!.probability).toBe(1);
@@ -278,7 +340,10 @@ describe("the caller's own candidates", () => {
   });
 
   test('one candidate is certain', () => {
-    expect(decide(createInput(catalog, { ownCandidates: ownCandidates.slice(0, 1) })).chosen[0]).toMatchObject({ actionId: 'a', probability: 1 });
+    expect(decide(createInput(catalog, { ownCandidates: ownCandidates.slice(0, 1) })).chosen[0]).toMatchObject({
+      actionId: 'a',
+      probability: 1,
+    });
   });
 });
 

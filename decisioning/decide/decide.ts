@@ -29,7 +29,8 @@ export const decide = (input: DecideInput): Verdict => decideWith(input, null);
 /** @param recorded scores that stand in for the scorer, when a receipt is decided again */
 export const decideWith = (input: DecideInput, recorded: Scores | null): Verdict => {
   const group = input.group ?? groupOf(input.view.customerKey, input.nowMs, input.catalog.shares);
-  return input.ownCandidates == null ? decideCatalog(input, group, recorded) : decideOwn(input, input.ownCandidates, group, recorded);
+  const candidates = input.ownCandidates ?? null;
+  return candidates === null ? decideCatalog(input, group, recorded) : decideOwn(input, candidates, group, recorded);
 };
 
 const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null): Verdict => {
@@ -126,7 +127,13 @@ const listScored = (scored: Int32Array | null, n: number, allowNone: boolean): n
 };
 
 /** `none` is known exactly, so nothing is learned from choosing it: its γ is the largest among the others. */
-const score = (input: DecideInput, profiles: readonly ActionProfile[], allowNone: boolean, out: ScoreBuffers, priorOf: (i: number) => number): Scores => {
+const score = (
+  input: DecideInput,
+  profiles: readonly ActionProfile[],
+  allowNone: boolean,
+  out: ScoreBuffers,
+  priorOf: (i: number) => number,
+): Scores => {
   const { scorer } = input;
   const schedule = input.catalog.exploration;
   const n = profiles.length;
@@ -196,17 +203,33 @@ const ownUniform = createUniformState();
 /** The caller's own candidates: eligibility is the caller's, priority is the predicted reward. */
 const decideOwn = (input: DecideInput, candidates: readonly ActionProfile[], group: Group, recorded: Scores | null): Verdict => {
   const allowNone = input.allowNone ?? false;
-  const stopped = input.controls !== null && ((input.controls.stopOutbound && input.direction === 'outbound') || input.controls.pausedChannels.includes(input.channel));
+  const stopped =
+    input.controls !== null &&
+    ((input.controls.stopOutbound && input.direction === 'outbound') || input.controls.pausedChannels.includes(input.channel));
   const n = stopped ? 0 : candidates.length;
   if (n > ownExplorable.length) {
     ownScores = { propensities: new Float32Array(n * 2), effectiveN: new Float32Array(n * 2) };
     ownExplorable = new Uint8Array(n * 2).fill(1);
   }
-  const stages = Buffer.alloc(candidates.length, stopped ? (input.controls!.pausedChannels.includes(input.channel) ? STAGE.paused : STAGE.outboundStopped) : STAGE.scored);
+  const stages = Buffer.alloc(
+    candidates.length,
+    stopped ? (input.controls.pausedChannels.includes(input.channel) ? STAGE.paused : STAGE.outboundStopped) : STAGE.scored,
+  );
   const scores = recorded ?? score(input, stopped ? [] : candidates, allowNone, ownScores, () => 0);
   const priorities = allowNone ? [...scores.propensities, 0] : [...scores.propensities];
   const drawn = arbitrate(
-    { count: n, allowNone, priorities, gammas: scores.gammas, explorable: ownExplorable, kinds: null, perKind: Infinity, method: methodOf(input, group), slots: Math.max(1, input.limit), seed: input.seed },
+    {
+      count: n,
+      allowNone,
+      priorities,
+      gammas: scores.gammas,
+      explorable: ownExplorable,
+      kinds: null,
+      perKind: Infinity,
+      method: methodOf(input, group),
+      slots: Math.max(1, input.limit),
+      seed: input.seed,
+    },
     ownUniform,
   );
   for (const draw of drawn.draws) stages[draw.index] = STAGE.chosen;

@@ -39,7 +39,8 @@ export const openFunnel = (moment: Moment, group: Group): Funnel => {
 export const stageOf = (funnel: Funnel, action: CatalogAction): StageCode => {
   const { moment } = funnel;
   const { plan, input } = moment;
-  if (funnel.treatments[action.index]! < 0 || (funnel.placement !== null && !isPlaced(funnel.placement, input.channel, action))) return STAGE.channel;
+  if (funnel.treatments[action.index]! < 0 || (funnel.placement !== null && !isPlaced(funnel.placement, input.channel, action)))
+    return STAGE.channel;
   if (input.nowMs < action.startMs || input.nowMs >= action.endMs) return STAGE.dates;
   if (funnel.channelPaused || (funnel.pausedActions.length > 0 && funnel.pausedActions.includes(action.id))) return STAGE.paused;
   if (funnel.outboundStopped) return STAGE.outboundStopped;
@@ -53,7 +54,9 @@ export const stageOf = (funnel: Funnel, action: CatalogAction): StageCode => {
 };
 
 const isPlaced = (placement: Placement, channel: string, action: CatalogAction): boolean =>
-  (placement.channels?.includes(channel) ?? true) && (placement.groups?.includes(action.group) ?? true) && (placement.topics?.includes(action.topic) ?? true);
+  (placement.channels?.includes(channel) ?? true) &&
+  (placement.groups?.includes(action.group) ?? true) &&
+  (placement.topics?.includes(action.topic) ?? true);
 
 const readValue = (moment: Moment, action: CatalogAction): boolean => {
   const { plan } = moment;

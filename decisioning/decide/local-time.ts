@@ -3,7 +3,13 @@
 export interface LocalTime {
   /** 0 to 23.99, with the minutes as fraction. */
   readonly time: number;
-  readonly scope: { readonly hour: number; readonly weekday: number; readonly day: number; readonly month: number; readonly epochMs: number };
+  readonly scope: {
+    readonly hour: number;
+    readonly weekday: number;
+    readonly day: number;
+    readonly month: number;
+    readonly epochMs: number;
+  };
 }
 
 const QUARTER_MS = 15 * 60_000;
@@ -22,7 +28,13 @@ export const localTime = (nowMs: number, zone: unknown, fallback: string): Local
   const hour = date.getUTCHours();
   return {
     time: hour + date.getUTCMinutes() / 60,
-    scope: { hour, weekday: date.getUTCDay() === 0 ? 7 : date.getUTCDay(), day: date.getUTCDate(), month: date.getUTCMonth() + 1, epochMs: nowMs },
+    scope: {
+      hour,
+      weekday: date.getUTCDay() === 0 ? 7 : date.getUTCDay(),
+      day: date.getUTCDate(),
+      month: date.getUTCMonth() + 1,
+      epochMs: nowMs,
+    },
   };
 };
 

@@ -75,13 +75,19 @@ const withholds = (moment: Moment, rule: Rule, action: CatalogAction): boolean =
       return countOf(moment, rule, kind, action) >= kind.max;
     case 'coolDown': {
       if (kind.per === 'action') return isCooling(moment, kind, action.id, nowMs);
-      for (const member of moment.plan.topicMembers[moment.plan.topicOf[action.index]!]!) if (isCooling(moment, kind, member.id, nowMs)) return true;
+      for (const member of moment.plan.topicMembers[moment.plan.topicOf[action.index]!]!)
+        if (isCooling(moment, kind, member.id, nowMs)) return true;
       return false;
     }
   }
 };
 
-const isCooling = (moment: Moment, kind: { readonly after: string; readonly windowMs: number }, actionId: string, nowMs: number): boolean => {
+const isCooling = (
+  moment: Moment,
+  kind: { readonly after: string; readonly windowMs: number },
+  actionId: string,
+  nowMs: number,
+): boolean => {
   if (moment.pairOf !== actionId) {
     moment.pairOf = actionId;
     moment.pair = moment.input.view.pair(actionId);

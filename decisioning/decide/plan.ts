@@ -104,11 +104,14 @@ const createPlan = (catalog: Catalog): Plan => {
 const createFace = (catalog: Catalog, channel: string, direction: Direction): Face => {
   const pick = (placement: string | null): Int16Array =>
     Int16Array.from(catalog.actions, (action) => {
-      const here = (treatment: CatalogAction['treatments'][number]): boolean => treatment.channel === channel && treatment.direction === direction;
-      const own = placement === null ? -1 : action.treatments.findIndex((treatment) => here(treatment) && treatment.placement === placement);
+      const here = (treatment: CatalogAction['treatments'][number]): boolean =>
+        treatment.channel === channel && treatment.direction === direction;
+      const own =
+        placement === null ? -1 : action.treatments.findIndex((treatment) => here(treatment) && treatment.placement === placement);
       return own >= 0 ? own : action.treatments.findIndex((treatment) => here(treatment) && treatment.placement === null);
     });
-  const reaches = (item: Rule | Weight): boolean => (item.reach.channels?.includes(channel) ?? true) && (item.reach.directions?.includes(direction) ?? true);
+  const reaches = (item: Rule | Weight): boolean =>
+    (item.reach.channels?.includes(channel) ?? true) && (item.reach.directions?.includes(direction) ?? true);
   const rules = catalog.rules.filter(reaches);
   const names = new Set(catalog.actions.flatMap((action) => action.treatments.flatMap((treatment) => treatment.placement ?? [])));
   return {

@@ -5,7 +5,7 @@ import { openFunnel } from '../decide/funnel.ts';
 import type { Funnel } from '../decide/funnel.ts';
 import { firstFailing, openMoment, withholdingRule } from '../decide/moment.ts';
 import { planOf } from '../decide/plan.ts';
-import { STAGE, stageName } from '../stages.ts';
+import { stageName } from '../stages.ts';
 import type { StageName } from '../stages.ts';
 import { inputOf } from './redecide.ts';
 import type { RedecideInput } from './redecide.ts';
@@ -38,7 +38,10 @@ export const explain = (input: RedecideInput): Explanation => {
   const { receipt, catalog } = input;
   const own = receipt.ownCandidates === null ? null : (JSON.parse(receipt.ownCandidates) as { id: string }[]);
   const funnel = own === null ? openFunnel(openMoment(planOf(catalog), inputOf(input)), receipt.group) : null;
-  const subjects = own === null ? catalog.actions.map((action) => ({ id: action.id, name: action.name, action })) : own.map(({ id }) => ({ id, name: id, action: null }));
+  const subjects =
+    own === null
+      ? catalog.actions.map((action) => ({ id: action.id, name: action.name, action }))
+      : own.map(({ id }) => ({ id, name: id, action: null }));
   const candidates = subjects.map(({ id, name, action }, index): CandidateExplanation => {
     const at = receipt.scored.indexOf(index);
     const stage = stageName(receipt.stages[index]!) ?? 'unknown';
@@ -71,7 +74,14 @@ const summarise = (receipt: Decision, candidates: readonly CandidateExplanation[
 
 type Why = Pick<CandidateExplanation, 'rule' | 'reason'>;
 
-const why = (receipt: Decision, stage: StageName | 'unknown', funnel: Funnel | null, action: CatalogAction | null, at: number, rank: number | null): Why => {
+const why = (
+  receipt: Decision,
+  stage: StageName | 'unknown',
+  funnel: Funnel | null,
+  action: CatalogAction | null,
+  at: number,
+  rank: number | null,
+): Why => {
   switch (stage) {
     case 'chosen':
       return { rule: null, reason: chosenReason(receipt, action, at, rank) };
@@ -80,7 +90,10 @@ const why = (receipt: Decision, stage: StageName | 'unknown', funnel: Funnel | n
     case 'noSlot':
       return { rule: 'mandatory', reason: 'A mandatory notice, but other notices took every slot.' };
     case 'channel':
-      return { rule: null, reason: `It has no treatment for ${receipt.direction} ${receipt.channel}${receipt.placement === null ? '' : ` at ${receipt.placement}`}.` };
+      return {
+        rule: null,
+        reason: `It has no treatment for ${receipt.direction} ${receipt.channel}${receipt.placement === null ? '' : ` at ${receipt.placement}`}.`,
+      };
     case 'dates':
       return { rule: null, reason: 'It is before its start or after its end.' };
     case 'paused':
@@ -125,7 +138,8 @@ const chosenReason = (receipt: Decision, action: CatalogAction | null, at: numbe
   const probability = receipt.chosen.find((chosen) => chosen.rank === rank)?.probability ?? 0;
   const how = probability === 1 ? 'no other could take its place' : `it had a chance of ${percent(probability)}`;
   const best = Math.max(...receipt.priorities);
-  const standing = at >= 0 && receipt.priorities[at] === best ? 'the highest priority' : 'not the highest priority: explored, or next in line';
+  const standing =
+    at >= 0 && receipt.priorities[at] === best ? 'the highest priority' : 'not the highest priority: explored, or next in line';
   return `Chosen for slot ${rank ?? '?'}: ${standing}; ${how}.`;
 };
 

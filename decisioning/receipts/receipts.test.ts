@@ -29,7 +29,11 @@ const receiptOf = (options: Partial<DecideInput>) => {
 describe('receipts', () => {
   test.each(kinds)('decided again from recorded scores they are identical, bit for bit: %s', (_, options) => {
     for (let seed = 0; seed < 30; seed++) {
-      const { input, receipt } = receiptOf({ ...options, seed: seed * 1_234_567_890_123, scorer: options.scorer === null ? null : createTestScorer(seed) });
+      const { input, receipt } = receiptOf({
+        ...options,
+        seed: seed * 1_234_567_890_123,
+        scorer: options.scorer === null ? null : createTestScorer(seed),
+      });
       expect(verifyReceipt({ receipt, catalog, view: input.view })).toEqual([]);
       expect(verifyReceipt({ receipt, catalog, view: input.view, controls: input.controls })).toEqual([]);
       expect(redecide({ receipt, catalog, view: input.view }).chosen).toEqual(receipt.chosen);
@@ -49,7 +53,8 @@ describe('receipts', () => {
     // Another seed may draw the same action, most often one of high probability; among many it cannot.
     const fresh = receiptOf({ scorer: null, limit: 3 });
     let changed = 0;
-    for (let seed = 0; seed < 50; seed++) if (verifyReceipt({ receipt: { ...fresh.receipt, seed }, catalog, view: input.view }).length > 0) changed++;
+    for (let seed = 0; seed < 50; seed++)
+      if (verifyReceipt({ receipt: { ...fresh.receipt, seed }, catalog, view: input.view }).length > 0) changed++;
     expect(changed).toBeGreaterThan(45);
   });
 
@@ -58,7 +63,11 @@ describe('receipts', () => {
     const { candidates, summary } = explain({ receipt, catalog, view: input.view });
     const of = (id: string) => candidates.find((candidate) => candidate.actionId === id)!;
     expect(candidates.length).toBe(catalog.actions.length);
-    expect(of('fiber-500')).toMatchObject({ stage: 'contactPolicy', rule: 'open-complaint', reason: 'A complaint is open, no offers until it is settled.' });
+    expect(of('fiber-500')).toMatchObject({
+      stage: 'contactPolicy',
+      rule: 'open-complaint',
+      reason: 'A complaint is open, no offers until it is settled.',
+    });
     expect(of('upgrade-standard')).toMatchObject({ stage: 'eligibility', reason: 'The customer has a larger plan already.' });
     expect(of('legal-terms').stage).toBe('dates');
     expect(of('bill-explanation').reason).toMatch(/priority/);
@@ -74,7 +83,8 @@ describe('receipts', () => {
 
 describe('content', () => {
   const fill = (actionId: string, treatmentId: string, name?: string) =>
-    contentOf(catalog, { actionId, treatmentId }, { view: createView(name === undefined ? {} : { attributes: { name } }), context: {} })!.content;
+    contentOf(catalog, { actionId, treatmentId }, { view: createView(name === undefined ? {} : { attributes: { name } }), context: {} })!
+      .content;
 
   test('is filled in, or falls back where nothing is known', () => {
     expect(fill('upgrade-standard', 'email', 'Ada')['body']).toContain('Dear Ada,');

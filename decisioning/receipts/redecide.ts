@@ -29,7 +29,8 @@ export const redecide = (input: RedecideInput): Verdict => {
 /** What differs between the receipt and its re-decision, a sentence each; empty: the receipt is true. */
 export const verifyReceipt = (input: RedecideInput): readonly string[] => {
   const { receipt, catalog } = input;
-  if (receipt.catalogVersion !== catalog.version) return [`the receipt was decided by catalog ${receipt.catalogVersion}, not ${catalog.version}`];
+  if (receipt.catalogVersion !== catalog.version)
+    return [`the receipt was decided by catalog ${receipt.catalogVersion}, not ${catalog.version}`];
   const faults: string[] = [];
   const compare = (name: string, recorded: unknown, again: unknown): void => {
     const [a, b] = [JSON.stringify(recorded), JSON.stringify(again)];
@@ -39,7 +40,12 @@ export const verifyReceipt = (input: RedecideInput): readonly string[] => {
   const { group: _, ...withoutGroup } = inputs;
   let verdict: Verdict;
   try {
-    const scores = { propensities: receipt.propensities.slice(0, scoredCount(receipt)), gammas: receipt.gammas, modelVersion: receipt.modelVersion, modelSnapshot: receipt.modelSnapshot };
+    const scores = {
+      propensities: receipt.propensities.slice(0, scoredCount(receipt)),
+      gammas: receipt.gammas,
+      modelVersion: receipt.modelVersion,
+      modelSnapshot: receipt.modelSnapshot,
+    };
     verdict = decideWith(withoutGroup, scores);
   } catch (error) {
     return [`it cannot be decided again: ${error instanceof Error ? error.message : String(error)}`];
@@ -88,13 +94,16 @@ export const inputOf = ({ receipt, catalog, view, controls }: RedecideInput): De
 });
 
 /** Controls as far as the receipt shows them: what was paused or stopped, and whether a draw took place. */
-const controlsOf = (receipt: Decision, catalog: Catalog): Pick<Control, 'stopOutbound' | 'pausedActions' | 'pausedChannels' | 'explorationOff'> => {
+const controlsOf = (
+  receipt: Decision,
+  catalog: Catalog,
+): Pick<Control, 'stopOutbound' | 'pausedActions' | 'pausedChannels' | 'explorationOff'> => {
   const own = receipt.ownCandidates !== null;
-  const stages = [...receipt.stages];
+  const stages = new Set(receipt.stages);
   return {
-    stopOutbound: stages.includes(STAGE.outboundStopped),
+    stopOutbound: stages.has(STAGE.outboundStopped),
     pausedActions: own ? [] : catalog.actions.filter((action) => receipt.stages[action.index] === STAGE.paused).map((action) => action.id),
-    pausedChannels: own && stages.includes(STAGE.paused) ? [receipt.channel] : [],
+    pausedChannels: own && stages.has(STAGE.paused) ? [receipt.channel] : [],
     explorationOff: isUndrawn(receipt, catalog),
   };
 };

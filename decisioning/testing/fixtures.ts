@@ -7,14 +7,47 @@ import type { Catalog } from '../catalog/types.ts';
 export const NOW = Date.UTC(2026, 10, 23, 11, 0);
 
 export const FEATURE_NAMES: readonly string[] = [
-  'dataMb30d', 'overage90d', 'calls30d', 'billingCalls30d', 'technicalCalls30d', 'unresolved30d', 'outages30d', 'daysSinceOutage', 'cancelViews30d',
-  'latePayments180d', 'failedPayments30d', 'complaints180d', 'networkDrops7d', 'roamingDays30d', 'billAmountLast',
+  'dataMb30d',
+  'overage90d',
+  'calls30d',
+  'billingCalls30d',
+  'technicalCalls30d',
+  'unresolved30d',
+  'outages30d',
+  'daysSinceOutage',
+  'cancelViews30d',
+  'latePayments180d',
+  'failedPayments30d',
+  'complaints180d',
+  'networkDrops7d',
+  'roamingDays30d',
+  'billAmountLast',
 ];
 
 const ORDINARY: Readonly<Record<string, AttributeValue>> = {
-  plan: 'standard', tenureMonths: 24, segment: 'consumer', ageBand: '36-50', region: 'north', contractMonthsLeft: 8, deviceTier: 'mid', deviceAgeMonths: 20,
-  preferredChannel: 'app', monthlyCharge: 29, consentMarketing: true, consentSms: true, consentEmail: true, doNotContact: false, creditClass: 'B',
-  hasFiber: false, hasTv: false, householdLines: 2, openTicket: false, openComplaint: false, outageNow: false, paymentOverdue: false, timeZone: 'Europe/Berlin',
+  plan: 'standard',
+  tenureMonths: 24,
+  segment: 'consumer',
+  ageBand: '36-50',
+  region: 'north',
+  contractMonthsLeft: 8,
+  deviceTier: 'mid',
+  deviceAgeMonths: 20,
+  preferredChannel: 'app',
+  monthlyCharge: 29,
+  consentMarketing: true,
+  consentSms: true,
+  consentEmail: true,
+  doNotContact: false,
+  creditClass: 'B',
+  hasFiber: false,
+  hasTv: false,
+  householdLines: 2,
+  openTicket: false,
+  openComplaint: false,
+  outageNow: false,
+  paymentOverdue: false,
+  timeZone: 'Europe/Berlin',
 };
 
 export interface ViewOptions {
@@ -28,7 +61,10 @@ export interface ViewOptions {
 
 /** An ordinary customer, but for what is said. */
 export const createView = (options: ViewOptions = {}): CustomerView => {
-  const features = Float32Array.from(FEATURE_NAMES, (name) => options.features?.[name] ?? (name === 'daysSinceOutage' ? 400 : name === 'dataMb30d' ? 8_000 : 0));
+  const features = Float32Array.from(
+    FEATURE_NAMES,
+    (name) => options.features?.[name] ?? (name === 'daysSinceOutage' ? 400 : name === 'dataMb30d' ? 8_000 : 0),
+  );
   const pairs = new Map(Object.entries(options.pairs ?? {}).map(([id, pair]) => [id, { ...NO_PAIR, ...pair }]));
   return {
     customerKey: (options.key ?? '0123456789abcdef0123456789abcdef') as CustomerKey,
@@ -90,7 +126,7 @@ export const createReceipt = (input: DecideInput, verdict: Verdict): Decision =>
     limit: input.limit,
     loop: '',
     context: JSON.stringify(input.context),
-    ownCandidates: input.ownCandidates == null ? null : JSON.stringify(input.ownCandidates),
+    ownCandidates: (input.ownCandidates ?? null) === null ? null : JSON.stringify(input.ownCandidates),
     seed: input.seed,
     catalogVersion: input.catalog.version,
     controlsVersion: 0,

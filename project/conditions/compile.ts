@@ -91,7 +91,7 @@ const compileSource = (source: string): ParsedExpression => {
   }
   const expression: Expression = (scope) => {
     try {
-      return plain(library(scope as Record<string, unknown>));
+      return plain(library(scope));
     } catch {
       return undefined;
     }
@@ -117,7 +117,8 @@ const withDoubles = (source: string): string => {
   const edits: { start: number; end: number; text: string }[] = [];
   const visit = (node: ASTNode, index: boolean): void => {
     if (node.op === '%') throw new ConditionError('% is not defined: every number is a double');
-    if (node.op === 'value' && typeof node.args === 'bigint' && !index) edits.push({ start: node.start, end: node.end, text: `${Number(node.args)}.0` });
+    if (node.op === 'value' && typeof node.args === 'bigint' && !index)
+      edits.push({ start: node.start, end: node.end, text: `${Number(node.args)}.0` });
     const children = childrenOf(node);
     children.forEach((child, i) => visit(child, node.op === '[]' && i === 1));
   };

@@ -40,11 +40,27 @@ interface Writer {
   readonly roots: Set<string>;
 }
 
-const OUTSIDE = Symbol('outside the subset');
-const ROOTS: readonly string[] = ['customer', 'features', 'context', 'action', 'event', 'now'];
-const OPERATORS = ['get', 'has', 'eq', 'lt', 'le', 'within', 'add', 'subtract', 'multiply', 'divide', 'negate', 'size', 'startsWith', 'endsWith', 'contains'];
+const OUTSIDE = new Error('outside the subset');
+const ROOTS: ReadonlySet<string> = new Set(['customer', 'features', 'context', 'action', 'event', 'now']);
+const OPERATORS = [
+  'get',
+  'has',
+  'eq',
+  'lt',
+  'le',
+  'within',
+  'add',
+  'subtract',
+  'multiply',
+  'divide',
+  'negate',
+  'size',
+  'startsWith',
+  'endsWith',
+  'contains',
+];
 const ARITHMETIC: Readonly<Record<string, string>> = { '+': 'add', '-': 'subtract', '*': 'multiply', '/': 'divide' };
-const METHODS = ['startsWith', 'endsWith', 'contains'];
+const METHODS = new Set(['startsWith', 'endsWith', 'contains']);
 
 const temp = (writer: Writer): string => `t${writer.temps++}`;
 
@@ -60,7 +76,7 @@ const literal = (node: ASTNode): string | null => {
 const literalsOf = (node: ASTNode): string[] | null => {
   if (node.op !== 'list') return null;
   const items = node.args.map(literal);
-  return items.every((item) => item !== null) ? (items as string[]) : null;
+  return items.every((item) => item !== null) ? items : null;
 };
 
 /** Code that is true exactly when the node is certainly true. */
@@ -136,7 +152,7 @@ const V = (node: ASTNode, w: Writer): string => {
       return text;
     }
     case 'id':
-      if (!ROOTS.includes(node.args)) throw OUTSIDE;
+      if (!ROOTS.has(node.args)) throw OUTSIDE;
       w.roots.add(node.args);
       return node.args;
     case '.':
@@ -193,7 +209,7 @@ const call = (name: string, args: readonly ASTNode[], w: Writer): string => {
 
 const method = (name: string, receiver: ASTNode, args: readonly ASTNode[], w: Writer): string => {
   if (name === 'size' && args.length === 0) return `size(${V(receiver, w)})`;
-  if (!METHODS.includes(name) || args.length !== 1) throw OUTSIDE;
+  if (!METHODS.has(name) || args.length !== 1) throw OUTSIDE;
   return `${name}(${V(receiver, w)},${V(args[0]!, w)})`;
 };
 
@@ -228,7 +244,9 @@ const ordered = (a: ASTNode, operator: string, b: ASTNode, w: Writer, expected: 
 
 const numberLiteral = (node: ASTNode): string | null => {
   const text = literal(node);
-  return text !== null && Number.isFinite(Number(text.replace(/^\((.*)\)$/, '$1'))) && !text.startsWith('"') && text !== 'null' ? text : null;
+  return text !== null && Number.isFinite(Number(text.replace(/^\((.*)\)$/, '$1'))) && !text.startsWith('"') && text !== 'null'
+    ? text
+    : null;
 };
 
 const among = ([a, b]: readonly [ASTNode, ASTNode], w: Writer, expected: boolean): string => {

@@ -15,6 +15,13 @@ const comparable = (a: unknown, b: unknown): boolean => {
   return type === typeof b && (type === 'number' || type === 'string' || type === 'boolean');
 };
 
+/** CEL counts code points. */
+const codePoints = (text: string): number => {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+};
+
 export const operators = {
   get: (value: unknown, name: string): unknown => (isMap(value) && Object.hasOwn(value, name) ? value[name] : undefined),
   /** CEL's has() on a scalar is an error; on null the library says false. */
@@ -41,11 +48,12 @@ export const operators = {
   divide: (a: unknown, b: unknown): unknown => (typeof a === 'number' && typeof b === 'number' ? a / b : undefined),
   negate: (a: unknown): unknown => (typeof a === 'number' ? -a : undefined),
   size: (value: unknown): number | undefined => {
-    if (typeof value === 'string') return [...value].length;
+    if (typeof value === 'string') return codePoints(value);
     if (Array.isArray(value)) return value.length;
     return isMap(value) ? Object.keys(value).length : undefined;
   },
-  startsWith: (a: unknown, b: unknown): boolean | undefined => (typeof a === 'string' && typeof b === 'string' ? a.startsWith(b) : undefined),
+  startsWith: (a: unknown, b: unknown): boolean | undefined =>
+    typeof a === 'string' && typeof b === 'string' ? a.startsWith(b) : undefined,
   endsWith: (a: unknown, b: unknown): boolean | undefined => (typeof a === 'string' && typeof b === 'string' ? a.endsWith(b) : undefined),
   contains: (a: unknown, b: unknown): boolean | undefined => (typeof a === 'string' && typeof b === 'string' ? a.includes(b) : undefined),
 };
