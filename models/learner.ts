@@ -29,7 +29,7 @@ export const GENERIC_TUNING: Tuning = { halfLifeDays: 60, halfLifeRows: 500, sha
 
 const RESCALE_AT = 1e9;
 const SHARED_ITERATIONS = 12;
-const OWN_ITERATIONS = 8;
+const OWN_ITERATIONS = 5;
 /** Of the caller's own candidates: the rest live on the shared part. */
 const MAX_OWN_PARTS = 500;
 const MAX_WEIGHTS = 20_000;

@@ -11,7 +11,7 @@ interface Problem {
   readonly iterations: number;
 }
 
-const TOLERANCE = 1e-9;
+const TOLERANCE = 1e-8;
 
 /** Fresh from the statistics each time, so that no rounding accumulates as in a running inverse. Returns the iterations used. */
 export const conjugateGradient = ({ a, dims, ridge, rhs, x, iterations }: Problem): number => {
