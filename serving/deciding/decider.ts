@@ -2,7 +2,6 @@
 import {
   TOPICS,
   createDecisionId,
-  decisionCodec,
   hash32,
   shardOfDecision,
   type Clock,
@@ -18,6 +17,7 @@ import type { ErasuresHolder } from '../holders/erasures-holder.ts';
 import type { ModelsHolder } from '../holders/models-holder.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Appender } from '../receipts/append-in-time.ts';
+import { encodeReceipt } from '../receipts/encode-receipt.ts';
 import type { ReceiptFinder } from '../receipts/find-receipt.ts';
 import type { DecisionAnswer, DecisionRequest } from '../schemas/decisions.ts';
 import { answerOf, answerOfReceipt } from './answer.ts';
@@ -69,7 +69,8 @@ interface Made {
 export const DEGRADED_REQUEST = 'request';
 const NOTHING = Buffer.alloc(0);
 const TWO_POW_32 = 4_294_967_296;
-const TWO_POW_53 = 9_007_199_254_740_992;
+/** Seeds stay where every integer is exact and Avro's reader takes it. */
+const SEEDS = 2 ** 52;
 /** Another process answers within its append's bound or not at all. */
 const PATIENCE_MS = 300;
 const WARM_UP_DECISIONS = 300;
@@ -86,7 +87,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       if (read instanceof Promise) read = await read;
     }
     const made = await judge(asked, id, read, unclaimed);
-    await appender.append([{ topic: TOPICS.decisions, shard: shardOfDecision(id), value: decisionCodec.encode(made.decision) }]);
+    await appender.append([{ topic: TOPICS.decisions, shard: shardOfDecision(id), value: encodeReceipt(made.decision) }]);
     return made;
   };
 
@@ -103,7 +104,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     const { request, compiled, direction, subject, nowMs } = asked;
     const own = request.candidates !== undefined;
     const loop = own ? (request.loop ?? OWN_LOOP) : '';
-    const seed = Math.floor(random() * TWO_POW_53);
+    const seed = Math.floor(random() * SEEDS);
     const control = controls.current();
     const context = request.context ?? {};
     const blind = view === null;
@@ -210,7 +211,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       for (let i = 0; i < WARM_UP_DECISIONS; i++) {
         const { asked, id } = ask({ anonymousId: `warm-up-${i % 7}`, channel: channels[i % channels.length]!, limit: 3 });
         const made = await judge(asked, id, null, false);
-        decisionCodec.decode(decisionCodec.encode(made.decision));
+        encodeReceipt(made.decision);
         answerOf({ decision: made.decision, compiled: asked.compiled, view: made.view, context: {}, explained: false });
         // The process answers /healthz meanwhile.
         if (i % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
