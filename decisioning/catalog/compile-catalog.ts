@@ -133,7 +133,8 @@ const texts = (reader: Reader, key: string): string[] => {
 const compileTimeZone = (reader: Reader): string => {
   const zone = reader.text('timeZone', 'UTC');
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }) && zone;
+    Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions();
+    return zone;
   } catch {
     reader.fault('timeZone', `'${zone}' is not a time zone; use a name such as Europe/Berlin`);
     return 'UTC';

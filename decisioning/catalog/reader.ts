@@ -109,7 +109,7 @@ export const describe = (value: unknown): string => {
   if (value === null || value === undefined) return 'nothing';
   if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 60)}…` : value}'`;
   if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'a mapping' : String(value);
+  return typeof value === 'object' ? 'a mapping' : JSON.stringify(value);
 };
 
 /** `; did you mean 'value'?` for a slip of one or two letters. */

@@ -46,11 +46,13 @@ export const explain = (input: RedecideInput): Explanation => {
     const at = receipt.scored.indexOf(index);
     const stage = stageName(receipt.stages[index]!) ?? 'unknown';
     const rank = receipt.chosen.find((chosen) => chosen.index === index)?.rank ?? null;
+    const { rule, reason } = why(receipt, stage, funnel, action, at, rank);
     return {
       actionId: id,
       name,
       stage,
-      ...why(receipt, stage, funnel, action, at, rank),
+      rule,
+      reason,
       propensity: at < 0 ? null : receipt.propensities[at]!,
       priority: at < 0 ? null : receipt.priorities[at]!,
       probability: at < 0 ? null : receipt.probabilities[at]!,
