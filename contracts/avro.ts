@@ -45,6 +45,9 @@ export const createRecordCodec = <T>({ name, versions }: SchemaOptions): RecordC
   const fingerprint = prints.at(-1)!;
   const header = Buffer.concat([Buffer.from([0xc3, 0x01]), fingerprint]);
 
+  /** Without an allocation: nearly every record is of the current version. */
+  const isCurrent = (buffer: Buffer): boolean => buffer.compare(header, 2, 10, 2, 10) === 0;
+
   return {
     name,
     schema: versions.at(-1),
@@ -61,7 +64,7 @@ export const createRecordCodec = <T>({ name, versions }: SchemaOptions): RecordC
       if (buffer.length < 10 || buffer[0] !== 0xc3 || buffer[1] !== 0x01) {
         throw new AttuneError('record.unreadable', `${name}: not Avro single-object encoding (${buffer.length} bytes)`);
       }
-      const version = prints.findIndex((print) => print.equals(buffer.subarray(2, 10)));
+      const version = isCurrent(buffer) ? versions.length - 1 : prints.findIndex((print) => print.equals(buffer.subarray(2, 10)));
       if (version < 0) throw new AttuneError('record.unreadable', `${name}: unknown schema ${buffer.subarray(2, 10).toString('hex')}`);
       try {
         const type = types[version]!;

@@ -10,6 +10,9 @@ export type Step<I, O> = (input: I) => StepResult<O>;
 
 export const ok = <T>(value: T): StepResult<T> => ({ kind: 'ok', value });
 
+/** A step that only changes what it was given. */
+export const DONE: StepResult<null> = Object.freeze({ kind: 'ok', value: null });
+
 const drops = new Map<string, StepResult<never>>();
 export const drop = (reason: string): StepResult<never> => {
   let result = drops.get(reason);

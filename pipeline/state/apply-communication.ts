@@ -2,7 +2,7 @@
 import { findPending, hasSeen, rememberId } from '#feature-store';
 import { decisionIdFromBytes } from '#contracts';
 import type { Communication } from '#contracts';
-import { drop, ok } from '../steps.ts';
+import { DONE, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import { attributeToItem } from './apply-outcome.ts';
 import type { CustomerWork, Source } from './customer-work.ts';
@@ -25,5 +25,5 @@ export const applyCommunication = (work: CustomerWork, { communication }: Commun
   rememberId(work.state, identity, communication.at);
   const fact = { outcome, amount: null, reward: null, occurredAtMs: communication.at };
   for (const item of decision.items) attributeToItem(work, decision, item, fact, { kind: 'provisional', occurredAtMs: communication.at, source });
-  return ok(null);
+  return DONE;
 };

@@ -4,7 +4,7 @@ import type { PendingDecision, PendingItem } from '#feature-store';
 import { customerKeyOfDecision } from '#contracts';
 import type { Decision } from '#contracts';
 import { channelRule, windowOf } from '../rewards/rewards.ts';
-import { drop, ok } from '../steps.ts';
+import { DONE, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import { attributeToItem } from './apply-outcome.ts';
 import type { StateFacts } from './context.ts';
@@ -16,19 +16,19 @@ export const applyDecision = (work: CustomerWork, { decision, decisionId, key }:
   const identity = `decision:${decisionId}`;
   if (hasSeen(work.state, identity)) return drop('duplicate');
   rememberId(work.state, identity, decision.decidedAt);
-  if (decision.chosen.length === 0) return ok(null);
+  if (decision.chosen.length === 0) return DONE;
 
   const pending = pendingOf(decision, decisionId, work.facts);
   if (customerKeyOfDecision(decisionId) !== key) work.links.set(decisionId, true);
   for (const evicted of addPending(work.state, pending)) matureDecision(work, evicted, source, decision.decidedAt);
 
   const { implies } = channelRule(work.facts.rewards, decision.channel);
-  if (implies === null) return ok(null);
+  if (implies === null) return DONE;
   for (const item of pending.items) {
     const fact = { outcome: implies, amount: null, reward: null, occurredAtMs: decision.decidedAt };
     attributeToItem(work, pending, item, fact, { kind: 'provisional', occurredAtMs: decision.decidedAt, source });
   }
-  return ok(null);
+  return DONE;
 };
 
 const pendingOf = (decision: Decision, decisionId: PendingDecision['decisionId'], { rewards, actionGroup }: StateFacts): PendingDecision => {

@@ -1,6 +1,6 @@
 /** An event is folded into features and attributes; where it names an action that was decided, it is that decision's outcome. */
 import { foldEvent, hasSeen, rememberId } from '#feature-store';
-import { deadLetter, drop, ok } from '../steps.ts';
+import { DONE, deadLetter, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import type { RecogniseRule } from '../rewards/rewards.ts';
 import { attributeToItem } from './apply-outcome.ts';
@@ -23,7 +23,7 @@ export const applyEvent = (work: CustomerWork, { event }: EventInput, source: So
     if (rules !== undefined) for (const rule of rules) recognise(work, rule, data, event.time, source);
   }
   rememberId(work.state, identity, event.receivedAt);
-  return ok(null);
+  return DONE;
 };
 
 /** The newest open decision that offered this action wins: one order is one outcome. */

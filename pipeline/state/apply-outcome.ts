@@ -4,7 +4,7 @@ import type { PendingDecision, PendingItem } from '#feature-store';
 import type { DecisionId, Outcome } from '#contracts';
 import { attribute, ruleOf } from '../rewards/attribute.ts';
 import type { OutcomeFact } from '../rewards/attribute.ts';
-import { deadLetter, drop, ok } from '../steps.ts';
+import { DONE, deadLetter, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import { emitReward } from './customer-work.ts';
 import type { Cause, CustomerWork, Source } from './customer-work.ts';
@@ -22,7 +22,7 @@ export const applyOutcome = (work: CustomerWork, decisionId: DecisionId, outcome
   }
   rememberId(work.state, identity, outcome.receivedAt);
   attributeToItem(work, decision, item, fact, { kind: 'outcome', occurredAtMs: outcome.occurredAt, source });
-  return ok(null);
+  return DONE;
 };
 
 /** Says nothing when nothing changed: a second click adds no reward. */

@@ -1,6 +1,6 @@
 /** A due timer closes the windows that have run out. */
 import { removePending } from '#feature-store';
-import { ok } from '../steps.ts';
+import { DONE } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import { matureDecision } from './customer-work.ts';
 import type { CustomerWork, Source } from './customer-work.ts';
@@ -12,5 +12,5 @@ export const applyTimer = (work: CustomerWork, { dueMs }: TimerInput, source: So
     removePending(work.state, decision.decisionId);
     matureDecision(work, decision, source, decision.matureAtMs);
   }
-  return ok(null);
+  return DONE;
 };

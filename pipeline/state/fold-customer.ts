@@ -60,7 +60,12 @@ const foldOnce = (options: FoldOptions, poison: ReadonlyMap<StateInput, StepResu
   const work: CustomerWork = { key, facts, state, links: new Map(), rewards: [] };
   const decided = new Set<DecisionId>();
   const early: OutcomeInput[] = [];
-  const ahead = new Set(inputs.flatMap((input) => (input.kind === 'decision' ? [input.decisionId] : [])));
+  const ahead = new Set<DecisionId>();
+  let timerMoves = false;
+  for (const input of inputs) {
+    if (input.kind === 'decision') ahead.add(input.decisionId);
+    if (input.kind === 'decision' || input.kind === 'timer') timerMoves = true;
+  }
   let applied = 0;
 
   const apply = (input: StateInput): void => {
@@ -96,7 +101,8 @@ const foldOnce = (options: FoldOptions, poison: ReadonlyMap<StateInput, StepResu
     if (poison.has(current) || isOfState(error)) throw error;
     return { input: current, error };
   }
-  state.nextTimerMs = state.pending.reduce<number | null>((first, { matureAtMs }) => (first === null || matureAtMs < first ? matureAtMs : first), null);
+  // Events and outcomes leave the deadlines alone, and the pending decisions unread.
+  if (timerMoves) state.nextTimerMs = state.pending.reduce<number | null>((first, { matureAtMs }) => (first === null || matureAtMs < first ? matureAtMs : first), null);
   return { folded: { work, applied } };
 };
 

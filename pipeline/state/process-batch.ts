@@ -71,14 +71,19 @@ const isErased = (deps: BatchDeps, input: StateInput): boolean => {
 
 /** What is stored under every id that the batch names, and who answers for each record. */
 const planOf = async (deps: BatchDeps, partition: number, inputs: readonly StateInput[]): Promise<Plan> => {
-  const ids = [...new Set(inputs.flatMap((input) => (input.kind === 'decision' || input.kind === 'outcome' ? [input.decisionId] : [])))];
+  const named = new Set<DecisionId>();
+  const decided = new Map<DecisionId, CustomerKey>();
+  for (const input of inputs) {
+    if (input.kind === 'decision' || input.kind === 'outcome') named.add(input.decisionId);
+    if (input.kind === 'decision') decided.set(input.decisionId, input.key);
+  }
+  const ids = [...named];
   const atIds = new Map<DecisionId, Buffer | null>();
   const found = ids.length === 0 ? [] : await deps.store.states.readMany(ids.map((id) => ({ key: decisionIdToBytes(id), shard: partition })));
   ids.forEach((id, i) => atIds.set(id, found[i]!));
 
   const customers = new Map<CustomerKey, StateInput[]>();
   const unknown = new Map<DecisionId, OutcomeInput[]>();
-  const decided = new Map(inputs.flatMap((input) => (input.kind === 'decision' ? [[input.decisionId, input.key] as const] : [])));
   for (const input of inputs) {
     const key = input.kind === 'outcome' ? (decided.get(input.decisionId) ?? customerAt(input.decisionId, atIds.get(input.decisionId)!)) : input.key;
     if (key !== null) append(customers, key, input);
@@ -86,7 +91,8 @@ const planOf = async (deps: BatchDeps, partition: number, inputs: readonly State
   }
 
   const keys = [...customers.keys()];
-  const stored = await deps.store.states.readMany(keys.map((key) => ({ key: customerKeyToBytes(key), shard: partition })));
+  const places = keys.map((key) => ({ key: customerKeyToBytes(key), shard: partition }));
+  const stored = await deps.store.states.readMany(places);
   const waiting = new Map<DecisionId, readonly WaitingOutcome[]>();
   for (const [id, value] of atIds) if (value !== null && recordKindOf(value) === 'waiting') waiting.set(id, unpackWaiting(value)!);
 
@@ -98,8 +104,10 @@ const planOf = async (deps: BatchDeps, partition: number, inputs: readonly State
     const own = customers.get(key)!;
     touched.add(key);
     const kind = value === null ? 'none' : recordKindOf(value);
-    if (kind === 'state' || own.some((input) => input.kind !== 'timer')) await planCustomer(deps, plan, { partition, key, value, inputs: own, waiting });
-    else planTimerOfDecision(deps, plan, partition, key, value, own as TimerInput[]);
+    if (kind === 'state' || own.some((input) => input.kind !== 'timer')) {
+      const planned = planCustomer(deps, plan, { partition, key, keyBytes: places[i]!.key, value, inputs: own, waiting });
+      if (planned !== undefined) await planned;
+    } else planTimerOfDecision(deps, plan, partition, key, value, own as TimerInput[]);
   }
   for (const [id, outcomes] of unknown) {
     // A timer of the same key was planned above: what waits is read again in the next round.
@@ -125,12 +133,14 @@ const append = <K, V>(map: Map<K, V[]>, key: K, value: V): void => {
 interface CustomerPart {
   readonly partition: number;
   readonly key: CustomerKey;
+  readonly keyBytes: Buffer;
   readonly value: Buffer | null;
   readonly inputs: StateInput[];
   readonly waiting: ReadonlyMap<DecisionId, readonly WaitingOutcome[]>;
 }
 
-const planCustomer = async (deps: BatchDeps, plan: Plan, { partition, key, value, inputs, waiting }: CustomerPart): Promise<void> => {
+const planCustomer = (deps: BatchDeps, plan: Plan, part: CustomerPart): void | Promise<void> => {
+  const { key, value, inputs, waiting } = part;
   const facts = deps.facts();
   const letters: AppendRecord[] = [];
   const onResult = (input: StateInput, result: StepResult<null>): void => {
@@ -138,7 +148,12 @@ const planCustomer = async (deps: BatchDeps, plan: Plan, { partition, key, value
     if (result.kind === 'deadLetter') letters.push(letterOf(deps, input.record, result.reason, result.message));
   };
   const fold = (): Folded => foldCustomer({ key, facts, epoch: deps.log.epoch, stored: value, inputs, waiting, onResult });
-  const { work, applied } = await withFeatureSets(deps, facts, fold);
+  const folded = withFeatureSets(deps, facts, fold);
+  if (folded instanceof Promise) return folded.then((late) => planCommit(deps, plan, part, late, letters));
+  planCommit(deps, plan, part, folded, letters);
+};
+
+const planCommit = (deps: BatchDeps, plan: Plan, { partition, key, keyBytes, value, inputs }: CustomerPart, { work, applied }: Folded, letters: AppendRecord[]): void => {
   deps.metrics.skipped += inputs.length - applied;
   if (applied === 0) return;
 
@@ -146,14 +161,14 @@ const planCustomer = async (deps: BatchDeps, plan: Plan, { partition, key, value
   const isState = value !== null && recordKindOf(value) === 'state';
   const companions: StateWrite[] = [...work.links].map(([id, there]) => ({ key: decisionIdToBytes(id), value: there ? encodeLink(key) : null }));
   // A subject that was only one decision ends with it.
-  const ended = state.pending.length === 0 && inputs.some((input) => input.kind === 'timer') && work.rewards.some((reward) => customerKeyToBytes(key).equals(reward.decisionId));
+  const ended = work.rewards.length > 0 && inputs.some((input) => input.kind === 'timer') && work.rewards.some((reward) => keyBytes.equals(reward.decisionId)) && state.pending.length === 0;
   plan.outputs.push(...letters);
   for (const reward of work.rewards) {
     deps.metrics.rewards++;
     plan.outputs.push({ topic: TOPICS.rewards, shard: partition, value: rewardCodec.encode(reward) });
   }
   plan.commits.push({
-    key: customerKeyToBytes(key),
+    key: keyBytes,
     shard: partition,
     value: ended ? null : encodeState(state, deps.clock()),
     expected: isState ? positionPrefixOf(value) : value,
@@ -164,15 +179,16 @@ const planCustomer = async (deps: BatchDeps, plan: Plan, { partition, key, value
 };
 
 /** A state written with definitions that this process has not met: they are kept by hash. */
-const withFeatureSets = async (deps: BatchDeps, facts: StateFacts, fold: () => Folded): Promise<Folded> => {
-  for (let attempt = 0; ; attempt++) {
-    try {
+const withFeatureSets = (deps: BatchDeps, facts: StateFacts, fold: () => Folded): Folded | Promise<Folded> => {
+  try {
+    return fold();
+  } catch (error) {
+    const fingerprint = (error as { code?: string }).code === 'feature-set.unknown' ? /[0-9a-f]{16}/.exec((error as Error).message)?.[0] : undefined;
+    if (fingerprint === undefined) throw error;
+    return loadFeatureSet(deps.store.blobs, facts.featureSet, fingerprint).then((set) => {
+      if (set === null) throw error;
       return fold();
-    } catch (error) {
-      const fingerprint = (error as { code?: string }).code === 'feature-set.unknown' ? /[0-9a-f]{16}/.exec((error as Error).message)?.[0] : undefined;
-      if (fingerprint === undefined || attempt > 0) throw error;
-      if ((await loadFeatureSet(deps.store.blobs, facts.featureSet, fingerprint)) === null) throw error;
-    }
+    });
   }
 };
 
