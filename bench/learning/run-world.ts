@@ -34,6 +34,8 @@ export interface Block {
   readonly oracle: number;
   /** (chosen - uniform) / (oracle - uniform) */
   readonly gapClosed: number;
+  /** The same of the best by priority, had nothing been explored: what the model knows, next to what exploring costs. */
+  readonly greedyGapClosed: number;
 }
 
 export interface RunResult {
@@ -185,6 +187,13 @@ export const runWorld = (options: RunOptions): RunResult => {
 
 const eligibleOf = (verdict: Verdict, ids: readonly string[]): string[] => Array.from(verdict.scored).filter((index) => index >= 0).map((index) => ids[index]!);
 
+/** Place of the highest priority among the scored. */
+const bestOf = ({ priorities }: Verdict): number => {
+  let best = 0;
+  for (let i = 1; i < priorities.length; i++) if (priorities[i]! > priorities[best]!) best = i;
+  return best;
+};
+
 /** Only what state reads of a receipt. */
 const receiptOf = (
   verdict: Verdict,
@@ -218,7 +227,7 @@ const receiptOf = (
 const createTally = ({ decisions, blocks: count, onBlock }: RunOptions) => {
   const size = Math.ceil(decisions / count);
   const blocks: Block[] = [];
-  let sums = { n: 0, chosen: 0, uniform: 0, oracle: 0 };
+  let sums = { n: 0, chosen: 0, greedy: 0, uniform: 0, oracle: 0 };
   let eligibleSum = 0;
   let withTwenty = 0;
   let moments = 0;
@@ -232,10 +241,11 @@ const createTally = ({ decisions, blocks: count, onBlock }: RunOptions) => {
   const close = (until: number): void => {
     if (sums.n === 0) return;
     const [chosen, uniform, oracle] = [sums.chosen / sums.n, sums.uniform / sums.n, sums.oracle / sums.n];
-    const block = { until, chosen, uniform, oracle, gapClosed: (chosen - uniform) / (oracle - uniform) };
+    const share = (value: number): number => (value - uniform) / (oracle - uniform);
+    const block = { until, chosen, uniform, oracle, gapClosed: share(chosen), greedyGapClosed: share(sums.greedy / sums.n) };
     blocks.push(block);
     onBlock?.(block);
-    sums = { n: 0, chosen: 0, uniform: 0, oracle: 0 };
+    sums = { n: 0, chosen: 0, greedy: 0, uniform: 0, oracle: 0 };
   };
 
   /** Two proportions, normal approximation. */
@@ -264,6 +274,7 @@ const createTally = ({ decisions, blocks: count, onBlock }: RunOptions) => {
         const chosen = taken === undefined ? 0 : chances[ids.indexOf(taken.actionId)]!;
         sums.n++;
         sums.chosen += chosen;
+        sums.greedy += chances[bestOf(verdict)]!;
         sums.uniform += uniform;
         sums.oracle += Math.max(...chances);
         acceptance += uniform;

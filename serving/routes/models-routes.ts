@@ -90,6 +90,7 @@ const answerOf = ({ models, controls }: ServingContext): { models: object[] } =>
         serving: served !== undefined,
         pinned: pinned === record.version,
         publishedAt: new Date(record.at).toISOString(),
+        watermark: new Date(record.watermark).toISOString(),
         experiences: record.experiences,
         note: record.note,
       };

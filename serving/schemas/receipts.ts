@@ -37,6 +37,7 @@ export const ModelAnswer = Type.Object({
   serving: Type.Boolean(),
   pinned: Type.Boolean(),
   publishedAt: Type.String(),
+  watermark: Type.String({ description: 'append time of the newest reward that it has learned' }),
   experiences: Type.Number(),
   note: Type.String(),
 });
