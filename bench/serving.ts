@@ -35,7 +35,7 @@ const main = async (): Promise<void> => {
     const start: ServerStart = {
       logDir: join(dir, 'log'),
       storeDir: join(dir, 'store'),
-      catalogDir: process.env['ATTUNE_TEST_CATALOG'] ?? join(import.meta.dirname, '../catalog/telco'),
+      catalogDir: join(import.meta.dirname, '../catalog/telco'),
       idKey: 'bench-id-key-bench-id-key',
       apiKeys: `bench:decide:${SECRET}`,
       answer: null,
@@ -44,7 +44,9 @@ const main = async (): Promise<void> => {
     const servers = {} as Record<Side, Server>;
     servers.attune = await startServer(children, 'attune-server.ts', start, values.prof);
     const answer = await ask(servers.attune.port);
-    console.log(`an answer has ${answer.length} bytes, ${(JSON.parse(answer) as { actions: unknown[] }).actions.length} actions, degraded: ${JSON.stringify((JSON.parse(answer) as { degraded: unknown }).degraded)}`);
+    console.log(
+      `an answer has ${answer.length} bytes, ${(JSON.parse(answer) as { actions: unknown[] }).actions.length} actions, degraded: ${JSON.stringify((JSON.parse(answer) as { degraded: unknown }).degraded)}`,
+    );
     servers.floor = await startServer(children, 'floor-server.ts', { ...start, answer }, undefined);
     const load = createLoad(children, Number(values.customers));
 
@@ -72,7 +74,9 @@ const main = async (): Promise<void> => {
     const p99 = (results: readonly LoadResult[]): number => median(results.map((result) => result.p99Ms));
     const cpu = (side: Side): string => median(saturated[side].map(({ cpuUs }) => cpuUs)).toFixed(0);
     console.log(`processor time a request, all threads: attune ${cpu('attune')} us, floor ${cpu('floor')} us`);
-    console.log(`attune ${ours.toFixed(0)}/s, floor ${theirs.toFixed(0)}/s, ${connections} connections; targets: ratio >= 0.5, p99OverFloorMs <= 10`);
+    console.log(
+      `attune ${ours.toFixed(0)}/s, floor ${theirs.toFixed(0)}/s, ${connections} connections; targets: ratio >= 0.5, p99OverFloorMs <= 10`,
+    );
     console.log(
       JSON.stringify({
         bench: 'serving',
@@ -84,7 +88,7 @@ const main = async (): Promise<void> => {
     );
   } finally {
     for (const child of children) child.disconnect();
-    await Promise.all(children.map((child) => (child.exitCode === null ? once(child, 'exit') : null)));
+    await Promise.all(children.filter((child) => child.exitCode === null).map((child) => once(child, 'exit')));
     await rm(dir, { recursive: true, force: true });
   }
 };
@@ -125,7 +129,14 @@ const createLoad = (children: ChildProcess[], customers: number) => {
 };
 
 const bodyOf = (index: number): string =>
-  JSON.stringify({ customerId: `c-${index}`, channel: 'app', direction: 'inbound', placement: 'home-hero', limit: 3, context: { page: 'bill', device: 'ios' } });
+  JSON.stringify({
+    customerId: `c-${index}`,
+    channel: 'app',
+    direction: 'inbound',
+    placement: 'home-hero',
+    limit: 3,
+    context: { page: 'bill', device: 'ios' },
+  });
 
 const httpRequest = (index: number): string => {
   const body = bodyOf(index);
@@ -151,7 +162,7 @@ const show = (label: string, result: Measured): void => {
 };
 
 const median = (numbers: readonly number[]): number => {
-  const sorted = [...numbers].sort((a, b) => a - b);
+  const sorted = numbers.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 };

@@ -25,12 +25,21 @@ export const createHttpServer = ({ logger, onRefused }: HttpServerOptions): Fast
     // The caller's data are taken as they are or refused: nothing is coerced, dropped or filled in.
     // One error only: a hostile body must not buy a long list.
     ajv: {
-      customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, allowMatchingProperties: true, allowUnionTypes: true },
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: false,
+        allowMatchingProperties: true,
+        allowUnionTypes: true,
+      },
     },
     clientErrorHandler(error, socket) {
       if (!socket.writable || socket.destroyed) return;
       const body = JSON.stringify(createProblem(400, 'http', `not an HTTP request that can be read (${error.code})`));
-      socket.end(`HTTP/1.1 400 Bad Request\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\ncontent-type: ${PROBLEM_JSON}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      );
     },
   });
   installErrorHandler(app, onRefused);
@@ -44,7 +53,11 @@ export const createHttpServer = ({ logger, onRefused }: HttpServerOptions): Fast
   return app;
 };
 
-const onBadUrl = (path: string, _request: unknown, response: { writeHead(status: number, headers: Record<string, string>): void; end(body: string): void }): void => {
+const onBadUrl = (
+  path: string,
+  _request: unknown,
+  response: { writeHead(status: number, headers: Record<string, string>): void; end(body: string): void },
+): void => {
   response.writeHead(400, { 'content-type': PROBLEM_JSON });
   response.end(JSON.stringify(createProblem(400, 'invalid', `the path ${path.slice(0, 200)} cannot be decoded`)));
 };

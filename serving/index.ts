@@ -4,4 +4,3 @@ export type { Serving, ServingConfig, ServingDeps } from './serving.ts';
 export { SCOPES, findApiKey, parseApiKeys, refusalToOpen } from './auth/api-keys.ts';
 export type { ApiKey, Scope } from './auth/api-keys.ts';
 export type { ReceiptArchive } from './receipts/find-receipt.ts';
-export { modelKey } from './routes/models-routes.ts';

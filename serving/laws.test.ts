@@ -23,7 +23,16 @@ const seeded = (seed: number) => (): number => {
 
 const know = (serving: TestServing, id: string, index: number): Promise<void> =>
   serving.knows(id, [
-    { type: 'customer.updated', data: { plan: ['basic', 'standard', 'premium'][index % 3], segment: 'consumer', tenureMonths: index, consentMarketing: index % 2 === 0 }, time: Date.now() - 50 * HOUR },
+    {
+      type: 'customer.updated',
+      data: {
+        plan: ['basic', 'standard', 'premium'][index % 3],
+        segment: 'consumer',
+        tenureMonths: index,
+        consentMarketing: index % 2 === 0,
+      },
+      time: Date.now() - 50 * HOUR,
+    },
     { type: 'bill.issued', data: { amount: 20 + index, overage: index % 5, dueInDays: 14 }, time: Date.now() - 30 * HOUR },
     { type: 'page.viewed', data: { page: 'plans' }, time: Date.now() - HOUR },
   ]);
@@ -47,7 +56,9 @@ test('law 1: every receipt is decided again bit by bit, and an altered one is fo
       ...(i % 7 === 6 ? { anonymousId: `v-${i}` } : { customerId: ids[i % ids.length]! }),
       channel: ['app', 'web', 'callCenter', 'sms', 'email'][i % 5]!,
       limit: 1 + Math.floor(random() * 4),
-      ...(own ? { candidates: [{ id: 'x', features: { a: random() } }, { id: 'y' }, { id: 'z' }], allowNone: i % 2 === 0 } : { context: { page: 'bill', device: 'ios' } }),
+      ...(own
+        ? { candidates: [{ id: 'x', features: { a: random() } }, { id: 'y' }, { id: 'z' }], allowNone: i % 2 === 0 }
+        : { context: { page: 'bill', device: 'ios' } }),
     };
     const response = await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload });
     expect(response.statusCode, response.body).toBe(201);
@@ -60,7 +71,9 @@ test('law 1: every receipt is decided again bit by bit, and an altered one is fo
   for (const receipt of receipts) {
     const input = { receipt, catalog, view: viewOfReceipt(receipt, featureSet) };
     expect(verifyReceipt(input)).toEqual([]);
-    expect(redecide(input).chosen.map(({ actionId, probability }) => [actionId, probability])).toEqual(receipt.chosen.map(({ actionId, probability }) => [actionId, probability]));
+    expect(redecide(input).chosen.map(({ actionId, probability }) => [actionId, probability])).toEqual(
+      receipt.chosen.map(({ actionId, probability }) => [actionId, probability]),
+    );
     const drawn = receipt.scored.length > 3 && receipt.chosen.length > 0;
     if (drawn && verifyReceipt({ ...input, receipt: { ...receipt, seed: receipt.seed + 1 } }).length > 0) moved++;
     if (drawn) {
@@ -76,7 +89,9 @@ test('law 1: a receipt replays in a new instance after the catalog has changed',
   const dir = mkdtempSync(join(tmpdir(), 'attune-catalog-'));
   cpSync(CATALOG_DIR, dir, { recursive: true });
   const serving = await openTestServing({ catalogDir: dir });
-  const decided = (await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app', limit: 2 } })).json<{ decisionId: string; catalogVersion: string }>();
+  const decided = (
+    await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app', limit: 2 } })
+  ).json<{ decisionId: string; catalogVersion: string }>();
   writeFileSync(join(dir, 'note.yaml'), 'changed: true\n');
   expect(await serving.reloadCatalog()).not.toBe(decided.catalogVersion);
   const fresh = await serving.again({ catalogDir: dir });
@@ -91,7 +106,10 @@ test('law 10: a bad catalog never replaces a good one, and its faults name file 
   const dir = mkdtempSync(join(tmpdir(), 'attune-catalog-'));
   cpSync(CATALOG_DIR, dir, { recursive: true });
   const serving = await openTestServing({ catalogDir: dir, config: { watchCatalog: true, modelPatienceMs: 0 } });
-  const decide = async () => (await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app' } })).json<{ catalogVersion: string }>();
+  const decide = async () =>
+    (await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app' } })).json<{
+      catalogVersion: string;
+    }>();
   const before = await decide();
   writeFileSync(join(dir, 'policies.yaml'), 'contactPolicy:\n  - id: broken\n    require: "customer.plan ==="\n');
   await expect(serving.reloadCatalog()).rejects.toThrow(/policies\.yaml:3:/);
@@ -106,7 +124,12 @@ test('law 10: a bad catalog never replaces a good one, and its faults name file 
 
 /** The real store with another way of reading. */
 const reading = (store: FeatureStore, read: FeatureStore['states']['read']): FeatureStore => ({
-  states: { read, readMany: (keys) => store.states.readMany(keys), commit: (commits) => store.states.commit(commits), scan: (partition) => store.states.scan(partition) },
+  states: {
+    read,
+    readMany: (keys) => store.states.readMany(keys),
+    commit: (commits) => store.states.commit(commits),
+    scan: (partition) => store.states.scan(partition),
+  },
   timers: store.timers,
   blobs: store.blobs,
   requests: store.requests,
@@ -115,29 +138,50 @@ const reading = (store: FeatureStore, read: FeatureStore['states']['read']): Fea
 
 test.each([
   ['fails', () => Promise.reject(new EngineUnavailable('feature-store', 'away'))],
-  ['throws', () => { throw new EngineUnavailable('feature-store', 'away'); }],
+  [
+    'throws',
+    () => {
+      throw new EngineUnavailable('feature-store', 'away');
+    },
+  ],
   ['is slow', () => new Promise<Buffer>((resolve) => setTimeout(resolve, 2_000, Buffer.alloc(0)).unref())],
   ['answers with bytes that are no state', () => Buffer.from('this is not a state at all')],
 ])('law 6: a store that %s degrades the answer to default actions, in time', async (_, read) => {
-  const serving = await openTestServing(({ store }) => ({ store: reading(store, read), config: { deadlineMs: 60, appendBoundMs: 20_000, modelPatienceMs: 0, watchCatalog: false } }));
+  const serving = await openTestServing(({ store }) => ({
+    store: reading(store, read),
+    config: { deadlineMs: 60, appendBoundMs: 20_000, modelPatienceMs: 0, watchCatalog: false },
+  }));
   const began = performance.now();
-  const response = await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app', limit: 3 } });
+  const response = await serving.app.inject({
+    method: 'POST',
+    url: '/v1/decisions',
+    payload: { customerId: 'c-1', channel: 'app', limit: 3 },
+  });
   expect(response.statusCode, response.body).toBe(201);
   expect(performance.now() - began).toBeLessThan(1_000);
   expect(response.json()).toMatchObject({ degraded: ['features', 'model'] });
   const [receipt] = await everyReceipt(serving.log);
   const { catalog, featureSet } = compileProject(loadProject(CATALOG_DIR));
   expect(receipt).toMatchObject({ customerKnown: false, degraded: ['features', 'model'] });
-  for (const action of catalog.actions) if (receipt!.stages[action.index] === STAGE.scored || receipt!.stages[action.index] === STAGE.chosen) expect(action.isDefault).toBe(true);
+  for (const action of catalog.actions)
+    if (receipt!.stages[action.index] === STAGE.scored || receipt!.stages[action.index] === STAGE.chosen)
+      expect(action.isDefault).toBe(true);
   expect(verifyReceipt({ receipt: receipt!, catalog, view: viewOfReceipt(receipt!, featureSet) })).toEqual([]);
   await serving.stop();
 });
 
 test('law 6: a store that cannot claim a requestId degrades the promise, not the answer', async () => {
   const serving = await openTestServing(({ store }) => ({
-    store: { ...reading(store, (key, shard) => store.states.read(key, shard)), requests: { claim: () => Promise.reject(new EngineUnavailable('feature-store', 'away')) } },
+    store: {
+      ...reading(store, (key, shard) => store.states.read(key, shard)),
+      requests: { claim: () => Promise.reject(new EngineUnavailable('feature-store', 'away')) },
+    },
   }));
-  const response = await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app', requestId: 'r-1' } });
+  const response = await serving.app.inject({
+    method: 'POST',
+    url: '/v1/decisions',
+    payload: { customerId: 'c-1', channel: 'app', requestId: 'r-1' },
+  });
   expect(response.json(), response.body).toMatchObject({ degraded: ['model', 'request'] });
   await serving.stop();
 });
@@ -172,13 +216,19 @@ test.each([
   }));
   broken = true;
   const post = (url: string, payload: object) => serving.app.inject({ method: 'POST', url, payload });
-  for (const [url, payload] of [['/v1/decisions', { customerId: 'c-1', channel: 'app' }], ['/v1/events', EVENT], ['/v1/outcomes', OUTCOME]] as const) {
+  for (const [url, payload] of [
+    ['/v1/decisions', { customerId: 'c-1', channel: 'app' }],
+    ['/v1/events', EVENT],
+    ['/v1/outcomes', OUTCOME],
+  ] as const) {
     const response = await post(url, payload);
     expect(response.statusCode, `${url} ${response.body}`).toBe(503);
     expect(response.json()).toMatchObject({ type: 'urn:attune:problem:not-durable', status: 503 });
   }
   expect((await serving.app.inject({ method: 'DELETE', url: '/v1/customers/c-1' })).statusCode).toBe(503);
-  expect((await serving.app.inject({ method: 'PUT', url: '/v1/controls', payload: { actor: 'a', reason: 'r', stopOutbound: true } })).statusCode).toBe(503);
+  expect(
+    (await serving.app.inject({ method: 'PUT', url: '/v1/controls', payload: { actor: 'a', reason: 'r', stopOutbound: true } })).statusCode,
+  ).toBe(503);
   expect((await serving.app.inject({ method: 'GET', url: '/v1/controls' })).json()).toMatchObject({ version: 0, stopOutbound: false });
   expect((await post('/v1/decisions', { channel: 'pigeon' })).statusCode).toBe(400);
   broken = false;

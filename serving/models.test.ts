@@ -8,7 +8,9 @@ import { CATALOG_DIR, openTestServing, type TestServing } from './test-serving.t
 let serving: TestServing;
 beforeAll(async () => {
   serving = await openTestServing();
-  await serving.knows('c-1', [{ type: 'customer.updated', data: { plan: 'basic', segment: 'consumer', tenureMonths: 20 }, time: Date.now() - 9_000_000 }]);
+  await serving.knows('c-1', [
+    { type: 'customer.updated', data: { plan: 'basic', segment: 'consumer', tenureMonths: 20 }, time: Date.now() - 9_000_000 },
+  ]);
 });
 afterAll(() => serving.stop());
 
@@ -17,69 +19,110 @@ const learnerOf = (seed: number) => createLearner({ encoder: compileEncoder(load
 /** As the learn role announces it. */
 const announce = async (publication: Publication, role: ModelRecord['role'], kept = true): Promise<void> => {
   const { version, experiences } = publication;
-  for (const [snapshot, bytes] of [[0, publication.versionBlob], [publication.snapshot, publication.snapshotBlob]] as const) {
-    const record: ModelRecord = { loop: '', version, snapshot, role, blob: await serving.store.blobs.put(bytes), at: Date.now(), experiences, watermark: 0, kept, note: '' };
+  for (const [snapshot, bytes] of [
+    [0, publication.versionBlob],
+    [publication.snapshot, publication.snapshotBlob],
+  ] as const) {
+    const record: ModelRecord = {
+      loop: '',
+      version,
+      snapshot,
+      role,
+      blob: await serving.store.blobs.put(bytes),
+      at: Date.now(),
+      experiences,
+      watermark: 0,
+      kept,
+      note: '',
+    };
     const keys = snapshot === 0 ? [`/${version}/0`] : [`/${version}`, `/${version}/${snapshot}`];
     const value = modelCodec.encode(record);
     await serving.log.append(keys.map((key) => ({ topic: TOPICS.models, shard: shardOf(''), key: Buffer.from(key), value })));
   }
 };
 
-const decide = async () => (await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app', limit: 2 } })).json<{ decisionId: string; modelVersion: string; degraded: string[] | null }>();
+const decide = async () =>
+  (await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app', limit: 2 } })).json<{
+    decisionId: string;
+    modelVersion: string;
+    degraded: string[] | null;
+  }>();
 const servedVersion = async () => (await decide()).modelVersion;
 const post = (url: string, payload: object) => serving.app.inject({ method: 'POST', url, payload });
 
-test('a published model serves within 2 s, a receipt is scored again by its kept snapshot, and operators choose', { timeout: 60_000 }, async () => {
-  expect((await decide()).degraded).toEqual(['model']);
-  const first = learnerOf(1);
-  const one = first.publish();
-  await announce(one, 'champion');
-  await expect.poll(servedVersion, { timeout: 10_000 }).toBe(one.version);
-  expect((await decide()).degraded).toBeNull();
+test(
+  'a published model serves within 2 s, a receipt is scored again by its kept snapshot, and operators choose',
+  { timeout: 60_000 },
+  async () => {
+    expect((await decide()).degraded).toEqual(['model']);
+    const first = learnerOf(1);
+    const one = first.publish();
+    await announce(one, 'champion');
+    await expect.poll(servedVersion, { timeout: 10_000 }).toBe(one.version);
+    expect((await decide()).degraded).toBeNull();
 
-  const decided = await decide();
-  const two = first.publish();
-  expect(two.snapshot).toBeGreaterThan(one.snapshot);
-  await announce(two, 'champion', false);
-  const snapshotOf = async () => (await serving.app.inject({ method: 'GET', url: '/v1/models' })).json<{ models: { version: string; snapshot: number; serving: boolean }[] }>().models[0];
-  await expect.poll(snapshotOf, { timeout: 2_000 }).toMatchObject({ version: one.version, snapshot: two.snapshot, serving: true });
+    const decided = await decide();
+    const two = first.publish();
+    expect(two.snapshot).toBeGreaterThan(one.snapshot);
+    await announce(two, 'champion', false);
+    const snapshotOf = async () =>
+      (await serving.app.inject({ method: 'GET', url: '/v1/models' })).json<{
+        models: { version: string; snapshot: number; serving: boolean }[];
+      }>().models[0];
+    await expect.poll(snapshotOf, { timeout: 2_000 }).toMatchObject({ version: one.version, snapshot: two.snapshot, serving: true });
 
-  const replayed = await post(`/v1/decisions/${decided.decisionId}/replay`, {});
-  expect(replayed.json(), replayed.body).toMatchObject({ identical: true, rescored: { agrees: true, modelSnapshot: one.snapshot } });
+    const replayed = await post(`/v1/decisions/${decided.decisionId}/replay`, {});
+    expect(replayed.json(), replayed.body).toMatchObject({ identical: true, rescored: { agrees: true, modelSnapshot: one.snapshot } });
 
-  const other = learnerOf(2).publish();
-  expect(other.version).not.toBe(one.version);
-  await announce(other, 'challenger');
-  await expect.poll(async () => (await serving.app.inject({ method: 'GET', url: '/v1/models' })).json<{ models: object[] }>().models.length, { timeout: 5_000 }).toBe(2);
-  expect(await servedVersion()).toBe(one.version);
+    const other = learnerOf(2).publish();
+    expect(other.version).not.toBe(one.version);
+    await announce(other, 'challenger');
+    await expect
+      .poll(async () => (await serving.app.inject({ method: 'GET', url: '/v1/models' })).json<{ models: object[] }>().models.length, {
+        timeout: 5_000,
+      })
+      .toBe(2);
+    expect(await servedVersion()).toBe(one.version);
 
-  const by = { actor: 'ana', reason: 'better' };
-  expect((await post('/v1/models/no-such/promote', by)).statusCode).toBe(404);
-  expect((await post(`/v1/models/${other.version}/promote`, {})).statusCode).toBe(400);
-  expect((await post(`/v1/models/${other.version}/promote`, by)).statusCode).toBe(200);
-  await expect.poll(servedVersion, { timeout: 5_000 }).toBe(other.version);
+    const by = { actor: 'ana', reason: 'better' };
+    expect((await post('/v1/models/no-such/promote', by)).statusCode).toBe(404);
+    expect((await post(`/v1/models/${other.version}/promote`, {})).statusCode).toBe(400);
+    expect((await post(`/v1/models/${other.version}/promote`, by)).statusCode).toBe(200);
+    await expect.poll(servedVersion, { timeout: 5_000 }).toBe(other.version);
 
-  const pinned = await serving.app.inject({ method: 'PUT', url: '/v1/controls', payload: { ...by, pinnedModel: one.version } });
-  expect(pinned.statusCode, pinned.body).toBe(200);
-  await expect.poll(servedVersion, { timeout: 5_000 }).toBe(one.version);
-  await serving.app.inject({ method: 'PUT', url: '/v1/controls', payload: { ...by, pinnedModel: null } });
-  await expect.poll(servedVersion, { timeout: 5_000 }).toBe(other.version);
+    const pinned = await serving.app.inject({ method: 'PUT', url: '/v1/controls', payload: { ...by, pinnedModel: one.version } });
+    expect(pinned.statusCode, pinned.body).toBe(200);
+    await expect.poll(servedVersion, { timeout: 5_000 }).toBe(one.version);
+    await serving.app.inject({ method: 'PUT', url: '/v1/controls', payload: { ...by, pinnedModel: null } });
+    await expect.poll(servedVersion, { timeout: 5_000 }).toBe(other.version);
 
-  const back = await post('/v1/models/rollback', by);
-  expect(back.statusCode, back.body).toBe(200);
-  await expect.poll(servedVersion, { timeout: 5_000 }).toBe(one.version);
+    const back = await post('/v1/models/rollback', by);
+    expect(back.statusCode, back.body).toBe(200);
+    await expect.poll(servedVersion, { timeout: 5_000 }).toBe(one.version);
 
-  const restarted = await serving.again({ config: { modelPatienceMs: 10_000 } });
-  const again = await restarted.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app' } });
-  expect(again.json()).toMatchObject({ modelVersion: one.version, degraded: null });
-  const later = await restarted.app.inject({ method: 'POST', url: `/v1/decisions/${decided.decisionId}/replay` });
-  expect(later.json()).toMatchObject({ identical: true, rescored: { agrees: true } });
-  await restarted.close();
-});
+    const restarted = await serving.again({ config: { modelPatienceMs: 10_000 } });
+    const again = await restarted.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app' } });
+    expect(again.json()).toMatchObject({ modelVersion: one.version, degraded: null });
+    const later = await restarted.app.inject({ method: 'POST', url: `/v1/decisions/${decided.decisionId}/replay` });
+    expect(later.json()).toMatchObject({ identical: true, rescored: { agrees: true } });
+    await restarted.close();
+  },
+);
 
 test('an artifact that is missing or broken leaves the serving model in place', async () => {
   const before = await servedVersion();
-  const record: ModelRecord = { loop: '', version: 'broken', snapshot: 3, role: 'champion', blob: 'ff'.repeat(32), at: Date.now() + 1, experiences: 0, watermark: 0, kept: false, note: '' };
+  const record: ModelRecord = {
+    loop: '',
+    version: 'broken',
+    snapshot: 3,
+    role: 'champion',
+    blob: 'ff'.repeat(32),
+    at: Date.now() + 1,
+    experiences: 0,
+    watermark: 0,
+    kept: false,
+    note: '',
+  };
   await serving.log.append([{ topic: TOPICS.models, shard: shardOf(''), key: Buffer.from('/broken'), value: modelCodec.encode(record) }]);
   const faults = async () => (await serving.app.inject({ method: 'GET', url: '/metrics' })).body;
   await expect.poll(faults, { timeout: 5_000 }).toMatch(/attune_faults_total\{what="model"\} [1-9]/);

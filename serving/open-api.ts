@@ -9,7 +9,11 @@ export const addOpenApi = async (app: FastifyInstance, hasKeys: boolean): Promis
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Attune', version: '1.0.0', description: 'The next best action for one customer at one moment, and learning from what the customer then does.' },
+      info: {
+        title: 'Attune',
+        version: '1.0.0',
+        description: 'The next best action for one customer at one moment, and learning from what the customer then does.',
+      },
       tags: [
         { name: 'decide', description: 'decisions, their receipts and why' },
         { name: 'observe', description: 'outcomes and events' },
@@ -21,7 +25,10 @@ export const addOpenApi = async (app: FastifyInstance, hasKeys: boolean): Promis
       ...(hasKeys ? { security: [{ apiKey: [] }] } : {}),
     },
     // One event is taken as well; the validator sees it as a batch of one.
-    transform: ({ schema, url }) => ({ schema: url === '/v1/events' ? { ...schema, body: Type.Union([CloudEvent, EventsBatch]) } : schema, url }),
+    transform: ({ schema, url }) => ({
+      schema: url === '/v1/events' ? { ...schema, body: Type.Union([CloudEvent, EventsBatch]) } : schema,
+      url,
+    }),
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });
 };

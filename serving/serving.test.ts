@@ -8,13 +8,18 @@ beforeAll(async () => {
   serving = await openTestServing();
   const hour = 3_600_000;
   await serving.knows('c-1001', [
-    { type: 'customer.updated', data: { plan: 'standard', segment: 'consumer', consentMarketing: true, tenureMonths: 30, deviceTier: 'mid' }, time: Date.now() - 48 * hour },
+    {
+      type: 'customer.updated',
+      data: { plan: 'standard', segment: 'consumer', consentMarketing: true, tenureMonths: 30, deviceTier: 'mid' },
+      time: Date.now() - 48 * hour,
+    },
     { type: 'bill.issued', data: { amount: 61, overage: 12, dueInDays: 14 }, time: Date.now() - 24 * hour },
   ]);
 });
 afterAll(() => serving.stop());
 
-const post = (url: string, payload: object, headers: Record<string, string> = {}) => serving.app.inject({ method: 'POST', url, payload, headers });
+const post = (url: string, payload: object, headers: Record<string, string> = {}) =>
+  serving.app.inject({ method: 'POST', url, payload, headers });
 const get = (url: string) => serving.app.inject({ method: 'GET', url });
 
 interface Answer {
@@ -27,7 +32,12 @@ interface Answer {
 }
 
 test('a decision is answered 201 with its receipt durable and readable', async () => {
-  const response = await post('/v1/decisions', { customerId: 'c-1001', channel: 'app', limit: 3, context: { page: 'bill', device: 'ios' } });
+  const response = await post('/v1/decisions', {
+    customerId: 'c-1001',
+    channel: 'app',
+    limit: 3,
+    context: { page: 'bill', device: 'ios' },
+  });
   expect(response.statusCode, response.body).toBe(201);
   const answer = response.json<Answer>();
   expect(answer.customerId).toBe('c-1001');
@@ -41,20 +51,31 @@ test('a decision is answered 201 with its receipt durable and readable', async (
 
   const receipt = await get(`/v1/decisions/${answer.decisionId}`);
   expect(receipt.statusCode, receipt.body).toBe(200);
-  expect(receipt.json()).toMatchObject({ decisionId: answer.decisionId, channel: 'app', context: { page: 'bill', device: 'ios' }, source: 'log' });
+  expect(receipt.json()).toMatchObject({
+    decisionId: answer.decisionId,
+    channel: 'app',
+    context: { page: 'bill', device: 'ios' },
+    source: 'log',
+  });
   expect(receipt.json<{ features: Record<string, number> }>().features['billAmountLast']).toBe(61);
 
   const explanation = await get(`/v1/decisions/${answer.decisionId}/explanation`);
   expect(explanation.statusCode, explanation.body).toBe(200);
   expect(explanation.json<{ candidates: { reason: string }[] }>().candidates.every(({ reason }) => reason.length > 0)).toBe(true);
 
-  const replayed = await serving.app.inject({ method: 'POST', url: `/v1/decisions/${answer.decisionId}/replay`, headers: { 'content-type': 'application/json' } });
+  const replayed = await serving.app.inject({
+    method: 'POST',
+    url: `/v1/decisions/${answer.decisionId}/replay`,
+    headers: { 'content-type': 'application/json' },
+  });
   expect(replayed.statusCode, replayed.body).toBe(200);
   expect(replayed.json()).toMatchObject({ identical: true, differences: [] });
 });
 
 test('the probabilities of all candidates and none sum to one', async () => {
-  const answer = (await post('/v1/decisions', { customerId: 'c-1001', channel: 'web', limit: 1, explain: true })).json<Answer & { candidates: object[] }>();
+  const answer = (await post('/v1/decisions', { customerId: 'c-1001', channel: 'web', limit: 1, explain: true })).json<
+    Answer & { candidates: object[] }
+  >();
   const receipt = (await get(`/v1/decisions/${answer.decisionId}`)).json<{ probabilities: number[] }>();
   expect(receipt.probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 9);
   expect(answer.candidates.length).toBeGreaterThanOrEqual(40);
@@ -75,7 +96,7 @@ test('a visitor, and nobody at all, are decided for too', async () => {
   expect((await get(`/v1/decisions/${nobody.json<Answer>().decisionId}`)).json()).toMatchObject({ anonymous: true, subjectId: null });
 });
 
-test('the caller\'s own candidates are decided among, and only they', async () => {
+test("the caller's own candidates are decided among, and only they", async () => {
   const candidates = [{ id: 'a', features: { price: 3, kind: 'x' } }, { id: 'b' }, { id: 'c' }];
   const response = await post('/v1/decisions', { customerId: 'c-1001', channel: 'app', limit: 2, loop: 'bank', candidates });
   expect(response.statusCode, response.body).toBe(201);
@@ -102,7 +123,7 @@ test('a requestId makes a retry the same decision: at once, later, and after a r
   expect(other.json<Answer>().decisionId).not.toBe(later.json<Answer>().decisionId);
 });
 
-test('an outcome is taken with its decision\'s shard, and the same content twice has one id', async () => {
+test("an outcome is taken with its decision's shard, and the same content twice has one id", async () => {
   const { decisionId } = (await post('/v1/decisions', { customerId: 'c-1001', channel: 'app' })).json<Answer>();
   const body = { decisionId, actionId: 'any', outcome: 'accepted', amount: 12.5, occurredAt: '2026-01-02T03:04:05Z' };
   const [one, two] = await Promise.all([post('/v1/outcomes', body), post('/v1/outcomes', body)]);
@@ -110,18 +131,41 @@ test('an outcome is taken with its decision\'s shard, and the same content twice
   expect(one.body).toBe(two.body);
   const shard = shardOfDecision(parseDecisionId(decisionId)!);
   const records = await serving.log.read(TOPICS.outcomes, partitionOf(shard, serving.log.partitions), 0, 100);
-  expect(outcomeCodec.decode(records.at(-1)!.value)).toMatchObject({ outcome: 'accepted', amount: 12.5, occurredAt: Date.parse('2026-01-02T03:04:05Z'), reward: null });
-  expect((await post('/v1/outcomes', { ...body, outcome: 'adored' })).json()).toMatchObject({ status: 400, errors: [{ field: 'outcome' }] });
-  expect((await post('/v1/outcomes', { ...body, decisionId: 'd-1' })).json()).toMatchObject({ status: 400, errors: [{ field: 'decisionId' }] });
+  expect(outcomeCodec.decode(records.at(-1)!.value)).toMatchObject({
+    outcome: 'accepted',
+    amount: 12.5,
+    occurredAt: Date.parse('2026-01-02T03:04:05Z'),
+    reward: null,
+  });
+  expect((await post('/v1/outcomes', { ...body, outcome: 'adored' })).json()).toMatchObject({
+    status: 400,
+    errors: [{ field: 'outcome' }],
+  });
+  expect((await post('/v1/outcomes', { ...body, decisionId: 'd-1' })).json()).toMatchObject({
+    status: 400,
+    errors: [{ field: 'decisionId' }],
+  });
 });
 
-const event = (over: object = {}) => ({ specversion: '1.0', id: 'e-1', source: '/crm', type: 'bill.issued', subject: 'c-9', data: { amount: 10, overage: 0, dueInDays: 3 }, ...over });
+const event = (over: object = {}) => ({
+  specversion: '1.0',
+  id: 'e-1',
+  source: '/crm',
+  type: 'bill.issued',
+  subject: 'c-9',
+  data: { amount: 10, overage: 0, dueInDays: 3 },
+  ...over,
+});
 
 test('events are taken one or in a batch, structured or plain, all or none', async () => {
   const one = await post('/v1/events', event(), { 'content-type': 'application/cloudevents+json' });
   expect(one.statusCode, one.body).toBe(202);
   expect(one.json()).toEqual({ accepted: 1 });
-  const batch = await post('/v1/events', [event({ id: 'e-2' }), event({ id: 'e-3', partitionkey: 'extension', time: '2026-02-03T00:00:00Z' })], { 'content-type': 'application/cloudevents-batch+json' });
+  const batch = await post(
+    '/v1/events',
+    [event({ id: 'e-2' }), event({ id: 'e-3', partitionkey: 'extension', time: '2026-02-03T00:00:00Z' })],
+    { 'content-type': 'application/cloudevents-batch+json' },
+  );
   expect(batch.json()).toEqual({ accepted: 2 });
   const records = await serving.log.read(TOPICS.events, partitionOf(shardOf('c-9'), serving.log.partitions), 0, 100);
   expect(records.map(({ value }) => eventCodec.decode(value).id)).toEqual(['e-1', 'e-2', 'e-3']);
@@ -166,7 +210,8 @@ test.each([
 });
 
 test('what is no JSON, empty, or too large is told plainly', async () => {
-  const send = (payload: string, contentType = 'application/json') => serving.app.inject({ method: 'POST', url: '/v1/decisions', payload, headers: { 'content-type': contentType } });
+  const send = (payload: string, contentType = 'application/json') =>
+    serving.app.inject({ method: 'POST', url: '/v1/decisions', payload, headers: { 'content-type': contentType } });
   expect((await send('{"channel":')).statusCode).toBe(400);
   expect((await send('')).statusCode).toBe(400);
   expect((await send('{"__proto__":{"a":1},"channel":"app"}')).statusCode).toBe(400);
@@ -195,7 +240,10 @@ test('controls need actor and reason, are in force at once and in other processe
   const other = await serving.again();
   const put = (payload: object) => serving.app.inject({ method: 'PUT', url: '/v1/controls', payload });
   expect((await put({ explorationOff: true })).statusCode).toBe(400);
-  expect((await put({ actor: 'ana', reason: 'x', pausedActions: ['no-such-action'] })).json()).toMatchObject({ status: 400, errors: [{ field: 'pausedActions.0' }] });
+  expect((await put({ actor: 'ana', reason: 'x', pausedActions: ['no-such-action'] })).json()).toMatchObject({
+    status: 400,
+    errors: [{ field: 'pausedActions.0' }],
+  });
   const on = await put({ actor: 'ana', reason: 'audit', explorationOff: true, pausedChannels: ['web'] });
   expect(on.statusCode, on.body).toBe(200);
   const { version } = on.json<{ version: number }>();
@@ -205,11 +253,13 @@ test('controls need actor and reason, are in force at once and in other processe
   expect(paused.actions).toEqual([]);
   const greedy = (await post('/v1/decisions', { customerId: 'c-1001', channel: 'app' })).json<Answer>();
   expect((await get(`/v1/decisions/${greedy.decisionId}`)).json()).toMatchObject({ controlsVersion: version });
-  const changed = async (): Promise<boolean> => (await other.app.inject({ method: 'GET', url: '/v1/controls' })).json<{ version: number }>().version === version;
+  const changed = async (): Promise<boolean> =>
+    (await other.app.inject({ method: 'GET', url: '/v1/controls' })).json<{ version: number }>().version === version;
   await expect.poll(changed, { timeout: 2_000 }).toBe(true);
 
   await put({ actor: 'ana', reason: 'done', explorationOff: false, pausedChannels: [] });
-  for (const id of [paused.decisionId, greedy.decisionId]) expect((await post(`/v1/decisions/${id}/replay`, {})).json()).toMatchObject({ identical: true });
+  for (const id of [paused.decisionId, greedy.decisionId])
+    expect((await post(`/v1/decisions/${id}/replay`, {})).json()).toMatchObject({ identical: true });
   await other.close();
 });
 
@@ -220,7 +270,19 @@ test('health, readiness, metrics and the OpenAPI document are there', async () =
   expect(metrics.headers['content-type']).toContain('text/plain');
   expect(metrics.body).toMatch(/attune_decisions_total\{group="model",degraded="model"\} \d+/);
   const { paths } = (await get('/docs/json')).json<{ paths: Record<string, object> }>();
-  for (const path of ['/v1/decisions', '/v1/outcomes', '/v1/events', '/v1/customers/{id}', '/v1/decisions/{id}', '/v1/decisions/{id}/explanation', '/v1/decisions/{id}/replay', '/v1/models', '/v1/models/{version}/promote', '/v1/models/rollback', '/v1/controls']) {
+  for (const path of [
+    '/v1/decisions',
+    '/v1/outcomes',
+    '/v1/events',
+    '/v1/customers/{id}',
+    '/v1/decisions/{id}',
+    '/v1/decisions/{id}/explanation',
+    '/v1/decisions/{id}/replay',
+    '/v1/models',
+    '/v1/models/{version}/promote',
+    '/v1/models/rollback',
+    '/v1/controls',
+  ]) {
     expect(Object.keys(paths)).toContain(path);
   }
   expect((await get('/docs')).statusCode).toBeLessThan(400);

@@ -69,7 +69,13 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-const DEFAULTS: ServingConfig = { deadlineMs: 50, appendBoundMs: 250, requestTtlMs: 86_400_000, modelPatienceMs: 5_000, watchCatalog: true };
+const DEFAULTS: ServingConfig = {
+  deadlineMs: 50,
+  appendBoundMs: 250,
+  requestTtlMs: 86_400_000,
+  modelPatienceMs: 5_000,
+  watchCatalog: true,
+};
 
 export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   const { log, store, clock } = deps;
@@ -82,7 +88,12 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   };
   const metrics = createMetrics({
     models: () =>
-      models.serving().map(({ scorer, at }) => ({ loop: scorer.loop, version: scorer.version, snapshot: scorer.snapshot, ageSeconds: (clock() - at) / 1_000 })),
+      models.serving().map(({ scorer, at }) => ({
+        loop: scorer.loop,
+        version: scorer.version,
+        snapshot: scorer.snapshot,
+        ageSeconds: (clock() - at) / 1_000,
+      })),
     controlsVersion: () => controls.current().version,
   });
   const catalog = await openCatalogHolder({
@@ -98,16 +109,41 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   controls.onChange((control) => models.pin(control));
   const subjects = createSubjects(createCustomerKey(deps.idKey));
   erasures.onErased((key) => subjects.forget(key));
-  const appender = createAppender({ log, boundMs: config.appendBoundMs, monotonicMs: () => performance.now(), onAppended: metrics.appended });
+  const appender = createAppender({
+    log,
+    boundMs: config.appendBoundMs,
+    monotonicMs: () => performance.now(),
+    onAppended: (tookMs, records) => metrics.appended(tookMs, records),
+  });
   const receipts = createReceiptFinder({ log, archive: deps.archive });
   const decider = createDecider({
-    store, catalog, controls, erasures, models, subjects, appender, receipts, metrics, clock,
+    store,
+    catalog,
+    controls,
+    erasures,
+    models,
+    subjects,
+    appender,
+    receipts,
+    metrics,
+    clock,
     random: deps.random,
     deadlineMs: config.deadlineMs,
     requestTtlMs: config.requestTtlMs,
   });
   const context: ServingContext = {
-    log, store, clock, catalog, controls, erasures, models, subjects, appender, receipts, decider, metrics,
+    log,
+    store,
+    clock,
+    catalog,
+    controls,
+    erasures,
+    models,
+    subjects,
+    appender,
+    receipts,
+    decider,
+    metrics,
     readDeadlineMs: config.deadlineMs,
     authorise: createAuthorise(deps.apiKeys),
   };
@@ -161,7 +197,7 @@ const openVersionLazily: OpenVersion = async (bytes) => (await import('#models')
 
 /** A fresh system's learner publishes its first model within seconds; priors serve if it does not. */
 const firstModel = async (there: () => boolean, patienceMs: number): Promise<void> => {
-  for (const end = performance.now() + patienceMs; !there() && performance.now() < end; ) {
+  for (const end = performance.now() + patienceMs; !there() && performance.now() < end;) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 };

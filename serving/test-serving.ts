@@ -8,7 +8,7 @@ import { compileFeatures, emptyState, encodeState, foldEvent, openLmdbFeatureSto
 import { loadProject } from '#project';
 import { createServing, type Serving, type ServingDeps } from './index.ts';
 
-export const CATALOG_DIR = process.env['ATTUNE_TEST_CATALOG'] ?? join(import.meta.dirname, '../catalog/telco');
+export const CATALOG_DIR = join(import.meta.dirname, '../catalog/telco');
 export const ID_KEY = 'a-key-for-tests-only';
 
 export interface TestServing extends Serving {
@@ -22,7 +22,9 @@ export interface TestServing extends Serving {
   stop(): Promise<void>;
 }
 
-export const openTestServing = async (changes: Partial<ServingDeps> | ((engines: { log: EventLog; store: FeatureStore }) => Partial<ServingDeps>) = {}): Promise<TestServing> => {
+export const openTestServing = async (
+  changes: Partial<ServingDeps> | ((engines: { log: EventLog; store: FeatureStore }) => Partial<ServingDeps>) = {},
+): Promise<TestServing> => {
   const dir = await mkdtemp(join(tmpdir(), 'attune-serving-'));
   const log = await openLmdbLog({ dir: join(dir, 'log'), partitions: 4 });
   const store = await openLmdbFeatureStore({ dir: join(dir, 'store'), partitions: 4 });
@@ -56,7 +58,15 @@ export const openTestServing = async (changes: Partial<ServingDeps> | ((engines:
       const state = emptyState(featureSet);
       for (const [index, { type, data, time }] of events.entries()) {
         const event: EventRecord = {
-          id: `k-${index}`, source: 'test', type, subjectKind: 'customer', subjectId: id, customerKey: key, time, receivedAt: time, data: JSON.stringify(data),
+          id: `k-${index}`,
+          source: 'test',
+          type,
+          subjectKind: 'customer',
+          subjectId: id,
+          customerKey: key,
+          time,
+          receivedAt: time,
+          data: JSON.stringify(data),
         };
         foldEvent(state, event, data as Record<string, unknown>, featureSet);
       }

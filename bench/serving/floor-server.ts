@@ -15,7 +15,10 @@ process.once('message', (start: ServerStart) => {
     const app = createHttpServer({ logger: null, onRefused: () => undefined });
     app.post<{ Body: DecisionRequest }>(
       '/v1/decisions',
-      { onRequest: createAuthorise(parseApiKeys(start.apiKeys))('decide'), schema: { body: DecisionRequest, response: { 201: DecisionAnswer } } },
+      {
+        onRequest: createAuthorise(parseApiKeys(start.apiKeys))('decide'),
+        schema: { body: DecisionRequest, response: { 201: DecisionAnswer } },
+      },
       async (request, reply) => {
         const id = request.body.customerId!;
         const bytes = await store.states.read(customerKeyToBytes(customerKey({ kind: 'customer', id })), shardOf(id));

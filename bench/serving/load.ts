@@ -85,7 +85,7 @@ export const runLoad = async (task: LoadTask): Promise<LoadResult> => {
   clearInterval(timer);
   const seconds = (performance.now() - began) / 1_000;
   const used = process.cpuUsage(cpu);
-  const done = latencies.slice(0, answered).sort();
+  const done = latencies.slice(0, answered).toSorted();
   for (const { socket } of connections) socket.destroy();
   const at = (q: number): number => done[Math.min(done.length - 1, Math.floor(q * done.length))] ?? Number.NaN;
   return {

@@ -1,9 +1,17 @@
 /** Customers with a past, and a model that has learned a little, so that what is measured is the whole path. */
 import { createCustomerKey, customerKeyToBytes, shardOf, TOPICS, modelCodec, type ModelRecord } from '#contracts';
 import { openLmdbLog } from '#event-log';
-import { compileFeatures, emptyState, encodeState, foldEvent, openLmdbFeatureStore, publishFeatureSet, type StateCommit } from '#feature-store';
+import {
+  compileFeatures,
+  emptyState,
+  encodeState,
+  foldEvent,
+  openLmdbFeatureStore,
+  publishFeatureSet,
+  type StateCommit,
+} from '#feature-store';
+import { compileEncoder, createLearner } from '#models';
 import { loadProject } from '#project';
-import { modelKey } from '#serving';
 import type { ServerStart } from './server-start.ts';
 
 const DAY = 86_400_000;
@@ -25,20 +33,35 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
       foldEvent(state, { type, time, receivedAt: time }, data, featureSet);
     }
     const key = customerKeyToBytes(customerKey({ kind: 'customer', id }));
-    commits.push({ key, shard: shardOf(id), value: encodeState(state, now), expected: null, companions: [], timer: { from: null, to: null } });
+    commits.push({
+      key,
+      shard: shardOf(id),
+      value: encodeState(state, now),
+      expected: null,
+      companions: [],
+      timer: { from: null, to: null },
+    });
   }
   await store.states.commit(commits);
 
-  if (process.env['NOMODEL']) { await store.close(); await log.close(); return; }
-  const { compileEncoder, createLearner } = await import('#models');
   const learner = createLearner({ encoder: compileEncoder(project), loop: '' });
   const { version, snapshot, versionBlob, snapshotBlob, experiences } = learner.publish();
   const announce = async (number: number, bytes: Uint8Array): Promise<void> => {
     const record: ModelRecord = {
-      loop: '', version, snapshot: number, role: 'champion', blob: await store.blobs.put(bytes), at: now, experiences, watermark: 0, kept: true, note: '',
+      loop: '',
+      version,
+      snapshot: number,
+      role: 'champion',
+      blob: await store.blobs.put(bytes),
+      at: now,
+      experiences,
+      watermark: 0,
+      kept: true,
+      note: '',
     };
-    const key = Buffer.concat([modelKey(record), Buffer.from(`/${number}`)]);
-    await log.append([{ topic: TOPICS.models, shard: 0, key, value: modelCodec.encode(record) }]);
+    await log.append([
+      { topic: TOPICS.models, shard: shardOf(''), key: Buffer.from(`/${version}/${number}`), value: modelCodec.encode(record) },
+    ]);
   };
   await announce(0, versionBlob);
   await announce(Math.max(1, snapshot), snapshotBlob);
@@ -50,15 +73,40 @@ const PLANS = ['prepaid', 'basic', 'standard', 'premium', 'unlimited'];
 
 const past = (index: number): [string, number, Record<string, unknown>][] => [
   [
-    'customer.updated', 100,
+    'customer.updated',
+    100,
     {
-      plan: PLANS[index % 5], tenureMonths: index % 90, segment: 'consumer', ageBand: '26-35', region: 'north', contractMonthsLeft: index % 24, deviceTier: 'mid',
-      deviceAgeMonths: index % 40, preferredChannel: 'app', language: 'en', monthlyCharge: 20 + (index % 60), consentMarketing: true, consentSms: true,
-      consentEmail: true, doNotContact: false, creditClass: 'A', hasFiber: index % 3 === 0, hasTv: index % 4 === 0, householdLines: 1 + (index % 3),
+      plan: PLANS[index % 5],
+      tenureMonths: index % 90,
+      segment: 'consumer',
+      ageBand: '26-35',
+      region: 'north',
+      contractMonthsLeft: index % 24,
+      deviceTier: 'mid',
+      deviceAgeMonths: index % 40,
+      preferredChannel: 'app',
+      language: 'en',
+      monthlyCharge: 20 + (index % 60),
+      consentMarketing: true,
+      consentSms: true,
+      consentEmail: true,
+      doNotContact: false,
+      creditClass: 'A',
+      hasFiber: index % 3 === 0,
+      hasTv: index % 4 === 0,
+      householdLines: 1 + (index % 3),
     },
   ],
-  ...Array.from({ length: 6 }, (_, month): [string, number, Record<string, unknown>] => ['bill.issued', 10 + month * 30, { amount: 30 + ((index + month) % 50), overage: index % 7, dueInDays: 14 }]),
-  ...Array.from({ length: 10 }, (_, day): [string, number, Record<string, unknown>] => ['usage.recorded', day, { dataMb: 100 + ((index * 7 + day) % 900), voiceMin: day, roaming: false }]),
+  ...Array.from({ length: 6 }, (_, month): [string, number, Record<string, unknown>] => [
+    'bill.issued',
+    10 + month * 30,
+    { amount: 30 + ((index + month) % 50), overage: index % 7, dueInDays: 14 },
+  ]),
+  ...Array.from({ length: 10 }, (_, day): [string, number, Record<string, unknown>] => [
+    'usage.recorded',
+    day,
+    { dataMb: 100 + ((index * 7 + day) % 900), voiceMin: day, roaming: false },
+  ]),
   ['page.viewed', 1, { page: 'bill' }],
   ['interaction.ended', 4, { channel: 'callCenter', type: 'call', reason: 'billing', durationS: 240, resolved: index % 2 === 0 }],
 ];

@@ -19,7 +19,9 @@ test('the secret itself is not kept', () => {
 
 test('every fault is listed and no secret is among them', () => {
   const parse = (): unknown => parseApiKeys(`app:decide:short-one,app:fly:${SECRET},b d:read:${SECRET}`);
-  expect(parse).toThrow(/key 1 \(app\) needs a secret of at least 16.*key 2 \(app\) is there twice.*key 2 \(app\) has a scope.*key 3 needs a name/);
+  expect(parse).toThrow(
+    /key 1 \(app\) needs a secret of at least 16.*key 2 \(app\) is there twice.*key 2 \(app\) has a scope.*key 3 needs a name/,
+  );
   try {
     parse();
   } catch (error) {
@@ -30,6 +32,7 @@ test('every fault is listed and no secret is among them', () => {
 
 test('without keys the API opens on loopback only', () => {
   for (const host of ['127.0.0.1', '127.8.0.1', 'localhost', '::1']) expect(refusalToOpen(host, [])).toBeNull();
-  for (const host of ['0.0.0.0', '::', '10.0.0.4', 'attune.example', '127.0.0.1.example']) expect(refusalToOpen(host, [])).toContain('ATTUNE_API_KEYS');
+  for (const host of ['0.0.0.0', '::', '10.0.0.4', 'attune.example', '127.0.0.1.example'])
+    expect(refusalToOpen(host, [])).toContain('ATTUNE_API_KEYS');
   expect(refusalToOpen('0.0.0.0', parseApiKeys(`app:decide:${SECRET}`))).toBeNull();
 });

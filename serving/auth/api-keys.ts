@@ -22,7 +22,11 @@ export const parseApiKeys = (text: string): readonly ApiKey[] => {
   const faults: string[] = [];
   const keys: ApiKey[] = [];
   const names = new Set<string>();
-  for (const [index, entry] of text.split(',').map((part) => part.trim()).filter((part) => part !== '').entries()) {
+  for (const [index, entry] of text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .entries()) {
     const [name = '', scopeText = '', ...rest] = entry.split(':');
     const secret = rest.join(':');
     const label = `key ${index + 1}${/^[\w.-]{1,60}$/.test(name) ? ` (${name})` : ''}`;

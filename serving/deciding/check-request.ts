@@ -19,7 +19,8 @@ export const checkRequest = (request: DecisionRequest, catalog: Catalog): Direct
     throw fieldFault('channel', `"${request.channel}" is not a channel of the catalog (${[...catalog.channels.keys()].join(', ')})`);
   }
   const direction = request.direction ?? (channel.directions.includes('inbound') ? 'inbound' : 'outbound');
-  if (!channel.directions.includes(direction)) throw fieldFault('direction', `the channel "${channel.name}" is ${channel.directions.join(' and ')} only`);
+  if (!channel.directions.includes(direction))
+    throw fieldFault('direction', `the channel "${channel.name}" is ${channel.directions.join(' and ')} only`);
   return direction;
 };
 

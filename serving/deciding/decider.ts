@@ -185,10 +185,17 @@ export const createDecider = (deps: DeciderDeps): Decider => {
   const decideAgain = async (asked: Asked, id: DecisionId): Promise<DecisionAnswer> => {
     let made: Made | null = null;
     const whose = asked.request.customerId === undefined && asked.request.anonymousId === undefined ? 'nobody' : asked.subject.key;
-    const decision = await requests.once({ name: `${whose}:${asked.request.requestId}`, id, nowMs: asked.nowMs }, async (claimed, unclaimed) => {
-      made = await make({ ...asked, subject: asked.subject.id === null ? subjectOfDecision(claimed, asked.subject.shard) : asked.subject }, claimed, unclaimed);
-      return made.decision;
-    });
+    const decision = await requests.once(
+      { name: `${whose}:${asked.request.requestId}`, id, nowMs: asked.nowMs },
+      async (claimed, unclaimed) => {
+        made = await make(
+          { ...asked, subject: asked.subject.id === null ? subjectOfDecision(claimed, asked.subject.shard) : asked.subject },
+          claimed,
+          unclaimed,
+        );
+        return made.decision;
+      },
+    );
     return made === null ? answerOfReceipt(decision, catalog, asked.request) : answer(asked, made);
   };
 

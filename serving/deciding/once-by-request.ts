@@ -50,7 +50,7 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
     if (claimed === null) return make(id, true);
     if (claimed === id) return make(id, false);
     // Someone was first: their receipt is there, or on its way, or they died before it was.
-    for (const end = deps.clock() + deps.patienceMs; ; ) {
+    for (const end = deps.clock() + deps.patienceMs; ;) {
       const receipt = await deps.receipts.findInLog(claimed);
       if (receipt !== null) return receipt;
       if (deps.clock() >= end) return make(claimed, false);

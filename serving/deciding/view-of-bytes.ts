@@ -9,7 +9,11 @@ interface ViewOptions {
 }
 
 /** Null: the bytes cannot be understood, which is as bad as not reading them. */
-export const viewOfBytes = (store: FeatureStore, bytes: Buffer | null, options: ViewOptions): CustomerView | null | Promise<CustomerView | null> => {
+export const viewOfBytes = (
+  store: FeatureStore,
+  bytes: Buffer | null,
+  options: ViewOptions,
+): CustomerView | null | Promise<CustomerView | null> => {
   try {
     return viewOfState(bytes, options);
   } catch (error) {

@@ -40,7 +40,15 @@ const problemOf = (error: FastifyError): Problem => {
 };
 
 const clientCode = (status: number): string =>
-  status === 413 ? 'too-large' : status === 415 ? 'media-type' : status === 401 ? 'unauthenticated' : status === 403 ? 'forbidden' : 'invalid';
+  status === 413
+    ? 'too-large'
+    : status === 415
+      ? 'media-type'
+      : status === 401
+        ? 'unauthenticated'
+        : status === 403
+          ? 'forbidden'
+          : 'invalid';
 
 const clientDetail = (error: FastifyError): string => {
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return 'the body is larger than 1 MiB';

@@ -38,9 +38,11 @@ export const createProblem = (status: number, code: string, detail: string, erro
 });
 
 /** 400 for one field. */
-export const fieldFault = (field: string, message: string): ProblemError => new ProblemError(400, 'invalid', `${field}: ${message}`, [{ field, message }]);
+export const fieldFault = (field: string, message: string): ProblemError =>
+  new ProblemError(400, 'invalid', `${field}: ${message}`, [{ field, message }]);
 
 export const notFound = (what: string): ProblemError => new ProblemError(404, 'not-found', what);
 
 /** 503: nothing durable can be promised; the client may send the same again. */
-export const notDurable = (detail: string): ProblemError => new ProblemError(503, 'not-durable', `${detail}; nothing is promised, send the same request again`);
+export const notDurable = (detail: string): ProblemError =>
+  new ProblemError(503, 'not-durable', `${detail}; nothing is promised, send the same request again`);

@@ -19,7 +19,8 @@ interface Schema {
 }
 
 /** @param hints values that lie beyond a schema's reach (a channel of the catalog), by field name */
-export const arbitraryOfSchema = (schema: object, hints: Readonly<Record<string, readonly unknown[]>>): fc.Arbitrary<unknown> => build(schema as Schema, hints, '');
+export const arbitraryOfSchema = (schema: object, hints: Readonly<Record<string, readonly unknown[]>>): fc.Arbitrary<unknown> =>
+  build(schema, hints, '');
 
 const build = (schema: Schema, hints: Readonly<Record<string, readonly unknown[]>>, name: string): fc.Arbitrary<unknown> => {
   const hinted = hints[name];
@@ -43,7 +44,10 @@ const buildPlain = (schema: Schema, hints: Readonly<Record<string, readonly unkn
     case 'null':
       return fc.constant(null);
     case 'array':
-      return fc.array(build(schema.items ?? {}, hints, ''), { minLength: schema.minItems ?? 0, maxLength: Math.min(schema.maxItems ?? 4, 4) });
+      return fc.array(build(schema.items ?? {}, hints, ''), {
+        minLength: schema.minItems ?? 0,
+        maxLength: Math.min(schema.maxItems ?? 4, 4),
+      });
     case 'object':
       return object(schema, hints);
     default:
@@ -59,7 +63,11 @@ const text = (schema: Schema): fc.Arbitrary<string> => {
     );
   }
   const maxLength = Math.min(schema.maxLength ?? 30, 30);
-  return fc.oneof(fc.string({ minLength: schema.minLength ?? 0, maxLength }), fc.string({ unit: 'binary', minLength: schema.minLength ?? 0, maxLength }), fc.stringMatching(/^[a-z]{1,12}$/));
+  return fc.oneof(
+    fc.string({ minLength: schema.minLength ?? 0, maxLength }),
+    fc.string({ unit: 'binary', minLength: schema.minLength ?? 0, maxLength }),
+    fc.stringMatching(/^[a-z]{1,12}$/),
+  );
 };
 
 const object = (schema: Schema, hints: Readonly<Record<string, readonly unknown[]>>): fc.Arbitrary<unknown> => {
@@ -68,5 +76,9 @@ const object = (schema: Schema, hints: Readonly<Record<string, readonly unknown[
   const known = fc.record(fields, { requiredKeys: required.filter((name) => name in fields) });
   const [pattern] = Object.values(patternProperties);
   if (pattern === undefined || Object.keys(properties).length > 0) return known;
-  return fc.dictionary(fc.oneof(fc.stringMatching(/^[a-zA-Z]{1,8}$/), fc.constantFrom('__proto__', 'constructor', 'toString', '')), build(pattern, hints, ''), { maxKeys: 5 });
+  return fc.dictionary(
+    fc.oneof(fc.stringMatching(/^[a-zA-Z]{1,8}$/), fc.constantFrom('__proto__', 'constructor', 'toString', '')),
+    build(pattern, hints, ''),
+    { maxKeys: 5 },
+  );
 };

@@ -44,7 +44,13 @@ test('no request, however wrong, is answered with a 5xx', { timeout: 120_000 }, 
       if (answer.statusCode >= 500) throw new Error(`${JSON.stringify(shot)} was answered ${answer.statusCode}: ${answer.body}`);
       if (answer.statusCode >= 400) {
         expect(answer.headers['content-type']).toContain('application/problem+json');
-        expect(answer.json()).toMatchObject({ type: expect.any(String), title: expect.any(String), status: answer.statusCode, detail: expect.any(String), errors: expect.any(Array) });
+        expect(answer.json()).toMatchObject({
+          type: expect.any(String),
+          title: expect.any(String),
+          status: answer.statusCode,
+          detail: expect.any(String),
+          errors: expect.any(Array),
+        });
       }
     }
   }
@@ -73,11 +79,26 @@ const shotOf = (decisionId: string): fc.Arbitrary<Shot> => {
   };
   const json = fc.constant('application/json');
   const post = (url: string, schema: object, types: fc.Arbitrary<string> = json): fc.Arbitrary<Shot> =>
-    fc.record({ method: fc.constant('POST' as const), url: fc.constant(url), payload: mutated(arbitraryOfSchema(schema, hints)), contentType: types });
-  const path = fc.oneof(fc.constant(decisionId), fc.string({ maxLength: 40 }).map(encodeURIComponentSafely), fc.constantFrom('%zz', '%00', '..', 'ffffffff-ffff-7fff-bfff-ffffffffffff', 'x'.repeat(300)));
+    fc.record({
+      method: fc.constant('POST' as const),
+      url: fc.constant(url),
+      payload: mutated(arbitraryOfSchema(schema, hints)),
+      contentType: types,
+    });
+  const path = fc.oneof(
+    fc.constant(decisionId),
+    fc.string({ maxLength: 40 }).map(encodeURIComponentSafely),
+    fc.constantFrom('%zz', '%00', '..', 'ffffffff-ffff-7fff-bfff-ffffffffffff', 'x'.repeat(300)),
+  );
   const bare = (method: Shot['method'], url: (id: string) => string): fc.Arbitrary<Shot> =>
     path.map((id) => ({ method, url: url(id), contentType: '' }));
-  const cloudTypes = fc.constantFrom('application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json; charset=utf-8', 'text/plain', 'application/xml');
+  const cloudTypes = fc.constantFrom(
+    'application/json',
+    'application/cloudevents+json',
+    'application/cloudevents-batch+json; charset=utf-8',
+    'text/plain',
+    'application/xml',
+  );
   return fc.oneof(
     { weight: 10, arbitrary: post('/v1/decisions', DecisionRequest) },
     { weight: 6, arbitrary: post('/v1/outcomes', OutcomeRequest) },

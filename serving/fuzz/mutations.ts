@@ -6,16 +6,62 @@ export const mutated = (body: fc.Arbitrary<unknown>): fc.Arbitrary<string> =>
   fc.oneof(
     { weight: 8, arbitrary: body.map((value) => JSON.stringify(value)) },
     { weight: 4, arbitrary: fc.tuple(body, odd, fc.nat()).map(([value, other, at]) => JSON.stringify(replaceSomewhere(value, other, at))) },
-    { weight: 2, arbitrary: fc.tuple(body, fc.string({ maxLength: 20 }), odd).map(([value, name, other]) => JSON.stringify(withField(value, name, other))) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(body, fc.string({ maxLength: 20 }), odd)
+        .map(([value, name, other]) => JSON.stringify(withField(value, name, other))),
+    },
     { weight: 2, arbitrary: fc.tuple(body, fc.nat()).map(([value, at]) => withoutField(value, at)) },
-    { weight: 2, arbitrary: fc.tuple(body, fc.nat(), fc.string({ unit: 'binary', maxLength: 3 })).map(([value, at, noise]) => splice(JSON.stringify(value), at, noise)) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(body, fc.nat(), fc.string({ unit: 'binary', maxLength: 3 }))
+        .map(([value, at, noise]) => splice(JSON.stringify(value), at, noise)),
+    },
     { weight: 1, arbitrary: fc.jsonValue().map((value) => JSON.stringify(value)) },
-    { weight: 1, arbitrary: fc.constantFrom('', ' ', 'null', '[]', '{}', '{', '[[[[', '{"a":1e999}', '"\\ud800"', '{"__proto__":{"x":1}}', '{"constructor":{"prototype":{"x":1}}}', 'NaN', '\u0000') },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        '',
+        ' ',
+        'null',
+        '[]',
+        '{}',
+        '{',
+        '[[[[',
+        '{"a":1e999}',
+        '"\\ud800"',
+        '{"__proto__":{"x":1}}',
+        '{"constructor":{"prototype":{"x":1}}}',
+        'NaN',
+        '\u0000',
+      ),
+    },
   );
 
 /** Values that are of some type, and extreme. */
 const odd: fc.Arbitrary<unknown> = fc.oneof(
-  fc.constantFrom(null, true, -1, 0, 1e308, -1e308, 2 ** 53, '', ' ', '\u0000', '\ud800', '🦊', [], {}, [[]], { a: { b: {} } }, '9'.repeat(400), 'x'.repeat(5_000)),
+  fc.constantFrom(
+    null,
+    true,
+    -1,
+    0,
+    1e308,
+    -1e308,
+    2 ** 53,
+    '',
+    ' ',
+    '\u0000',
+    '\ud800',
+    '🦊',
+    [],
+    {},
+    [[]],
+    { a: { b: {} } },
+    '9'.repeat(400),
+    'x'.repeat(5_000),
+  ),
   fc.jsonValue({ maxDepth: 3 }),
 );
 

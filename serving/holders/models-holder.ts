@@ -45,7 +45,12 @@ interface Loop {
   loading: Promise<void> | null;
 }
 
-export const followModels = (deps: { log: EventLog; blobs: Blobs; openVersion: OpenVersion; onFault: (error: unknown) => void }): ModelsHolder => {
+export const followModels = (deps: {
+  log: EventLog;
+  blobs: Blobs;
+  openVersion: OpenVersion;
+  onFault: (error: unknown) => void;
+}): ModelsHolder => {
   const { log, blobs, openVersion, onFault } = deps;
   const loops = new Map<string, Loop>();
   let pinned: string | null = null;
@@ -57,7 +62,9 @@ export const followModels = (deps: { log: EventLog; blobs: Blobs; openVersion: O
   };
 
   const isServed = (loop: Loop, version: Version): boolean =>
-    loop.serving !== null && loop.serving.scorer.version === version.newest.version && loop.serving.scorer.snapshot === version.newest.snapshot;
+    loop.serving !== null &&
+    loop.serving.scorer.version === version.newest.version &&
+    loop.serving.scorer.snapshot === version.newest.snapshot;
 
   /** One load at a time a loop; whatever was published meanwhile is overtaken by the newest. */
   const load = (loop: Loop): void => {
@@ -124,7 +131,8 @@ export const followModels = (deps: { log: EventLog; blobs: Blobs; openVersion: O
   return {
     scorer: (loop) => loops.get(loop)?.serving?.scorer ?? null,
     serving: () => [...loops.values()].flatMap((loop) => (loop.serving === null ? [] : [loop.serving])),
-    records: () => [...loops.values()].flatMap((loop) => [...loop.versions.values()].map((version) => version.newest)).sort((a, b) => b.at - a.at),
+    records: () =>
+      [...loops.values()].flatMap((loop) => [...loop.versions.values()].map((version) => version.newest)).toSorted((a, b) => b.at - a.at),
     async openKept(name, versionName, snapshot) {
       const loop = loops.get(name);
       const serving = loop?.serving?.scorer;

@@ -1,7 +1,17 @@
 /** The outcomes that a client may report: the standard ones and those that rewards.yaml adds. */
 import type { Project } from '#project';
 
-export const STANDARD_OUTCOMES = ['impression', 'clicked', 'accepted', 'rejected', 'later', 'converted', 'complaint', 'optOut', 'undelivered'] as const;
+export const STANDARD_OUTCOMES = [
+  'impression',
+  'clicked',
+  'accepted',
+  'rejected',
+  'later',
+  'converted',
+  'complaint',
+  'optOut',
+  'undelivered',
+] as const;
 
 /** rewards.yaml itself is checked by those who reward; here only the names under `outcomes` count. */
 export const outcomeNamesOf = (project: Project): ReadonlySet<string> => {
@@ -11,6 +21,9 @@ export const outcomeNamesOf = (project: Project): ReadonlySet<string> => {
   return new Set([...STANDARD_OUTCOMES, ...own.filter((name) => name !== '')]);
 };
 
-const nameOf = (entry: unknown): string => (typeof entry === 'string' ? entry : isRecord(entry) ? String(entry['id'] ?? entry['name'] ?? '') : '');
+const nameOf = (entry: unknown): string => {
+  const name = isRecord(entry) ? (entry['id'] ?? entry['name']) : entry;
+  return typeof name === 'string' ? name : '';
+};
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

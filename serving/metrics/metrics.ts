@@ -14,7 +14,12 @@ export interface Metrics {
 
 export interface Gauged {
   /** Age of the serving posterior in seconds by loop. */
-  readonly models: () => readonly { readonly loop: string; readonly version: string; readonly snapshot: number; readonly ageSeconds: number }[];
+  readonly models: () => readonly {
+    readonly loop: string;
+    readonly version: string;
+    readonly snapshot: number;
+    readonly ageSeconds: number;
+  }[];
   readonly controlsVersion: () => number;
 }
 
@@ -33,15 +38,36 @@ export const createMetrics = (gauged: Gauged): Metrics => {
     registers,
     collect() {
       this.reset();
-      for (const { group, degraded, count } of counts.values()) this.inc({ group, degraded: degraded.length === 0 ? 'none' : degraded.join('+') }, count);
+      for (const { group, degraded, count } of counts.values())
+        this.inc({ group, degraded: degraded.length === 0 ? 'none' : degraded.join('+') }, count);
     },
   });
-  const latency = new Histogram({ name: 'attune_decision_seconds', help: 'From arrival to the durable receipt', buckets: SECONDS, registers });
-  const append = new Histogram({ name: 'attune_log_append_seconds', help: 'Until a group of records was durable', buckets: SECONDS, registers });
+  const latency = new Histogram({
+    name: 'attune_decision_seconds',
+    help: 'From arrival to the durable receipt',
+    buckets: SECONDS,
+    registers,
+  });
+  const append = new Histogram({
+    name: 'attune_log_append_seconds',
+    help: 'Until a group of records was durable',
+    buckets: SECONDS,
+    registers,
+  });
   const appendedRecords = new Counter({ name: 'attune_log_records_total', help: 'Records that the log took', registers });
   const accepted = new Counter({ name: 'attune_accepted_total', help: 'Events and outcomes accepted', labelNames: ['kind'], registers });
-  const refusals = new Counter({ name: 'attune_refused_total', help: 'Requests answered with 4xx or 5xx', labelNames: ['status'], registers });
-  const faults = new Counter({ name: 'attune_faults_total', help: 'Catalogs, models and records that were not taken', labelNames: ['what'], registers });
+  const refusals = new Counter({
+    name: 'attune_refused_total',
+    help: 'Requests answered with 4xx or 5xx',
+    labelNames: ['status'],
+    registers,
+  });
+  const faults = new Counter({
+    name: 'attune_faults_total',
+    help: 'Catalogs, models and records that were not taken',
+    labelNames: ['what'],
+    registers,
+  });
   new Gauge({
     name: 'attune_model_snapshot_age_seconds',
     help: 'Age of the posterior that serves',

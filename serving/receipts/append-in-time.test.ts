@@ -20,7 +20,8 @@ afterAll(async () => {
 });
 
 const record = (text: string): AppendRecord => ({ topic: TOPICS.events, shard: 0, value: Buffer.from(text) });
-const appenderOn = (one: EventLog, boundMs = 250) => createAppender({ log: one, boundMs, monotonicMs: () => performance.now(), onAppended: () => undefined });
+const appenderOn = (one: EventLog, boundMs = 250) =>
+  createAppender({ log: one, boundMs, monotonicMs: () => performance.now(), onAppended: () => undefined });
 
 test('requests of one turn share an append and keep their order', async () => {
   let appends = 0;
@@ -34,7 +35,10 @@ test('requests of one turn share an append and keep their order', async () => {
 
 test('a log that fails is a 503 that says so', async () => {
   const failing: EventLog = { ...bound(log), append: () => Promise.reject(new EngineUnavailable('event-log', 'the disk is full')) };
-  await expect(appenderOn(failing).append([record('x')])).rejects.toMatchObject({ statusCode: 503, message: expect.stringContaining('the disk is full') });
+  await expect(appenderOn(failing).append([record('x')])).rejects.toMatchObject({
+    statusCode: 503,
+    message: expect.stringContaining('the disk is full'),
+  });
 });
 
 test('a log that throws at once is a 503 too', async () => {

@@ -8,11 +8,19 @@ import { encodeReceipt } from './encode-receipt.ts';
 const SEED = 7;
 const key = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes));
 const bytes = fc.uint8Array({ maxLength: 300 }).map((some) => Buffer.from(some));
-const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 100 }), fc.string({ maxLength: 80 }), fc.constantFrom('', 'x'.repeat(63), 'x'.repeat(64), 'é'.repeat(63), 'y'.repeat(70_000)));
+const text = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 100 }),
+  fc.string({ maxLength: 80 }),
+  fc.constantFrom('', 'x'.repeat(63), 'x'.repeat(64), 'é'.repeat(63), 'y'.repeat(70_000)),
+);
 const maybe = fc.option(text, { nil: null });
 /** The codec takes no more. */
 const LARGEST = Number.MAX_SAFE_INTEGER - 1;
-const long = fc.oneof(fc.integer({ min: -LARGEST, max: LARGEST }), fc.integer(), fc.constantFrom(0, -1, 2 ** 30 - 1, 2 ** 30, -(2 ** 30), -(2 ** 30) - 1, 2 ** 31, 2 ** 32, 2 ** 52, LARGEST));
+const long = fc.oneof(
+  fc.integer({ min: -LARGEST, max: LARGEST }),
+  fc.integer(),
+  fc.constantFrom(0, -1, 2 ** 30 - 1, 2 ** 30, -(2 ** 30), -(2 ** 30) - 1, 2 ** 31, 2 ** 32, 2 ** 52, LARGEST),
+);
 /** A receipt's longs count from zero; below -2^52 the codec itself is not exact. */
 const count = long.map((value) => Math.abs(value));
 const int = fc.integer();
@@ -20,13 +28,53 @@ const float = fc.float({ noNaN: true });
 const double = fc.double({ noNaN: true });
 
 const decision: fc.Arbitrary<Decision> = fc.record({
-  decisionId: key, subjectKind: text, subjectId: maybe, customerKey: key, anonymous: fc.boolean(), requestId: maybe, decidedAt: count, channel: text,
-  direction: fc.constantFrom('inbound', 'outbound'), placement: maybe, limit: int, loop: text, context: text, ownCandidates: maybe, allowNone: fc.boolean(),
-  seed: count, group: fc.constantFrom('model', 'random', 'untouched'), catalogVersion: text, controlsVersion: count, modelVersion: text, modelSnapshot: count,
-  degraded: fc.array(text, { maxLength: 3 }), customerKnown: fc.boolean(), state: bytes, featureSet: text, features: fc.array(float), stages: bytes,
-  scored: fc.array(int), propensities: fc.array(float), priorities: fc.array(double), gammas: fc.array(float), probabilities: fc.array(double),
-  chosen: fc.array(fc.record({ rank: int, index: int, actionId: text, treatmentId: text, propensity: float, probability: double, value: double, priority: double }), { maxLength: 4 }),
-  noneProbability: fc.option(double, { nil: null }), latencyUs: int,
+  decisionId: key,
+  subjectKind: text,
+  subjectId: maybe,
+  customerKey: key,
+  anonymous: fc.boolean(),
+  requestId: maybe,
+  decidedAt: count,
+  channel: text,
+  direction: fc.constantFrom('inbound', 'outbound'),
+  placement: maybe,
+  limit: int,
+  loop: text,
+  context: text,
+  ownCandidates: maybe,
+  allowNone: fc.boolean(),
+  seed: count,
+  group: fc.constantFrom('model', 'random', 'untouched'),
+  catalogVersion: text,
+  controlsVersion: count,
+  modelVersion: text,
+  modelSnapshot: count,
+  degraded: fc.array(text, { maxLength: 3 }),
+  customerKnown: fc.boolean(),
+  state: bytes,
+  featureSet: text,
+  features: fc.array(float),
+  stages: bytes,
+  scored: fc.array(int),
+  propensities: fc.array(float),
+  priorities: fc.array(double),
+  gammas: fc.array(float),
+  probabilities: fc.array(double),
+  chosen: fc.array(
+    fc.record({
+      rank: int,
+      index: int,
+      actionId: text,
+      treatmentId: text,
+      propensity: float,
+      probability: double,
+      value: double,
+      priority: double,
+    }),
+    { maxLength: 4 },
+  ),
+  noneProbability: fc.option(double, { nil: null }),
+  latencyUs: int,
 });
 
 test("every receipt has the codec's bytes", () => {

@@ -1,5 +1,15 @@
 /** Finds a decision's receipt: in the log near the time that its id tells, else in the archive. */
-import { MINUTE_MS, TOPICS, decisionCodec, decisionIdToBytes, partitionOf, shardOfDecision, timeOfDecision, type Decision, type DecisionId } from '#contracts';
+import {
+  MINUTE_MS,
+  TOPICS,
+  decisionCodec,
+  decisionIdToBytes,
+  partitionOf,
+  shardOfDecision,
+  timeOfDecision,
+  type Decision,
+  type DecisionId,
+} from '#contracts';
 import type { EventLog } from '#event-log';
 
 /** Receipts older than the log's retention; the warehouse, seen from here. */
@@ -36,7 +46,7 @@ export const createReceiptFinder = (deps: { readonly log: EventLog; readonly arc
     const bytes = decisionIdToBytes(id);
     const decidedMs = timeOfDecision(id);
     let offset = await log.offsetAt(TOPICS.decisions, partition, decidedMs - SLACK_MS);
-    for (let seen = 0; seen < MOST_RECORDS; ) {
+    for (let seen = 0; seen < MOST_RECORDS;) {
       const records = await log.read(TOPICS.decisions, partition, offset, PAGE);
       if (records.length === 0) return null;
       for (const record of records) {

@@ -1,7 +1,11 @@
 /** A receipt as JSON: bytes as hex or base64, times as RFC 3339, features by name. */
 import { customerKeyFromBytes, decisionIdFromBytes, type Decision } from '#contracts';
 
-export const receiptAnswer = (decision: Decision, source: string, featureNames: readonly string[]): { decisionId: string } & Record<string, unknown> => ({
+export const receiptAnswer = (
+  decision: Decision,
+  source: string,
+  featureNames: readonly string[],
+): { decisionId: string } & Record<string, unknown> => ({
   ...decision,
   decisionId: decisionIdFromBytes(decision.decisionId),
   customerKey: customerKeyFromBytes(decision.customerKey),

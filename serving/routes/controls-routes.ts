@@ -14,7 +14,10 @@ export const addControlsRoutes = (app: FastifyInstance, context: ServingContext)
 
   app.get(
     '/v1/controls',
-    { onRequest: context.authorise('read'), schema: { tags: ['operate'], summary: 'The controls in force', response: { 200: ControlsAnswer, ...problems } } },
+    {
+      onRequest: context.authorise('read'),
+      schema: { tags: ['operate'], summary: 'The controls in force', response: { 200: ControlsAnswer, ...problems } },
+    },
     async () => answerOf(controls.current()),
   );
 
@@ -36,7 +39,9 @@ export const addControlsRoutes = (app: FastifyInstance, context: ServingContext)
         const next = changed(controls.current(), request.body, clock());
         refuseUnknown(next, request.body, context);
         await keepControls(context.store.blobs, next);
-        await appender.append([{ topic: TOPICS.controls, shard: shardOf('controls'), key: CONTROLS_KEY, value: controlCodec.encode(next) }]);
+        await appender.append([
+          { topic: TOPICS.controls, shard: shardOf('controls'), key: CONTROLS_KEY, value: controlCodec.encode(next) },
+        ]);
         controls.apply(next);
         return answerOf(next);
       });
@@ -48,7 +53,9 @@ export const addControlsRoutes = (app: FastifyInstance, context: ServingContext)
 
 const changed = (current: Control, body: ControlsRequest, nowMs: number): Control => {
   if (body.version !== undefined && body.version !== current.version) {
-    throw new ProblemError(409, 'conflict', `version ${current.version} is in force, not ${body.version}`, [{ field: 'version', message: `is now ${current.version}` }]);
+    throw new ProblemError(409, 'conflict', `version ${current.version} is in force, not ${body.version}`, [
+      { field: 'version', message: `is now ${current.version}` },
+    ]);
   }
   return {
     version: current.version + 1,
@@ -71,7 +78,8 @@ const refuseUnknown = (next: Control, body: ControlsRequest, context: ServingCon
   }
   const { channels } = catalog;
   for (const [index, channel] of (body.pausedChannels ?? []).entries()) {
-    if (!channels.has(channel)) throw fieldFault(`pausedChannels.${index}`, `"${channel}" is not a channel of the catalog (${[...channels.keys()].join(', ')})`);
+    if (!channels.has(channel))
+      throw fieldFault(`pausedChannels.${index}`, `"${channel}" is not a channel of the catalog (${[...channels.keys()].join(', ')})`);
   }
   if (typeof body.pinnedModel === 'string' && !context.models.records().some((record) => record.version === next.pinnedModel)) {
     throw fieldFault('pinnedModel', `"${body.pinnedModel}" is not a model version; see GET /v1/models`);

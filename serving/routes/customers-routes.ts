@@ -50,7 +50,7 @@ export const addCustomersRoutes = (app: FastifyInstance, context: ServingContext
       onRequest: context.authorise('admin'),
       schema: {
         tags: ['customers'],
-        summary: 'Erase a customer\'s personal data',
+        summary: "Erase a customer's personal data",
         description: 'Durable when answered; every store follows within seconds. What was recorded before is not shown or used again.',
         params: CustomerParams,
         querystring: CustomerQuery,
@@ -61,7 +61,12 @@ export const addCustomersRoutes = (app: FastifyInstance, context: ServingContext
       const subject = subjects.find(request.query.kind ?? 'customer', request.params.id);
       const erasedAt = clock();
       await appender.append([
-        { topic: TOPICS.erasures, shard: subject.shard, key: subject.keyBytes, value: erasureCodec.encode({ customerKey: subject.keyBytes, erasedAt }) },
+        {
+          topic: TOPICS.erasures,
+          shard: subject.shard,
+          key: subject.keyBytes,
+          value: erasureCodec.encode({ customerKey: subject.keyBytes, erasedAt }),
+        },
       ]);
       erasures.apply(subject.key, erasedAt);
       return reply.code(202).send({ erasedAt: new Date(erasedAt).toISOString() });

@@ -15,7 +15,7 @@ export const addDecisionsRoute = (app: FastifyInstance, context: ServingContext)
         tags: ['decide'],
         summary: 'Decide the next best action',
         description:
-          'Always answers: what is missing (the customer\'s state, the model) is named in `degraded`. The receipt is durable when the answer arrives; GET it under the decisionId.',
+          "Always answers: what is missing (the customer's state, the model) is named in `degraded`. The receipt is durable when the answer arrives; GET it under the decisionId.",
         body: DecisionRequest,
         response: { 201: DecisionAnswer, ...problems },
       },

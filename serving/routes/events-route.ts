@@ -6,7 +6,7 @@ import type { EventTypes } from '#project';
 import type { ServingContext } from '../context.ts';
 import { ProblemError, type FieldFault } from '../errors/problem.ts';
 import { validationFaults } from '../errors/validation-faults.ts';
-import { CloudEvent, EventsAnswer, EventsBatch } from '../schemas/events.ts';
+import { type CloudEvent, EventsAnswer, EventsBatch } from '../schemas/events.ts';
 import { problems } from '../schemas/common.ts';
 import { parseTime } from './parse-time.ts';
 

@@ -20,8 +20,12 @@ export const addHealthRoutes = (app: FastifyInstance, deps: { readonly readiness
     return { status: 'ok' as const };
   });
 
-  app.get('/metrics', { schema: { tags: ['health'], summary: 'Prometheus metrics', produces: ['text/plain'] } }, async (_request, reply) => {
-    const { registry } = deps.metrics;
-    return reply.header('content-type', registry.contentType).send(await registry.metrics());
-  });
+  app.get(
+    '/metrics',
+    { schema: { tags: ['health'], summary: 'Prometheus metrics', produces: ['text/plain'] } },
+    async (_request, reply) => {
+      const { registry } = deps.metrics;
+      return reply.header('content-type', registry.contentType).send(await registry.metrics());
+    },
+  );
 };

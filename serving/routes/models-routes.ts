@@ -10,7 +10,10 @@ import { problems } from '../schemas/common.ts';
 export const addModelsRoutes = (app: FastifyInstance, context: ServingContext): void => {
   app.get(
     '/v1/models',
-    { onRequest: context.authorise('read'), schema: { tags: ['operate'], summary: 'Model versions and what each does', response: { 200: ModelsAnswer, ...problems } } },
+    {
+      onRequest: context.authorise('read'),
+      schema: { tags: ['operate'], summary: 'Model versions and what each does', response: { 200: ModelsAnswer, ...problems } },
+    },
     async () => answerOf(context),
   );
 
@@ -68,13 +71,18 @@ const promote = async (context: ServingContext, next: ModelRecord, by: Promotion
     .map((record) => ({ ...record, role: record.role === 'champion' ? 'previous' : 'retired', note, at }));
   changes.push({ ...next, role: 'champion', note, at });
   await context.appender.append(
-    changes.map((record) => ({ topic: TOPICS.models, shard: shardOf(record.loop), key: modelKey(record), value: modelCodec.encode(record) })),
+    changes.map((record) => ({
+      topic: TOPICS.models,
+      shard: shardOf(record.loop),
+      key: modelKey(record),
+      value: modelCodec.encode(record),
+    })),
   );
   for (const record of changes) context.models.apply(record);
 };
 
 /** The newest record of a version survives compaction. */
-export const modelKey = (record: ModelRecord): Buffer => Buffer.from(`${record.loop}/${record.version}`);
+const modelKey = (record: ModelRecord): Buffer => Buffer.from(`${record.loop}/${record.version}`);
 
 const answerOf = ({ models, controls }: ServingContext): { models: object[] } => {
   const serving = models.serving();

@@ -18,7 +18,8 @@ export const addOutcomesRoute = (app: FastifyInstance, context: ServingContext):
       schema: {
         tags: ['observe'],
         summary: 'Tell what the customer did with an action',
-        description: 'An outcome that precedes its decision waits for an hour. The same outcomeId again counts once; without one, the same content counts once.',
+        description:
+          'An outcome that precedes its decision waits for an hour. The same outcomeId again counts once; without one, the same content counts once.',
         body: OutcomeRequest,
         response: { 202: OutcomeAnswer, ...problems },
       },

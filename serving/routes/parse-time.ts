@@ -9,7 +9,8 @@ const MOST_AHEAD_MS = DAY_MS;
 export const parseTime = (text: string | undefined, field: string, nowMs: number): number => {
   if (text === undefined) return nowMs;
   const timeMs = Date.parse(text);
-  if (!Number.isFinite(timeMs) || timeMs < 0) throw fieldFault(field, 'must be an RFC 3339 date and time after 1970, such as 2026-11-23T10:00:00Z');
+  if (!Number.isFinite(timeMs) || timeMs < 0)
+    throw fieldFault(field, 'must be an RFC 3339 date and time after 1970, such as 2026-11-23T10:00:00Z');
   if (timeMs > nowMs + MOST_AHEAD_MS) throw fieldFault(field, 'lies more than a day in the future');
   return timeMs;
 };

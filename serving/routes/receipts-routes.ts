@@ -28,7 +28,10 @@ export const addReceiptsRoutes = (app: FastifyInstance, context: ServingContext)
     async (request) => {
       const { decision, source } = await find(context, request.params.id);
       const { view } = await reconstruct(context, { decision, source });
-      return { ...receiptAnswer(decision, source, view.featureNames), stageNames: [...decision.stages].map((code) => stageName(code) ?? `${code}`) };
+      return {
+        ...receiptAnswer(decision, source, view.featureNames),
+        stageNames: [...decision.stages].map((code) => stageName(code) ?? `${code}`),
+      };
     },
   );
 
@@ -51,7 +54,8 @@ export const addReceiptsRoutes = (app: FastifyInstance, context: ServingContext)
       schema: {
         ...common,
         summary: 'Decide again from the receipt',
-        description: 'From the recorded scores the choice is bit-identical for ever; scored again by the kept snapshot, the scores agree within 1e-5.',
+        description:
+          'From the recorded scores the choice is bit-identical for ever; scored again by the kept snapshot, the scores agree within 1e-5.',
         response: { 200: ReplayAnswer, ...problems },
       },
     },
@@ -77,7 +81,12 @@ const find = async (context: ServingContext, text: string): Promise<FoundReceipt
 /** The catalog, the controls and the customer as they were. */
 const reconstruct = async (context: ServingContext, { decision }: FoundReceipt): Promise<RedecideInput> => {
   const compiled = await context.catalog.byVersion(decision.catalogVersion);
-  if (compiled === null) throw new ProblemError(409, 'catalog-gone', `the catalog ${decision.catalogVersion} of this decision is not kept in this feature store`);
+  if (compiled === null)
+    throw new ProblemError(
+      409,
+      'catalog-gone',
+      `the catalog ${decision.catalogVersion} of this decision is not kept in this feature store`,
+    );
   await loadFeatureSet(context.store.blobs, compiled.featureSet, decision.featureSet);
   if (decision.state.length > 0) await loadFeatureSet(context.store.blobs, compiled.featureSet, fingerprintOf(decision.state));
   const controls = await findControls(context.store.blobs, decision.controlsVersion);

@@ -6,10 +6,13 @@ export const closed = { additionalProperties: false } as const;
 /** Text that names something: visible, bounded. */
 export const Name = (description: string, maxLength = 200) => Type.String({ minLength: 1, maxLength, pattern: '\\S', description });
 
-export const Scalar = Type.Union([Type.String({ maxLength: 1_000 }), Type.Number(), Type.Boolean()], { description: 'a text, a number or true/false' });
+export const Scalar = Type.Union([Type.String({ maxLength: 1_000 }), Type.Number(), Type.Boolean()], {
+  description: 'a text, a number or true/false',
+});
 
 /** Flat, bounded, of scalars. */
-export const Flat = (description: string, maxProperties = 100) => Type.Record(Type.String({ maxLength: 100 }), Scalar, { maxProperties, description });
+export const Flat = (description: string, maxProperties = 100) =>
+  Type.Record(Type.String({ maxLength: 100 }), Scalar, { maxProperties, description });
 
 export const FieldError = Type.Object(
   {
@@ -35,6 +38,12 @@ export const DecisionIdText = Type.String({ maxLength: 200, description: 'a deci
 
 /** The answers that any route may give. */
 export const problems = {
-  '4xx': { description: 'The request is at fault; `errors` names the fields.', content: { 'application/problem+json': { schema: Problem } } },
-  503: { description: 'Nothing durable can be promised now; the same request may be sent again.', content: { 'application/problem+json': { schema: Problem } } },
+  '4xx': {
+    description: 'The request is at fault; `errors` names the fields.',
+    content: { 'application/problem+json': { schema: Problem } },
+  },
+  503: {
+    description: 'Nothing durable can be promised now; the same request may be sent again.',
+    content: { 'application/problem+json': { schema: Problem } },
+  },
 } as const;

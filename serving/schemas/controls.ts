@@ -13,8 +13,18 @@ const fields = {
 const who = { actor: Name('who'), reason: Name('why', 1_000) };
 
 export const ControlsRequest = Type.Object(
-  { ...who, version: Type.Optional(Type.Integer({ minimum: 0, description: 'the version that this change was made on; 409 when another is in force' })), ...Type.Partial(Type.Object(fields)).properties },
-  { ...closed, description: 'fields left out stay as they are', examples: [{ actor: 'ana', reason: 'price error', pausedActions: ['fiber-500'] }] },
+  {
+    ...who,
+    version: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'the version that this change was made on; 409 when another is in force' }),
+    ),
+    ...Type.Partial(Type.Object(fields)).properties,
+  },
+  {
+    ...closed,
+    description: 'fields left out stay as they are',
+    examples: [{ actor: 'ana', reason: 'price error', pausedActions: ['fiber-500'] }],
+  },
 );
 export type ControlsRequest = Static<typeof ControlsRequest>;
 

@@ -7,7 +7,7 @@ export const MAX_OWN_CANDIDATES = 1_000;
 
 export const OwnCandidate = Type.Object(
   {
-    id: Name('the caller\'s name of the candidate'),
+    id: Name("the caller's name of the candidate"),
     features: Type.Optional(Flat('what the learner may know of it')),
   },
   closed,
@@ -15,22 +15,38 @@ export const OwnCandidate = Type.Object(
 
 export const DecisionRequest = Type.Object(
   {
-    customerId: Type.Optional(Name('the operator\'s id of the customer')),
+    customerId: Type.Optional(Name("the operator's id of the customer")),
     anonymousId: Type.Optional(Name('of a visitor who is not known (a cookie, a device); ignored beside customerId')),
-    requestId: Type.Optional(Name('the client\'s id of this request: the same id again gives the same decision (24 h)')),
+    requestId: Type.Optional(Name("the client's id of this request: the same id again gives the same decision (24 h)")),
     channel: Name('where the customer is met, as the catalog names it', 60),
-    direction: Type.Optional(Type.Union([Type.Literal('inbound'), Type.Literal('outbound')], { default: 'inbound', description: 'who began' })),
+    direction: Type.Optional(
+      Type.Union([Type.Literal('inbound'), Type.Literal('outbound')], { default: 'inbound', description: 'who began' }),
+    ),
     placement: Type.Optional(Name('the place on the channel', 100)),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: 1, description: 'at most so many actions' })),
     context: Type.Optional(Flat('what the touchpoint says of the moment')),
     candidates: Type.Optional(
-      Type.Array(OwnCandidate, { minItems: 1, maxItems: MAX_OWN_CANDIDATES, description: 'the caller\'s own candidates instead of the catalog\'s actions; their eligibility is the caller\'s' }),
+      Type.Array(OwnCandidate, {
+        minItems: 1,
+        maxItems: MAX_OWN_CANDIDATES,
+        description: "the caller's own candidates instead of the catalog's actions; their eligibility is the caller's",
+      }),
     ),
     allowNone: Type.Optional(Type.Boolean({ description: 'may the answer to own candidates be none of them? Default false' })),
-    loop: Type.Optional(Type.String({ minLength: 1, maxLength: 60, pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$', description: 'keeps separate learners of own candidates apart; default "own"' })),
+    loop: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 60,
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$',
+        description: 'keeps separate learners of own candidates apart; default "own"',
+      }),
+    ),
     explain: Type.Optional(Type.Boolean({ description: 'adds every candidate with its stage and reason' })),
   },
-  { ...closed, examples: [{ customerId: 'c-1001', channel: 'app', placement: 'home-hero', limit: 3, context: { page: 'bill', device: 'ios' } }] },
+  {
+    ...closed,
+    examples: [{ customerId: 'c-1001', channel: 'app', placement: 'home-hero', limit: 3, context: { page: 'bill', device: 'ios' } }],
+  },
 );
 export type DecisionRequest = Static<typeof DecisionRequest>;
 
@@ -38,19 +54,26 @@ export const ActionAnswer = Type.Object(
   {
     rank: Type.Integer({ description: '1-based slot' }),
     actionId: Type.String(),
-    treatmentId: Type.String({ description: 'the action\'s form on this channel' }),
+    treatmentId: Type.String({ description: "the action's form on this channel" }),
     propensity: Type.Number({ description: 'P(accepted | shown), calibrated' }),
     probability: Type.Number({ description: 'P(chosen in this slot | the slots above)' }),
-    value: Type.Number({ description: 'the action\'s worth if accepted' }),
+    value: Type.Number({ description: "the action's worth if accepted" }),
     priority: Type.Number({ description: 'what the arbiter compared' }),
-    content: Type.Unsafe<Readonly<Record<string, unknown>>>({ type: 'object', additionalProperties: true, description: 'the treatment\'s texts' }),
+    content: Type.Unsafe<Readonly<Record<string, unknown>>>({
+      type: 'object',
+      additionalProperties: true,
+      description: "the treatment's texts",
+    }),
     flowId: Type.Union([Type.String(), Type.Null()]),
   },
   closed,
 );
 export type ActionAnswer = Static<typeof ActionAnswer>;
 
-export const CandidateExplanation = Type.Object({}, { additionalProperties: true, description: 'a candidate with its stage, scores and reason in words' });
+export const CandidateExplanation = Type.Object(
+  {},
+  { additionalProperties: true, description: 'a candidate with its stage, scores and reason in words' },
+);
 
 export const DecisionAnswer = Type.Object(
   {
@@ -60,7 +83,9 @@ export const DecisionAnswer = Type.Object(
     modelVersion: Type.String({ description: '"priors" when no model was there' }),
     catalogVersion: Type.String(),
     group: Type.Union([Type.Literal('model'), Type.Literal('random'), Type.Literal('untouched')]),
-    degraded: Type.Union([Type.Array(Type.String()), Type.Null()], { description: 'what was missing: features, model, request; null when all was well' }),
+    degraded: Type.Union([Type.Array(Type.String()), Type.Null()], {
+      description: 'what was missing: features, model, request; null when all was well',
+    }),
     actions: Type.Array(ActionAnswer, { description: 'may be empty: doing nothing is a decision' }),
     candidates: Type.Optional(Type.Array(CandidateExplanation, { description: 'with "explain": true' })),
   },

@@ -11,17 +11,34 @@ export const CloudEvent = Type.Object(
     id: Name('with source it identifies the event: sent twice, it counts once'),
     source: Name('who sends it', 500),
     type: Name('names the event, as events.yaml does'),
-    subject: Name('the customer\'s id'),
-    subjectkind: Type.Optional(Type.Union([Type.Literal('customer'), Type.Literal('anonymous')], { default: 'customer', description: 'what the subject is' })),
+    subject: Name("the customer's id"),
+    subjectkind: Type.Optional(
+      Type.Union([Type.Literal('customer'), Type.Literal('anonymous')], { default: 'customer', description: 'what the subject is' }),
+    ),
     time: Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description: 'RFC 3339; now when absent' })),
     datacontenttype: Type.Optional(Type.String({ pattern: '^application/([a-z0-9.+-]*\\+)?json', maxLength: 100 })),
     dataschema: Type.Optional(Type.String({ maxLength: 500 })),
-    data: Type.Optional(Type.Unsafe<Readonly<Record<string, unknown>>>({ type: 'object', additionalProperties: true, description: 'the payload; its schema is in events.yaml' })),
+    data: Type.Optional(
+      Type.Unsafe<Readonly<Record<string, unknown>>>({
+        type: 'object',
+        additionalProperties: true,
+        description: 'the payload; its schema is in events.yaml',
+      }),
+    ),
   },
   {
     patternProperties: { '^(?!data$)[a-z0-9]{1,20}$': { type: ['string', 'number', 'boolean'], maxLength: 1_000 } },
     additionalProperties: false,
-    examples: [{ specversion: '1.0', id: 'e-1', source: '/billing', type: 'bill.issued', subject: 'c-1001', data: { amount: 61.4, overage: 12, dueInDays: 14 } }],
+    examples: [
+      {
+        specversion: '1.0',
+        id: 'e-1',
+        source: '/billing',
+        type: 'bill.issued',
+        subject: 'c-1001',
+        data: { amount: 61.4, overage: 12, dueInDays: 14 },
+      },
+    ],
   },
 );
 export type CloudEvent = Static<typeof CloudEvent>;
