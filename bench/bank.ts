@@ -9,8 +9,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { READER, openWarehouse } from '#warehouse';
-import { startSystem } from '../test/faults/system.ts';
 import { freePort } from '../test/free-port.ts';
+import { createSend } from '../test/send.ts';
+import { startSystem } from '../test/system.ts';
 import { areaUnderCurve, calibration, calibrationError, logLoss } from './bank/metrics.ts';
 import type { Scored } from './bank/metrics.ts';
 import { readContacts } from './bank/read-contacts.ts';
@@ -35,15 +36,7 @@ const system = await startSystem({
   env: { ATTUNE_CATALOG: fileURLToPath(new URL('../catalog/bank', import.meta.url)), ATTUNE_WAREHOUSE_READER_PASSWORD: READER_PASSWORD },
 });
 
-const send = async <T>(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<T> => {
-  const response = await fetch(`${system.url}${path}`, {
-    method,
-    ...(body === undefined ? {} : { headers: { 'content-type': contentType }, body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  return JSON.parse(text) as T;
-};
+const send = createSend(system.url);
 
 const customerOf = (row: number): string => `contact-${row}`;
 

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startSystem } from '../test/faults/system.ts';
 import { freePort } from '../test/free-port.ts';
+import { createSend } from '../test/send.ts';
+import { startSystem } from '../test/system.ts';
 
 const { values } = parseArgs({ options: { samples: { type: 'string', default: '300' }, background: { type: 'string', default: '100' } } });
 const samples = Number(values.samples);
@@ -16,15 +17,7 @@ const samples = Number(values.samples);
 const dataDir = mkdtempSync(join(tmpdir(), 'attune-freshness-'));
 const system = await startSystem({ dataDir, port: await freePort(), warehousePort: await freePort() });
 
-const send = async (method: string, path: string, body?: unknown): Promise<unknown> => {
-  const response = await fetch(`${system.url}${path}`, {
-    method,
-    ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  if (!response.ok && response.status !== 404) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  return response.ok ? JSON.parse(text) : null;
-};
+const send = createSend(system.url);
 
 const event = (id: string, subject: string, type: string, data: unknown): Promise<unknown> =>
   send('POST', '/v1/events', { specversion: '1.0', id, source: '/bench/freshness', type, subject, data });
@@ -54,8 +47,9 @@ for (let n = 0; n < samples; n++) {
   const acknowledged = performance.now();
   for (;;) {
     // The same read and the same view as a decision's.
-    const seen = (await send('GET', `/v1/customers/${customerId}`)) as { attributes: Record<string, unknown> } | null;
-    if (seen?.attributes['tenureMonths'] === tenureMonths) break;
+    const response = await fetch(`${system.url}/v1/customers/${customerId}`);
+    const seen = (await response.json()) as { attributes?: Record<string, unknown> };
+    if (seen.attributes?.['tenureMonths'] === tenureMonths) break;
     if (performance.now() - acknowledged > 10_000) throw new Error('an event did not become visible within 10 s');
     await delay(1);
   }

@@ -11,8 +11,8 @@ import { READER, openWarehouse } from '#warehouse';
 import { freePort } from '../free-port.ts';
 import { startClient } from './ledger.ts';
 import { reconcile } from './reconcile.ts';
-import { startSystem, untilReady } from './system.ts';
-import type { Role } from './system.ts';
+import { startSystem, untilReady } from '../system.ts';
+import type { Role } from '../system.ts';
 
 const { values } = parseArgs({
   options: { short: { type: 'boolean', default: false }, rounds: { type: 'string' }, seed: { type: 'string', default: '1' }, keep: { type: 'boolean', default: false } },

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 export type Role = 'serve' | 'pipeline' | 'warehouse';
 
-const ENTRY = fileURLToPath(new URL('../../cli/attune.mjs', import.meta.url));
+const ENTRY = fileURLToPath(new URL('../cli/attune.mjs', import.meta.url));
 const START_MS = 60_000;
 
 export interface System {
@@ -34,6 +34,10 @@ export const startSystem = async (options: { dataDir: string; port: number; ware
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A caller that ends without stop() must not leave a system behind.
+  const onExit = (): boolean => child.kill('SIGKILL');
+  process.once('exit', onExit);
+  child.once('exit', () => process.removeListener('exit', onExit));
   const tail: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
