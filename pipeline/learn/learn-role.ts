@@ -61,7 +61,16 @@ const SUPERSEDED_MS = 2 * MINUTE_MS;
 const MAX_IN_HAND = 20_000;
 const TOPICS_READ: readonly Topic[] = [TOPICS.decisions, TOPICS.rewards];
 
-export const createLearnRole = (deps: LearnRoleDeps): Role & { readonly loops: () => readonly string[]; checkpoint(): Promise<void>; publish(): Promise<void> } => {
+export interface LearnRole extends Role {
+  loops(): readonly string[];
+  /** Now, and not when its time comes. */
+  checkpoint(): Promise<void>;
+  publish(): Promise<void>;
+  /** Stops as a killed process would, without a last checkpoint: for tests of just that. */
+  abandon(): Promise<void>;
+}
+
+export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   const { log, store, dir, clock, logger, publishEveryMs = 500, checkpointEveryMs = 5_000, ttlDays = 15, maxLoops = 32 } = deps;
   const metrics = {
     decisions: 0, rewards: 0, learned: 0, corrected: 0, unchanged: 0, repeated: 0, early: 0, unjoinable: 0, refusedLoops: 0,
@@ -349,6 +358,13 @@ export const createLearnRole = (deps: LearnRoleDeps): Role & { readonly loops: (
     await log.append(announce(record));
   };
 
+  const close = async (): Promise<void> => {
+    await follower?.stop();
+    await rows?.close();
+    rows = undefined;
+    consumer = undefined;
+  };
+
   return {
     name: 'learn',
     loops: () => [...slots.keys()],
@@ -384,10 +400,13 @@ export const createLearnRole = (deps: LearnRoleDeps): Role & { readonly loops: (
       await consumer?.stop();
       await inTurn(tick);
       await inTurn(checkpoint);
-      await follower?.stop();
-      await rows.close();
-      rows = undefined;
-      consumer = undefined;
+      await close();
+    },
+    async abandon() {
+      clearInterval(ticker);
+      await consumer?.stop();
+      await work;
+      await close();
     },
   };
 };
