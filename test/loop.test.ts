@@ -7,8 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { READER, openWarehouse } from '#warehouse';
 import type { Warehouse } from '#warehouse';
-import { startSystem } from './faults/system.ts';
-import type { System } from './faults/system.ts';
+import { startSystem } from './system.ts';
+import type { System } from './system.ts';
 import { freePort } from './free-port.ts';
 
 interface Decision {
