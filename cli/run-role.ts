@@ -19,7 +19,7 @@ const UNUSABLE = new Set(['config.invalid', 'project.invalid', 'catalog.invalid'
 const DRAIN_MS = 15_000;
 
 export const tellSupervisor = (message: FromRole): void => {
-  if (process.connected === true) process.send?.(message, undefined, undefined, () => {});
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
 };
 
 export const runRole = async (name: string, logLevel: string, start: (log: Logger) => Promise<RunningRole>): Promise<void> => {

@@ -68,7 +68,7 @@ export const demo = (config: Config, args: readonly string[]): Promise<void> =>
       before = { decisions, atMs };
       const snapshot = await snapshotOf(url, apiKey, modelVersion);
       const text = liveLine({ decisionsPerSecond, model: tally.model, random: tally.random, modelVersion, snapshot, p50Ms: latencies.quantile(0.5), p99Ms: latencies.quantile(0.99), failures });
-      if (process.connected === true) tellSupervisor({ kind: 'live', text });
+      if (process.connected) tellSupervisor({ kind: 'live', text });
       else log.info(text);
     };
     const timer = setInterval(() => void report(), LIVE_MS);

@@ -28,8 +28,8 @@ const percent = ({ successes, trials }: Acceptance): string => (trials === 0 ? '
 /** In percentage points, with the 95 % interval. */
 const lift = (model: Acceptance, random: Acceptance): string => {
   if (model.trials === 0 || random.trials === 0) return '–';
-  const { difference, low, high } = differenceOfProportions(model, random);
-  return `${points(difference)} [${points(low)}, ${points(high)}]`;
+  const { low, high } = differenceOfProportions(model, random);
+  return `${points(model.successes / model.trials - random.successes / random.trials)} [${points(low)}, ${points(high)}]`;
 };
 
 const points = (value: number): string => `${value >= 0 ? '+' : '−'}${Math.abs(100 * value).toFixed(1)}`;

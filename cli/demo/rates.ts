@@ -6,14 +6,14 @@ export interface Acceptance {
 }
 
 /**
- * a − b with a 95 % interval: Wald's, after one success and one failure more on each side (Agresti and Caffo 2000), which holds for
+ * The 95 % interval of a − b: Wald's, after one success and one failure more on each side (Agresti and Caffo 2000), which holds for
  * small samples too. Takes decisions as independent; lift by customer-month is the warehouse's business.
  */
-export const differenceOfProportions = (a: Acceptance, b: Acceptance): { readonly difference: number; readonly low: number; readonly high: number } => {
+export const differenceOfProportions = (a: Acceptance, b: Acceptance): { readonly low: number; readonly high: number } => {
   const pa = (a.successes + 1) / (a.trials + 2);
   const pb = (b.successes + 1) / (b.trials + 2);
   const half = 1.96 * Math.sqrt((pa * (1 - pa)) / (a.trials + 2) + (pb * (1 - pb)) / (b.trials + 2));
-  return { difference: pa - pb, low: pa - pb - half, high: pa - pb + half };
+  return { low: pa - pb - half, high: pa - pb + half };
 };
 
 /** Latencies of the last `size` answers. */
