@@ -20,16 +20,32 @@ const encoder: EncoderSpec = {
     { profile: 'topic', source: 'context', name: 'page' },
     { profile: 'group', source: 'request', name: 'channel' },
   ],
-  fields: names.map((name) => ({ source: 'feature', name, missing: false, encoding: { as: 'number', transform: 'none', shift: 0, scale: 1, clip: 3 } })),
+  fields: names.map((name) => ({
+    source: 'feature',
+    name,
+    missing: false,
+    encoding: { as: 'number', transform: 'none', shift: 0, scale: 1, clip: 3 },
+  })),
 };
-const actions: ActionProfile[] = Array.from({ length: ACTIONS }, (_, i) => ({ id: `a${i}`, features: { group: `g${i % 4}`, topic: `t${i % 7}` } }));
+const actions: ActionProfile[] = Array.from({ length: ACTIONS }, (_, i) => ({
+  id: `a${i}`,
+  features: { group: `g${i % 4}`, topic: `t${i % 7}` },
+}));
 const requests = Array.from({ length: REQUESTS }, (_, i) => createRequest(i));
 const { versionBlob, snapshotBlob } = train();
 
 function createRequest(seed: number): ScoringRequest {
   const features = Float32Array.from(names, (_, i) => Math.sin(seed * 31.7 + i * 7.1));
   const view: CustomerView = {
-    customerKey: '' as never, known: true, attributes: {}, features, featureNames: names, featureSet: 'bench', contacts: [], pair: () => NO_PAIR, pendingActionIds: [],
+    customerKey: '' as never,
+    known: true,
+    attributes: {},
+    features,
+    featureNames: names,
+    featureSet: 'bench',
+    contacts: [],
+    pair: () => NO_PAIR,
+    pendingActionIds: [],
   };
   return { view, context: { page: `p${seed % 5}` }, channel: 'app', direction: 'inbound', placement: null, nowMs: 1_750_000_000_000 };
 }
@@ -40,14 +56,22 @@ function train(): { versionBlob: Uint8Array; snapshotBlob: Uint8Array } {
   const rows = 4000;
   for (let i = 0; i < rows; i++) {
     const experience: Experience = {
-      decisionId: `d${i}`, rank: 1, request: requests[i % REQUESTS]!, action: actions[i % ACTIONS]!, probability: 0.1, propensity: 0.05, decidedAtMs: 1_750_000_000_000,
+      decisionId: `d${i}`,
+      rank: 1,
+      request: requests[i % REQUESTS]!,
+      action: actions[i % ACTIONS]!,
+      probability: 0.1,
+      propensity: 0.05,
+      decidedAtMs: 1_750_000_000_000,
     };
     learner.learnShown(experience, i % 11 === 0 ? 1 : 0);
   }
   console.log(`learner: ${Math.round((rows * 1000) / (performance.now() - started))} experiences/s, own solves included`);
   const published = performance.now();
   const publication = learner.publish();
-  console.log(`publish: ${(performance.now() - published).toFixed(1)} ms, snapshot ${publication.snapshotBlob.length} bytes, version ${publication.versionBlob.length} bytes`);
+  console.log(
+    `publish: ${(performance.now() - published).toFixed(1)} ms, snapshot ${publication.snapshotBlob.length} bytes, version ${publication.versionBlob.length} bytes`,
+  );
   return publication;
 }
 
@@ -103,4 +127,14 @@ const results = [
 ];
 console.table(results);
 console.log(`snapshot swap, first decision included: ${swapMs().toFixed(2)} ms`);
-console.log(JSON.stringify({ bench: 'scoring', decisionsPerSecond: results[2]!.decisionsPerSecond, actions: ACTIONS, features: FEATURES, tensorflowWasm: results[0]!.decisionsPerSecond, plain: results[1]!.decisionsPerSecond, target: 50_000 }));
+console.log(
+  JSON.stringify({
+    bench: 'scoring',
+    decisionsPerSecond: results[2]!.decisionsPerSecond,
+    actions: ACTIONS,
+    features: FEATURES,
+    tensorflowWasm: results[0]!.decisionsPerSecond,
+    plain: results[1]!.decisionsPerSecond,
+    target: 50_000,
+  }),
+);

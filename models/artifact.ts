@@ -33,7 +33,8 @@ export const packArtifact = <H>({ header, arrays }: Artifact<H>): Uint8Array => 
 export const unpackArtifact = <H>(bytes: Uint8Array): Artifact<H> => {
   const copy = Uint8Array.from(bytes);
   const view = new DataView(copy.buffer);
-  if (copy.length < 8 || view.getUint32(0, true) !== MAGIC) throw new AttuneError('model.unreadable', `not a model's artifact (${bytes.length} bytes)`);
+  if (copy.length < 8 || view.getUint32(0, true) !== MAGIC)
+    throw new AttuneError('model.unreadable', `not a model's artifact (${bytes.length} bytes)`);
   try {
     const jsonLength = view.getUint32(4, true);
     const { header, entries } = JSON.parse(Buffer.from(copy.buffer, 8, jsonLength).toString('utf8')) as {
@@ -43,7 +44,12 @@ export const unpackArtifact = <H>(bytes: Uint8Array): Artifact<H> => {
     let at = Math.ceil((8 + jsonLength) / 8) * 8;
     const arrays: Record<string, Float32Array | Float64Array | Int32Array> = {};
     for (const { name, kind, length } of entries) {
-      const array = kind === 'f64' ? new Float64Array(copy.buffer, at, length) : kind === 'f32' ? new Float32Array(copy.buffer, at, length) : new Int32Array(copy.buffer, at, length);
+      const array =
+        kind === 'f64'
+          ? new Float64Array(copy.buffer, at, length)
+          : kind === 'f32'
+            ? new Float32Array(copy.buffer, at, length)
+            : new Int32Array(copy.buffer, at, length);
       arrays[name] = array;
       at = Math.ceil((at + array.byteLength) / 8) * 8;
     }
@@ -53,4 +59,5 @@ export const unpackArtifact = <H>(bytes: Uint8Array): Artifact<H> => {
   }
 };
 
-const kindOf = (array: Float32Array | Float64Array | Int32Array): Kind => (array instanceof Float64Array ? 'f64' : array instanceof Float32Array ? 'f32' : 'i32');
+const kindOf = (array: Float32Array | Float64Array | Int32Array): Kind =>
+  array instanceof Float64Array ? 'f64' : array instanceof Float32Array ? 'f32' : 'i32';

@@ -10,11 +10,24 @@ const declared: EncoderSpec = {
   fields: [{ source: 'attribute', name: 'plan', encoding: { as: 'oneHot', values: ['basic', 'premium'] }, missing: true }],
 };
 const view = (plan: string): CustomerView => ({
-  customerKey: '00' as never, known: true, attributes: { plan }, features: new Float32Array(0), featureNames: [], featureSet: '', contacts: [], pair: () => NO_PAIR, pendingActionIds: [],
+  customerKey: '00' as never,
+  known: true,
+  attributes: { plan },
+  features: new Float32Array(0),
+  featureNames: [],
+  featureSet: '',
+  contacts: [],
+  pair: () => NO_PAIR,
+  pendingActionIds: [],
 });
 const action = (id: string, topic = 'plan'): ActionProfile => ({ id, features: { topic } });
 const experience = (i: number, plan: string, shown: ActionProfile): Experience => ({
-  decisionId: `d${i}`, rank: 1, probability: 0.5, propensity: 0.05, decidedAtMs: 1_700_000_000_000 + i * 1000, action: shown,
+  decisionId: `d${i}`,
+  rank: 1,
+  probability: 0.5,
+  propensity: 0.05,
+  decidedAtMs: 1_700_000_000_000 + i * 1000,
+  action: shown,
   request: { view: view(plan), context: {}, channel: 'app', direction: 'inbound', placement: null, nowMs: 1_700_000_000_000 + i * 1000 },
 });
 const buffers = (n: number): ScoreBuffers => ({ propensities: new Float32Array(n), effectiveN: new Float32Array(n) });
@@ -23,7 +36,9 @@ const B = action('b');
 const scoreOf = (learner: ReturnType<typeof createLearner>, plan: string, actions: readonly ActionProfile[]): ScoreBuffers => {
   const { versionBlob, snapshotBlob } = learner.publish();
   const out = buffers(actions.length);
-  createVersion(versionBlob).open(snapshotBlob).score(experience(0, plan, A).request, actions, out);
+  createVersion(versionBlob)
+    .open(snapshotBlob)
+    .score(experience(0, plan, A).request, actions, out);
   return out;
 };
 const teach = (learner: ReturnType<typeof createLearner>, rows = 2000): void => {

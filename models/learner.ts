@@ -24,8 +24,24 @@ export interface Tuning {
   readonly outputs: number;
 }
 
-export const DECLARED_TUNING: Tuning = { halfLifeDays: 60, halfLifeRows: 0, sharedRidge: 3, ownRidge: 4, bandwidth: 0.25, norm: 1, outputs: 256 };
-export const GENERIC_TUNING: Tuning = { halfLifeDays: 60, halfLifeRows: 500, sharedRidge: 6, ownRidge: 12, bandwidth: 0.25, norm: 1, outputs: 64 };
+export const DECLARED_TUNING: Tuning = {
+  halfLifeDays: 60,
+  halfLifeRows: 0,
+  sharedRidge: 3,
+  ownRidge: 4,
+  bandwidth: 0.25,
+  norm: 1,
+  outputs: 256,
+};
+export const GENERIC_TUNING: Tuning = {
+  halfLifeDays: 60,
+  halfLifeRows: 800,
+  sharedRidge: 6,
+  ownRidge: 20,
+  bandwidth: 0.5,
+  norm: 1,
+  outputs: 128,
+};
 
 const RESCALE_AT = 1e9;
 const SHARED_ITERATIONS = 12;
@@ -51,10 +67,22 @@ interface CheckpointHeader {
   readonly weights: readonly (readonly [string, number])[];
 }
 
-export const createLearner = ({ encoder, loop, seed = 1, halfLifeDays, tuning }: LearnerOptions & { readonly tuning?: Partial<Tuning> }): Learner => {
+export const createLearner = ({
+  encoder,
+  loop,
+  seed = 1,
+  halfLifeDays,
+  tuning,
+}: LearnerOptions & { readonly tuning?: Partial<Tuning> }): Learner => {
   const defaults = encoder.kind === 'declared' ? DECLARED_TUNING : GENERIC_TUNING;
   const tuned: Tuning = { ...defaults, ...(halfLifeDays === undefined ? {} : { halfLifeDays }), ...tuning };
-  const trunk = randomFourierFeatures({ inputs: createEncoder(encoder).xDims, outputs: tuned.outputs, seed, bandwidth: tuned.bandwidth, norm: tuned.norm });
+  const trunk = randomFourierFeatures({
+    inputs: createEncoder(encoder).xDims,
+    outputs: tuned.outputs,
+    seed,
+    bandwidth: tuned.bandwidth,
+    norm: tuned.norm,
+  });
   return new BayesianLearner(packVersion({ loop, encoder, trunk }), tuned);
 };
 

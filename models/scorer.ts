@@ -20,7 +20,8 @@ export const openVersion = async (versionBlob: Uint8Array): Promise<ModelVersion
 };
 
 /** One snapshot, where nobody keeps versions open. */
-export const openScorer = async (versionBlob: Uint8Array, snapshotBlob: Uint8Array): Promise<Scorer> => (await openVersion(versionBlob)).open(snapshotBlob);
+export const openScorer = async (versionBlob: Uint8Array, snapshotBlob: Uint8Array): Promise<Scorer> =>
+  (await openVersion(versionBlob)).open(snapshotBlob);
 
 /** Without the proof: for the learner's own process and for tests. */
 export const createVersion = (
@@ -45,8 +46,17 @@ export const createVersion = (
     trunk,
     open: (snapshotBlob) => {
       const { header, arrays } = unpackArtifact<SnapshotHeader>(snapshotBlob);
-      if (header.version !== name) throw new AttuneError('model.mismatch', `snapshot of version ${header.version} cannot be opened with ${name}`);
-      return createScorer({ header, shared: arrays['shared'] as Float32Array, heads: arrays['heads'] as Float32Array, loop, encoder, kernel, partOf });
+      if (header.version !== name)
+        throw new AttuneError('model.mismatch', `snapshot of version ${header.version} cannot be opened with ${name}`);
+      return createScorer({
+        header,
+        shared: arrays['shared'] as Float32Array,
+        heads: arrays['heads'] as Float32Array,
+        loop,
+        encoder,
+        kernel,
+        partOf,
+      });
     },
   };
 };
@@ -78,9 +88,14 @@ const createScorer = ({ header, shared, heads, loop, encoder, kernel, partOf }: 
     return entry;
   };
 
-  const scoreBatch: (request: Parameters<Scorer['score']>[0], actions: readonly ActionProfile[], from: number, to: number, common: number, out: Parameters<Scorer['score']>[2]) => void = (
-    request, actions, from, to, common, out,
-  ) => {
+  const scoreBatch: (
+    request: Parameters<Scorer['score']>[0],
+    actions: readonly ActionProfile[],
+    from: number,
+    to: number,
+    common: number,
+    out: Parameters<Scorer['score']>[2],
+  ) => void = (request, actions, from, to, common, out) => {
     const { rows, dots } = kernel;
     for (let i = from; i < to; i++) rows[i - from] = (known.get(actions[i]!) ?? recall(actions[i]!)).row;
     kernel.multiply(to - from);
@@ -128,7 +143,11 @@ const proveKernel = async (kernel: Kernel, trunk: TrunkWeights): Promise<void> =
     kernel.features();
     for (let r = 0; r < trunk.outputs; r++) {
       const gap = Math.abs(kernel.phi[trunk.inputs + r]! - expected[row * trunk.outputs + r]!);
-      if (!(gap <= TOLERANCE)) throw new AttuneError('model.kernel-differs', `the ${kernel.kind} kernel differs from TensorFlow.js by ${gap}: the model is refused`);
+      if (!(gap <= TOLERANCE))
+        throw new AttuneError(
+          'model.kernel-differs',
+          `the ${kernel.kind} kernel differs from TensorFlow.js by ${gap}: the model is refused`,
+        );
     }
   }
 };

@@ -22,13 +22,20 @@ interface Header {
 
 export const packVersion = ({ loop, encoder, trunk }: VersionContent): Uint8Array => {
   const { inputs, outputs, scale, w, b } = trunk;
-  return packArtifact<Header>({ header: { format: 1, loop, encoder, trunk: { layer: 'RandomFourierFeatures', inputs, outputs, scale } }, arrays: { w, b } });
+  return packArtifact<Header>({
+    header: { format: 1, loop, encoder, trunk: { layer: 'RandomFourierFeatures', inputs, outputs, scale } },
+    arrays: { w, b },
+  });
 };
 
 export const unpackVersion = (blob: Uint8Array): VersionContent => {
   const { header, arrays } = unpackArtifact<Header>(blob);
   const { inputs, outputs, scale } = header.trunk;
-  return { loop: header.loop, encoder: header.encoder, trunk: { inputs, outputs, scale, w: arrays['w'] as Float32Array, b: arrays['b'] as Float32Array } };
+  return {
+    loop: header.loop,
+    encoder: header.encoder,
+    trunk: { inputs, outputs, scale, w: arrays['w'] as Float32Array, b: arrays['b'] as Float32Array },
+  };
 };
 
 /** 16 hex digits. */

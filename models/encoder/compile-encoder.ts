@@ -31,7 +31,9 @@ type Refuse = (message: string) => void;
 const parseField = (entry: Record<string, unknown>, refuse: Refuse): ContextField[] => {
   const source = sourceOf(entry, refuse);
   const encoding = parseEncoding(entry, refuse);
-  return source === null || encoding === null ? [] : [{ source, name: String(entry[source]), encoding, missing: entry['missing'] === true }];
+  return source === null || encoding === null
+    ? []
+    : [{ source, name: String(entry[source]), encoding, missing: entry['missing'] === true }];
 };
 
 const parseCross = (entry: Record<string, unknown>, refuse: Refuse): Cross[] => {
@@ -72,5 +74,6 @@ const parseEncoding = (entry: Record<string, unknown>, refuse: Refuse): FieldEnc
   }
 };
 
-const asObject = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {});
+const asObject = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 const asArray = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);

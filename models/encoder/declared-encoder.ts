@@ -1,7 +1,7 @@
 /** The encoder that catalog/…/encoder.yaml declares: named fields to x; action, profile, crosses and pair to ψ. */
 import { DAY_MS, hash32, type ActionProfile, type AttributeValue, type ScoringRequest } from '#contracts';
 import { push } from '../head/sparse-row.ts';
-import { tokenSeed, type ActionPart, type Encoder } from './encoder.ts';
+import { tokenSeed, type ActionPart, type Encoder } from './types.ts';
 import type { ContextField, EncoderSpec, FieldSource } from './spec.ts';
 
 type Declared = Extract<EncoderSpec, { kind: 'declared' }>;
@@ -83,7 +83,7 @@ const createTokens = (): ((value: AttributeValue) => number) => {
   return (value) => {
     const token = known.get(value);
     if (token !== undefined) return token;
-    const fresh = (hash32(String(value), tokenSeed.value) | 0) || 1;
+    const fresh = hash32(String(value), tokenSeed.value) | 0 || 1;
     if (known.size < 4096) known.set(value, fresh);
     return fresh;
   };
@@ -98,7 +98,13 @@ const createReader = (source: FieldSource, name: string): ((request: ScoringRequ
     case 'feature':
       return createFeatureReader(name);
     case 'request':
-      return name === 'channel' ? (r) => r.channel : name === 'direction' ? (r) => r.direction : name === 'known' ? (r) => r.view.known : (r) => r.placement ?? undefined;
+      return name === 'channel'
+        ? (r) => r.channel
+        : name === 'direction'
+          ? (r) => r.direction
+          : name === 'known'
+            ? (r) => r.view.known
+            : (r) => r.placement ?? undefined;
     case 'now':
       return name === 'hour' ? (r) => (r.nowMs % DAY_MS) / 3_600_000 : (r) => (Math.floor(r.nowMs / DAY_MS) + 4) % 7;
   }
@@ -164,7 +170,12 @@ const createEncoding = ({ encoding }: ContextField, at: number): ((value: Attrib
       return (value, x) => {
         const raw = Number(value);
         if (Number.isNaN(raw)) return;
-        const t = transform === 'log1p' ? Math.sign(raw) * Math.log1p(Math.abs(raw)) : transform === 'sqrt' ? Math.sign(raw) * Math.sqrt(Math.abs(raw)) : raw;
+        const t =
+          transform === 'log1p'
+            ? Math.sign(raw) * Math.log1p(Math.abs(raw))
+            : transform === 'sqrt'
+              ? Math.sign(raw) * Math.sqrt(Math.abs(raw))
+              : raw;
         x[at] = Math.max(-clip, Math.min(clip, (t - shift) * scale));
       };
     }
@@ -174,4 +185,5 @@ const createEncoding = ({ encoding }: ContextField, at: number): ((value: Attrib
 const widthOf = ({ encoding }: ContextField): number =>
   encoding.as === 'oneHot' ? encoding.values.length : encoding.as === 'hash' ? encoding.dims : encoding.as === 'cycle' ? 2 : 1;
 
-const nameOf = ({ name, encoding }: ContextField, i: number): string => (encoding.as === 'oneHot' ? `${name}=${encoding.values[i]}` : widthOf({ encoding } as ContextField) > 1 ? `${name}#${i}` : name);
+const nameOf = ({ name, encoding }: ContextField, i: number): string =>
+  encoding.as === 'oneHot' ? `${name}=${encoding.values[i]}` : widthOf({ encoding } as ContextField) > 1 ? `${name}#${i}` : name;

@@ -1,38 +1,9 @@
 /** The compiled encoder: a context once a decision, an action's part once a catalog, what joins them once a candidate. */
-import type { ActionProfile, ScoringRequest } from '#contracts';
-import { createSparseRow, type SparseRow } from '../head/sparse-row.ts';
+import { createSparseRow } from '../head/sparse-row.ts';
 import { createDeclaredEncoder } from './declared-encoder.ts';
 import { createGenericEncoder } from './generic-encoder.ts';
 import type { EncoderSpec } from './spec.ts';
-
-/** Scratch of one caller; what encodeContext wrote stays until the next call. */
-export interface ContextCode {
-  /** x, padded with zeros to a multiple of 4; x[0] is 1. */
-  readonly x: Float32Array;
-  /** Entries of ψ that every candidate of this decision has. */
-  readonly common: SparseRow;
-  /** Tokens to cross with an action's profile; 0 is absent. */
-  readonly tokens: Int32Array;
-}
-
-/** What is known of an action before any context. */
-export interface ActionPart {
-  readonly index: Int32Array;
-  readonly value: Float64Array;
-  /** One seed a cross: hash of the cross and this action's value. */
-  readonly crosses: Int32Array;
-}
-
-export interface Encoder {
-  readonly xDims: number;
-  readonly psiDims: number;
-  /** The names of x's dimensions, for people. */
-  readonly xNames: readonly string[];
-  encodeContext(request: ScoringRequest, code: ContextCode): void;
-  encodeAction(action: ActionProfile): ActionPart;
-  /** Replaces `out` by the entries of ψ that depend on both. */
-  encodePair(request: ScoringRequest, code: ContextCode, action: ActionProfile, part: ActionPart, out: SparseRow): void;
-}
+import type { ContextCode, Encoder } from './types.ts';
 
 export const createEncoder = (spec: EncoderSpec): Encoder =>
   spec.kind === 'declared' ? createDeclaredEncoder(spec) : createGenericEncoder(spec);
@@ -43,5 +14,4 @@ export const createContextCode = (encoder: Encoder): ContextCode => ({
   tokens: new Int32Array(64),
 });
 
-/** A profile without a value of that name, and an id that happens to equal one, never meet. */
-export const tokenSeed = { id: 1, profile: 2, value: 3, sign: 4, cross: 5 } as const;
+export type { ActionPart, ContextCode, Encoder } from './types.ts';

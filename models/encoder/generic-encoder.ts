@@ -1,7 +1,7 @@
 /** The encoder for callers' own candidates: any names and values, by signed hashing (Weinberger et al. 2009), nothing declared. */
 import { hash32, type AttributeValue } from '#contracts';
 import { push, type SparseRow } from '../head/sparse-row.ts';
-import { tokenSeed, type Encoder } from './encoder.ts';
+import { tokenSeed, type Encoder } from './types.ts';
 import type { EncoderSpec } from './spec.ts';
 
 type Generic = Extract<EncoderSpec, { kind: 'generic' }>;
@@ -47,7 +47,11 @@ const encodeValue = (name: string, value: AttributeValue, dims: number, row: Spa
   if (Number.isNaN(value)) return;
   token(`${name}=${value === 0 ? '0' : value.toPrecision(3)}`, dims, row, x);
   push(row, bucket(`${name}~${value === 0 ? '0' : value.toPrecision(1)}`, dims), 1);
-  if (x !== null) x[1 + (hash32(name, tokenSeed.sign) % (X_DIMS - 1))]! += Math.max(-4, Math.min(4, 0.3 * Math.sign(value) * Math.log1p(Math.abs(value))));
+  if (x !== null)
+    x[1 + (hash32(name, tokenSeed.sign) % (X_DIMS - 1))]! += Math.max(
+      -4,
+      Math.min(4, 0.3 * Math.sign(value) * Math.log1p(Math.abs(value))),
+    );
 };
 
 const token = (text: string, dims: number, row: SparseRow, x: Float32Array | null): void => {

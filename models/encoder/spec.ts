@@ -5,7 +5,13 @@ export type FieldSource = 'attribute' | 'feature' | 'context' | 'request' | 'now
 export type FieldEncoding =
   | { readonly as: 'oneHot'; readonly values: readonly string[] }
   | { readonly as: 'hash'; readonly dims: number }
-  | { readonly as: 'number'; readonly transform: 'none' | 'log1p' | 'sqrt'; readonly shift: number; readonly scale: number; readonly clip: number }
+  | {
+      readonly as: 'number';
+      readonly transform: 'none' | 'log1p' | 'sqrt';
+      readonly shift: number;
+      readonly scale: number;
+      readonly clip: number;
+    }
   | { readonly as: 'cycle'; readonly period: number }
   | { readonly as: 'flag' };
 

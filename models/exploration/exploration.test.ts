@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { gammaOf, greedy, inverseGapWeighting, sampleIndex, scalePriorities, uniform } from './index.ts';
 
-const priorities = fc.array(fc.oneof(fc.double({ noNaN: false }), fc.double({ min: 0, max: 1, noNaN: true })), { minLength: 1, maxLength: 40 });
+const priorities = fc.array(fc.oneof(fc.double({ noNaN: false }), fc.double({ min: 0, max: 1, noNaN: true })), {
+  minLength: 1,
+  maxLength: 40,
+});
 const gamma = fc.double({ min: 0, max: 1e9, noNaN: true });
 
 test('inverse-gap weighting sums to 1, keeps its floor and is never NaN, whatever the priorities', () => {
@@ -35,7 +38,14 @@ test('a young action is drawn more often than a settled one of the same priority
 });
 
 test('γ never falls as evidence grows', () => {
-  fc.assert(fc.property(fc.double({ min: 0, max: 1e9, noNaN: true }), fc.double({ min: 0, max: 1e9, noNaN: true }), (a, b) => gammaOf(Math.min(a, b)) <= gammaOf(Math.max(a, b))), { seed: 13 });
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0, max: 1e9, noNaN: true }),
+      fc.double({ min: 0, max: 1e9, noNaN: true }),
+      (a, b) => gammaOf(Math.min(a, b)) <= gammaOf(Math.max(a, b)),
+    ),
+    { seed: 13 },
+  );
   expect(gammaOf(Number.NaN)).toBe(gammaOf(0));
 });
 

@@ -10,7 +10,7 @@ export interface GammaSchedule {
 }
 
 /** Tuned on a telco-like bandit of 20 actions and 1–15 % acceptance: docs/learning.md. */
-export const DEFAULT_GAMMA_SCHEDULE: GammaSchedule = Object.freeze({ base: 5, factor: 8, exponent: 0.6, limit: 20_000 });
+export const DEFAULT_GAMMA_SCHEDULE: GammaSchedule = Object.freeze({ base: 5, factor: 8, exponent: 0.65, limit: 20_000 });
 
 /** γ = min(limit, base + factor · n^exponent). @param effectiveN after forgetting; what is not positive counts as 0 */
 export const gammaOf = (effectiveN: number, schedule: GammaSchedule = DEFAULT_GAMMA_SCHEDULE): number => {

@@ -12,7 +12,12 @@
  * @param gammas one an action, ≥ 0; Infinity is never explored unless it is best; NaN counts as 0
  * @param out at least `count` long; the first `count` entries are written
  */
-export const inverseGapWeighting = (scores: ArrayLike<number>, gammas: ArrayLike<number>, count: number, out: Float64Array): Float64Array => {
+export const inverseGapWeighting = (
+  scores: ArrayLike<number>,
+  gammas: ArrayLike<number>,
+  count: number,
+  out: Float64Array,
+): Float64Array => {
   let best = -Infinity;
   for (let i = 0; i < count; i++) if (scores[i]! > best) best = scores[i]!;
   let left = 1;
@@ -29,6 +34,6 @@ export const inverseGapWeighting = (scores: ArrayLike<number>, gammas: ArrayLike
   }
   if (tied === 0) return out.fill(1 / count, 0, count);
   const share = left / tied;
-  for (let i = 0; i < count; i++) if (scores[i]! === best) out[i] = share;
+  for (let i = 0; i < count; i++) if (best === scores[i]) out[i] = share;
   return out;
 };

@@ -5,7 +5,11 @@ export interface SparseRow {
   count: number;
 }
 
-export const createSparseRow = (capacity: number): SparseRow => ({ index: new Int32Array(capacity), value: new Float64Array(capacity), count: 0 });
+export const createSparseRow = (capacity: number): SparseRow => ({
+  index: new Int32Array(capacity),
+  value: new Float64Array(capacity),
+  count: 0,
+});
 
 /** Silently stops at capacity: what does not fit is treated as absent. */
 export const push = (row: SparseRow, index: number, value: number): void => {

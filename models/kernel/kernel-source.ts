@@ -31,8 +31,15 @@ const features = (): FunctionSource => {
   const [x, xEnd, w, b, out, rowBytes, scale, at, end, from, splat, t, v] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12] as const;
   const copy = [...op.get(at), ...op.get(from), ...op.load, ...op.store, ...step(from, 16), ...step(at, 16)];
   const axpy = (offset: number): Code => [
-    ...[...add(at, offset), ...add(at, offset), ...op.load],
-    ...[...add(from, offset), ...op.load, ...op.get(splat), ...op.mul, ...op.add, ...op.store],
+    ...add(at, offset),
+    ...add(at, offset),
+    ...op.load,
+    ...add(from, offset),
+    ...op.load,
+    ...op.get(splat),
+    ...op.mul,
+    ...op.add,
+    ...op.store,
   ];
   const column = [
     ...[...op.get(x), ...op.f32Load, ...op.splat, ...op.set(splat)],

@@ -53,7 +53,7 @@ export const createWasmKernel = (trunk: TrunkWeights, maxHeads: number): Kernel 
   const out = place(KERNEL_CAPACITY);
   const heads = place(stride * maxHeads);
   const instance = new webAssembly.Instance(new webAssembly.Module(kernelBytes(Math.ceil(size / 65536))));
-  const exported = instance.exports as unknown as {
+  const exported = instance.exports as {
     memory: { readonly buffer: ArrayBuffer };
     features(x: number, xEnd: number, w: number, b: number, out: number, rowBytes: number, scale: number): void;
     dots(phi: number, rowBytes: number, rows: number, heads: number, out: number, outEnd: number): void;

@@ -11,7 +11,13 @@ export interface TrunkWeights {
 }
 
 /** @param bandwidth standard deviation of W in radians: the larger, the finer the functions that it can follow */
-export const randomFourierFeatures = (options: { inputs: number; outputs: number; seed: number; bandwidth: number; norm: number }): TrunkWeights => {
+export const randomFourierFeatures = (options: {
+  inputs: number;
+  outputs: number;
+  seed: number;
+  bandwidth: number;
+  norm: number;
+}): TrunkWeights => {
   const { inputs, outputs, seed, bandwidth, norm } = options;
   const next = mulberry32(seed);
   const gauss = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());

@@ -31,10 +31,12 @@ export const openTensorflowTrunk = async (trunk: TrunkWeights, prefer?: BackendN
       }),
     async artifacts() {
       let kept: import('@tensorflow/tfjs-core').io.ModelArtifacts | undefined;
-      await model.save(tf.io.withSaveHandler(async (artifacts) => {
-        kept = artifacts;
-        return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
-      }));
+      await model.save(
+        tf.io.withSaveHandler(async (artifacts) => {
+          kept = artifacts;
+          return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
+        }),
+      );
       return kept!;
     },
     dispose: () => void model.dispose(),
@@ -116,7 +118,7 @@ const fourierLayer = (tf: Tensorflow, layers: Layers): LayerClass => {
       return { ...super.getConfig(), units: this.units, scale: this.factor };
     }
   }
-  tf.serialization.registerClass(RandomFourierFeatures as never);
+  tf.serialization.registerClass(RandomFourierFeatures);
   registered = RandomFourierFeatures as unknown as LayerClass;
   return registered;
 };
