@@ -40,8 +40,18 @@ export default {
   forbidden: [
     ...oneWay,
     ...doors,
-    { name: 'no-cycles', severity: 'error', from: { pathNot: '/index[.]ts$' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
-    { name: 'nothing-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^(chdb|@tensorflow/tfjs-node|fastify/types/)' } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: { pathNot: '/index[.]ts$' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'nothing-unresolved',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '^(chdb|@tensorflow/tfjs-node|fastify/types/)' },
+    },
     {
       name: 'no-dev-dependencies-in-the-product',
       severity: 'error',
@@ -61,6 +71,10 @@ export default {
     exclude: { path: '^(node_modules|data|notebooks)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'], extensions: ['.ts', '.mts', '.mjs', '.js', '.json', '.d.ts'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.mts', '.mjs', '.js', '.json', '.d.ts'],
+    },
   },
 };

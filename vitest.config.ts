@@ -6,7 +6,15 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['**/*.test.ts'], exclude: [...exclude, 'test/**'], testTimeout: 30_000 } },
-      { test: { name: 'engines', include: ['test/**/*.test.ts'], exclude: [...exclude, 'test/faults/**'], testTimeout: 120_000, fileParallelism: false } },
+      {
+        test: {
+          name: 'engines',
+          include: ['test/**/*.test.ts'],
+          exclude: [...exclude, 'test/faults/**'],
+          testTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
       { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], exclude, testTimeout: 900_000, fileParallelism: false } },
     ],
   },

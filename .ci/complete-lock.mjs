@@ -10,7 +10,7 @@ const lock = JSON.parse(readFileSync(file, 'utf8'));
 
 /** The folder that Node would resolve `name` to from `from`, by the lock alone. */
 const resolved = (from, name) => {
-  for (let folder = from; ; ) {
+  for (let folder = from; ;) {
     const path = `${folder === '' ? '' : `${folder}/`}node_modules/${name}`;
     if (lock.packages[path] !== undefined) return path;
     if (folder === '') return null;
@@ -27,7 +27,11 @@ const platformOf = (name) => {
   const words = name.split(/[-/]/);
   const os = OPERATING_SYSTEMS.filter((word) => words.includes(word));
   const cpu = PROCESSORS.filter((word) => words.includes(word));
-  const libc = words.some((word) => word.startsWith('musl')) ? ['musl'] : words.some((word) => word.startsWith('gnu')) && os[0] === 'linux' ? ['glibc'] : [];
+  const libc = words.some((word) => word.startsWith('musl'))
+    ? ['musl']
+    : words.some((word) => word.startsWith('gnu')) && os[0] === 'linux'
+      ? ['glibc']
+      : [];
   return { ...(os.length > 0 && { os }), ...(cpu.length > 0 && { cpu }), ...(libc.length > 0 && { libc }) };
 };
 

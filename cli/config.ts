@@ -6,23 +6,63 @@ import type { Static } from 'typebox';
 import { AttuneError } from '#contracts';
 
 const EnvironmentSchema = Type.Object({
-  ATTUNE_HOST: Type.String({ default: '127.0.0.1', minLength: 1, description: 'where the API listens; anything but loopback needs ATTUNE_API_KEYS' }),
+  ATTUNE_HOST: Type.String({
+    default: '127.0.0.1',
+    minLength: 1,
+    description: 'where the API listens; anything but loopback needs ATTUNE_API_KEYS',
+  }),
   ATTUNE_PORT: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: 'port of the API; 0 takes a free one' }),
   ATTUNE_DATA_DIR: Type.String({ default: './data', minLength: 1, description: 'where the embedded engines keep their files' }),
   ATTUNE_CATALOG: Type.String({ default: './catalog/telco', minLength: 1, description: 'the decisioning project' }),
-  ATTUNE_API_KEYS: Type.String({ default: '', description: 'name:scope+scope:secret, separated by commas; scopes decide, observe, read, admin' }),
+  ATTUNE_API_KEYS: Type.String({
+    default: '',
+    description: 'name:scope+scope:secret, separated by commas; scopes decide, observe, read, admin',
+  }),
   ATTUNE_ID_KEY: Type.Optional(
-    Type.String({ minLength: 16, description: 'secret under which customer ids are hashed; embedded, it is generated into the data directory' }),
+    Type.String({
+      minLength: 16,
+      description: 'secret under which customer ids are hashed; embedded, it is generated into the data directory',
+    }),
   ),
-  ATTUNE_LOG_RETENTION_DAYS: Type.Number({ default: 30, exclusiveMinimum: 0, maximum: 3_650, description: 'how long the log keeps records' }),
-  ATTUNE_LOG_LEVEL: Type.String({ default: 'info', pattern: '^(debug|info|warn|error|silent)$', description: 'debug, info, warn, error or silent' }),
-  ATTUNE_DEADLINE_MS: Type.Number({ default: 50, minimum: 1, maximum: 60_000, description: 'time for reading and deciding; past it an answer is degraded' }),
-  ATTUNE_PIPELINE_PORT: Type.Integer({ default: 0, minimum: 0, maximum: 65_535, description: 'loopback port of the pipeline’s /metrics; 0 takes a free one' }),
-  ATTUNE_WAREHOUSE_PORT: Type.Integer({ default: 8123, minimum: 0, maximum: 65_535, description: 'loopback port of the embedded warehouse; 0 takes a free one' }),
-  ATTUNE_WAREHOUSE_PASSWORD: Type.Optional(Type.String({ minLength: 8, description: 'of the embedded warehouse’s writer; drawn when absent' })),
-  ATTUNE_WAREHOUSE_READER_PASSWORD: Type.Optional(Type.String({ minLength: 8, description: 'of the embedded warehouse’s user `reader`; drawn when absent' })),
+  ATTUNE_LOG_RETENTION_DAYS: Type.Number({
+    default: 30,
+    exclusiveMinimum: 0,
+    maximum: 3_650,
+    description: 'how long the log keeps records',
+  }),
+  ATTUNE_LOG_LEVEL: Type.String({
+    default: 'info',
+    pattern: '^(debug|info|warn|error|silent)$',
+    description: 'debug, info, warn, error or silent',
+  }),
+  ATTUNE_DEADLINE_MS: Type.Number({
+    default: 50,
+    minimum: 1,
+    maximum: 60_000,
+    description: 'time for reading and deciding; past it an answer is degraded',
+  }),
+  ATTUNE_PIPELINE_PORT: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 65_535,
+    description: 'loopback port of the pipeline’s /metrics; 0 takes a free one',
+  }),
+  ATTUNE_WAREHOUSE_PORT: Type.Integer({
+    default: 8123,
+    minimum: 0,
+    maximum: 65_535,
+    description: 'loopback port of the embedded warehouse; 0 takes a free one',
+  }),
+  ATTUNE_WAREHOUSE_PASSWORD: Type.Optional(
+    Type.String({ minLength: 8, description: 'of the embedded warehouse’s writer; drawn when absent' }),
+  ),
+  ATTUNE_WAREHOUSE_READER_PASSWORD: Type.Optional(
+    Type.String({ minLength: 8, description: 'of the embedded warehouse’s user `reader`; drawn when absent' }),
+  ),
   KAFKA_BROKERS: Type.Optional(Type.String({ description: 'host:port, separated by commas; chooses Kafka as the event log' })),
-  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'redis:// or rediss://; chooses Redis as the feature store' })),
+  REDIS_URL: Type.Optional(
+    Type.String({ pattern: '^rediss?://', description: 'redis:// or rediss://; chooses Redis as the feature store' }),
+  ),
   CLICKHOUSE_URL: Type.Optional(
     Type.String({ pattern: '^https?://', description: 'http:// or https://; chooses a ClickHouse server as the warehouse' }),
   ),
@@ -61,7 +101,9 @@ interface SchemaFault {
 
 /** Empty text counts as absent, as compose files and shells leave it. Throws `config.invalid` that lists every fault. */
 export const readConfig = (variables: Readonly<Record<string, string | undefined>>): Config => {
-  const given = Object.fromEntries(Object.entries(variables).filter(([name, value]) => value !== undefined && value !== '' && name in EnvironmentSchema.properties));
+  const given = Object.fromEntries(
+    Object.entries(variables).filter(([name, value]) => value !== undefined && value !== '' && name in EnvironmentSchema.properties),
+  );
   const faults: string[] = [];
   let env: Environment | null = null;
   try {
@@ -94,7 +136,12 @@ export const readConfig = (variables: Readonly<Record<string, string | undefined
     warehousePort: env.ATTUNE_WAREHOUSE_PORT,
     kafkaBrokers: env.KAFKA_BROKERS?.split(',').map((broker) => broker.trim()) ?? [],
     redisUrl: env.REDIS_URL ?? null,
-    clickhouse: { url: env.CLICKHOUSE_URL ?? null, username: env.CLICKHOUSE_USER, password: env.CLICKHOUSE_PASSWORD, database: env.CLICKHOUSE_DATABASE },
+    clickhouse: {
+      url: env.CLICKHOUSE_URL ?? null,
+      username: env.CLICKHOUSE_USER,
+      password: env.CLICKHOUSE_PASSWORD,
+      database: env.CLICKHOUSE_DATABASE,
+    },
     unknown: Object.keys(variables).filter((name) => name.startsWith('ATTUNE_') && !(name in EnvironmentSchema.properties)),
   };
 };

@@ -13,6 +13,15 @@ const COMMANDS: readonly (readonly [string, string])[] = [
 
 export const helpText = (): string => {
   const commands = COMMANDS.map(([usage, meaning]) => `  attune ${usage.padEnd(50)} ${meaning}`);
-  const variables = describeVariables().map(({ name, fallback, meaning }) => `  ${name.padEnd(26)} ${meaning}${fallback === '' || fallback === '""' ? '' : ` [${fallback}]`}`);
-  return ['Attune decides the next best action for a customer, and learns from what the customer then does.', '', ...commands, '', 'Environment:', ...variables].join('\n');
+  const variables = describeVariables().map(
+    ({ name, fallback, meaning }) => `  ${name.padEnd(26)} ${meaning}${fallback === '' || fallback === '""' ? '' : ` [${fallback}]`}`,
+  );
+  return [
+    'Attune decides the next best action for a customer, and learns from what the customer then does.',
+    '',
+    ...commands,
+    '',
+    'Environment:',
+    ...variables,
+  ].join('\n');
 };

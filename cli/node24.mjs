@@ -32,6 +32,8 @@ export const runUnder = (node, script, args) =>
   });
 
 const fail = (reason) => {
-  console.error(`attune: ${reason}.\nRun \`npm ci\` in ${root} and look for errors; then try again. (Or install Node ${MAJOR} from https://nodejs.org.)`);
+  console.error(
+    `attune: ${reason}.\nRun \`npm ci\` in ${root} and look for errors; then try again. (Or install Node ${MAJOR} from https://nodejs.org.)`,
+  );
   process.exit(1);
 };

@@ -18,11 +18,15 @@ export interface Stores {
 
 /** Throws `engine.unsupported` where the configuration asks for an engine that this version does not have. */
 export const refuseUnsupportedEngines = (config: Config): void => {
-  const asked = [config.kafkaBrokers.length > 0 ? 'KAFKA_BROKERS (Kafka as the event log)' : '', config.redisUrl === null ? '' : 'REDIS_URL (Redis as the feature store)'].filter(
-    (text) => text !== '',
-  );
+  const asked = [
+    config.kafkaBrokers.length > 0 ? 'KAFKA_BROKERS (Kafka as the event log)' : '',
+    config.redisUrl === null ? '' : 'REDIS_URL (Redis as the feature store)',
+  ].filter((text) => text !== '');
   if (asked.length === 0) return;
-  throw new AttuneError('engine.unsupported', `${asked.join(' and ')} is set, and this version has the embedded engines only; unset it to run on LMDB`);
+  throw new AttuneError(
+    'engine.unsupported',
+    `${asked.join(' and ')} is set, and this version has the embedded engines only; unset it to run on LMDB`,
+  );
 };
 
 export const openStores = async (config: Config): Promise<Stores> => {

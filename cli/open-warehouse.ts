@@ -10,5 +10,10 @@ export const warehouseDir = (config: Config): string => join(config.dataDir, 'wa
 export const openConfiguredWarehouse = (config: Config): Warehouse => {
   const { url, username, password, database } = config.clickhouse;
   if (url !== null) return openWarehouse({ url, username, password, database });
-  return openWarehouse({ url: `http://127.0.0.1:${config.warehousePort}`, username: WRITER, password: readWarehouseUsers(warehouseDir(config)).pipeline, database });
+  return openWarehouse({
+    url: `http://127.0.0.1:${config.warehousePort}`,
+    username: WRITER,
+    password: readWarehouseUsers(warehouseDir(config)).pipeline,
+    database,
+  });
 };

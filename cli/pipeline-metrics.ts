@@ -32,7 +32,10 @@ const metricsText = (roles: readonly Role[]): string =>
   roles
     .flatMap((role) =>
       Object.entries(role.metrics()).map(([name, value]) => {
-        const metric = `attune_${role.name}_${name.replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2').replaceAll(/\W+/g, '_').toLowerCase()}`;
+        const metric = `attune_${role.name}_${name
+          .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+          .replaceAll(/\W+/g, '_')
+          .toLowerCase()}`;
         return `# TYPE ${metric} gauge\n${metric} ${Number.isFinite(value) ? value : 'NaN'}\n`;
       }),
     )

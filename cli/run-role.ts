@@ -15,7 +15,16 @@ export interface RunningRole {
 }
 
 /** Codes that starting again cannot cure. */
-const UNUSABLE = new Set(['config.invalid', 'project.invalid', 'catalog.invalid', 'rewards.invalid', 'features.invalid', 'api-keys.invalid', 'engine.unsupported', 'config.refused']);
+const UNUSABLE = new Set([
+  'config.invalid',
+  'project.invalid',
+  'catalog.invalid',
+  'rewards.invalid',
+  'features.invalid',
+  'api-keys.invalid',
+  'engine.unsupported',
+  'config.refused',
+]);
 const DRAIN_MS = 15_000;
 
 export const tellSupervisor = (message: FromRole): void => {
@@ -45,7 +54,8 @@ export const runRole = async (name: string, logLevel: string, start: (log: Logge
   } catch (error) {
     const code = error instanceof AttuneError ? error.code : '';
     const exitCode = UNUSABLE.has(code) ? EXIT.unusable : code === 'warehouse.no-chdb' ? EXIT.unavailable : EXIT.failed;
-    for (const line of (error instanceof AttuneError ? error.message : String((error as Error).stack ?? error)).split('\n')) log.error(line);
+    for (const line of (error instanceof AttuneError ? error.message : String((error as Error).stack ?? error)).split('\n'))
+      log.error(line);
     grace.uninstall();
     process.exitCode = exitCode;
     setImmediate(() => process.exit(exitCode));

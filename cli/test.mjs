@@ -15,7 +15,14 @@ const report = join(folder, 'results.json');
 const given = process.argv.slice(2);
 const projects = given.includes('--project') ? [] : ['--project', 'unit', '--project', 'engines'];
 
-const code = await runUnder(node, vitest, ['run', ...projects, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...given]);
+const code = await runUnder(node, vitest, [
+  'run',
+  ...projects,
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${report}`,
+  ...given,
+]);
 
 /** A file that failed before its first test counts as one failure: nothing of it ran. */
 const summarise = (results) => {

@@ -39,7 +39,24 @@ const PLANS = ['prepaid', 'basic', 'standard', 'premium', 'unlimited'];
 const CHARGES: Readonly<Record<string, number>> = { prepaid: 12, basic: 20, standard: 35, premium: 55, unlimited: 75 };
 const AGES = ['18-25', '26-35', '36-50', '51-65', '66+'];
 export const REGIONS = Array.from({ length: 20 }, (_, i) => `r${String(i + 1).padStart(2, '0')}`);
-const NAMES = ['Ana', 'Ben', 'Chen', 'Dora', 'Emil', 'Fatou', 'Grace', 'Hugo', 'Ines', 'Jonas', 'Kira', 'Luis', 'Mona', 'Nils', 'Olga', 'Pia'];
+const NAMES = [
+  'Ana',
+  'Ben',
+  'Chen',
+  'Dora',
+  'Emil',
+  'Fatou',
+  'Grace',
+  'Hugo',
+  'Ines',
+  'Jonas',
+  'Kira',
+  'Luis',
+  'Mona',
+  'Nils',
+  'Olga',
+  'Pia',
+];
 
 /** The same seed and index always give the same person. */
 export const createCustomer = (seed: number, index: number, parameters: Parameters): Customer => {
@@ -79,7 +96,12 @@ export const createCustomer = (seed: number, index: number, parameters: Paramete
 };
 
 /** What the attributes and the situation say of the needs, plus what nobody sees. */
-export const needsOf = (customer: Customer, context: Readonly<Record<string, unknown>>, parameters: Parameters, into: Float64Array): Float64Array => {
+export const needsOf = (
+  customer: Customer,
+  context: Readonly<Record<string, unknown>>,
+  parameters: Parameters,
+  into: Float64Array,
+): Float64Array => {
   into.set(customer.hidden);
   const { attributes } = customer;
   const { attributes: effects } = parameters;

@@ -29,7 +29,18 @@ type Planned = { readonly customer: Customer; readonly type: string; readonly da
 
 /** Each kind with its share among what happens by itself. */
 const KINDS = {
-  usage: 40, page: 28, bill: 4, call: 7, network: 8, ticket: 1.5, roaming: 1.5, complaint: 0.6, order: 1, contract: 1.4, device: 0.6, outage: 0.03,
+  usage: 40,
+  page: 28,
+  bill: 4,
+  call: 7,
+  network: 8,
+  ticket: 1.5,
+  roaming: 1.5,
+  complaint: 0.6,
+  order: 1,
+  contract: 1.4,
+  device: 0.6,
+  outage: 0.03,
 } as const;
 const KIND_NAMES = Object.keys(KINDS) as (keyof typeof KINDS)[];
 const KIND_WEIGHTS = Object.values(KINDS);
@@ -49,7 +60,8 @@ export const createLife = (options: LifeOptions): Life => {
   let nextMs = options.startMs + exponential(random, rate);
   let told = 0;
 
-  const plan = (atMs: number, customer: Customer, type: string, data: Readonly<Record<string, unknown>>): void => planned.add(atMs, { customer, type, data });
+  const plan = (atMs: number, customer: Customer, type: string, data: Readonly<Record<string, unknown>>): void =>
+    planned.add(atMs, { customer, type, data });
   const between = (low: number, high: number): number => low + (high - low) * random();
   const money = (value: number): number => Math.round(Math.max(0, value) * 100) / 100;
 
@@ -64,7 +76,11 @@ export const createLife = (options: LifeOptions): Life => {
         });
       case 'page': {
         needsOf(customer, {}, parameters, needs);
-        const page = pickWeighted(random, PAGES, Array.from(needs, (need) => Math.exp(1.5 * need)));
+        const page = pickWeighted(
+          random,
+          PAGES,
+          Array.from(needs, (need) => Math.exp(1.5 * need)),
+        );
         return plan(nowMs, customer, 'page.viewed', { page, product: page });
       }
       case 'bill': {
@@ -91,7 +107,11 @@ export const createLife = (options: LifeOptions): Life => {
         return plan(nowMs, customer, 'network.quality', { score: Math.round(between(2, 5) * 10) / 10, drops: Math.floor(between(0, 4)) });
       case 'ticket': {
         const ticketId = `t-${told}-${customer.index}`;
-        plan(nowMs, customer, 'ticket.opened', { ticketId, topic: pick(random, ['network', 'billing', 'device']), severity: pick(random, ['low', 'medium', 'high']) });
+        plan(nowMs, customer, 'ticket.opened', {
+          ticketId,
+          topic: pick(random, ['network', 'billing', 'device']),
+          severity: pick(random, ['low', 'medium', 'high']),
+        });
         return plan(nowMs + between(2, 72) * HOUR_MS, customer, 'ticket.closed', { ticketId });
       }
       case 'roaming':
@@ -100,7 +120,10 @@ export const createLife = (options: LifeOptions): Life => {
         plan(nowMs, customer, 'complaint.opened', { topic: pick(random, ['network', 'billing', 'service']) });
         return plan(nowMs + between(12, 120) * HOUR_MS, customer, 'complaint.closed', {});
       case 'order':
-        return plan(nowMs, customer, 'order.completed', { offerId: pick(random, ['case', 'charger', 'cable']), amount: money(between(5, 60)) });
+        return plan(nowMs, customer, 'order.completed', {
+          offerId: pick(random, ['case', 'charger', 'cable']),
+          amount: money(between(5, 60)),
+        });
       case 'contract': {
         if (attributes.contractMonthsLeft === 0) return;
         return plan(nowMs, customer, 'contract.expiring', { daysLeft: attributes.contractMonthsLeft * 30 });

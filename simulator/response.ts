@@ -15,7 +15,9 @@ export interface ActionTaste {
 export const tasteOf = (actionId: string, seed: number, parameters: Parameters): ActionTaste => {
   const { needs, topics, response } = parameters;
   const direction = Float64Array.from(needs, (need) => response.actionNoise * hashNormal(`${seed}/action/${actionId}/${need}`));
-  const topic = wordsOf(actionId).map((word) => topics[word]).find((found) => found !== undefined);
+  const topic = wordsOf(actionId)
+    .map((word) => topics[word])
+    .find((found) => found !== undefined);
   const main = topic === undefined ? Math.floor(hashUnit(`${seed}/topic/${actionId}`) * needs.length) : needs.indexOf(topic);
   direction[main]! += 1;
   const length = Math.hypot(...direction);
@@ -29,7 +31,10 @@ export const tasteOf = (actionId: string, seed: number, parameters: Parameters):
 
 /** `tvSportPass` and `tv-sport-pass` are the same words. */
 const wordsOf = (actionId: string): readonly string[] =>
-  actionId.replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase().split(/[^a-z0-9]+/);
+  actionId
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/);
 
 export interface Situation {
   readonly needs: Float64Array;

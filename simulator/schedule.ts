@@ -17,7 +17,7 @@ export const createSchedule = <T>(): Schedule<T> => {
     [heap[a], heap[b]] = [heap[b]!, heap[a]!];
   };
   const sink = (): void => {
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       let least = at;
       for (const child of [2 * at + 1, 2 * at + 2]) if (child < heap.length && before(child, least)) least = child;
       if (least === at) return;
@@ -31,7 +31,7 @@ export const createSchedule = <T>(): Schedule<T> => {
     },
     add(atMs, item) {
       heap.push({ atMs, order: order++, item });
-      for (let at = heap.length - 1; at > 0; ) {
+      for (let at = heap.length - 1; at > 0;) {
         const parent = (at - 1) >> 1;
         if (!before(at, parent)) return;
         swap(at, parent);

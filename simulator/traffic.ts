@@ -67,9 +67,16 @@ export const startTraffic = async (options: TrafficOptions): Promise<Traffic> =>
     }
   };
   const cloudEvent = ({ id, type, customerId, data }: LifeEvent) => ({
-    specversion: '1.0', id: `${run}-${id}`, source: '/simulator', type, subject: customerId, time: new Date(clock()).toISOString(), data,
+    specversion: '1.0',
+    id: `${run}-${id}`,
+    source: '/simulator',
+    type,
+    subject: customerId,
+    time: new Date(clock()).toISOString(),
+    data,
   });
-  const tell = (events: readonly LifeEvent[]): Promise<unknown> => post('/v1/events', events.map(cloudEvent), 'application/cloudevents-batch+json');
+  const tell = (events: readonly LifeEvent[]): Promise<unknown> =>
+    post('/v1/events', events.map(cloudEvent), 'application/cloudevents-batch+json');
 
   const introductions = [...world.introductions()];
   for (let i = 0; i < introductions.length && !stopping.signal.aborted; i += BATCH) await tell(introductions.slice(i, i + BATCH));
@@ -77,10 +84,12 @@ export const startTraffic = async (options: TrafficOptions): Promise<Traffic> =>
   const beganMs = clock();
   const virtualNow = (): number => options.startMs + (clock() - beganMs) * options.timeScale;
   const track = (work: Promise<unknown>): void => {
-    const tracked: Promise<void> = work.then(
-      () => {},
-      (error: unknown) => options.onFailure((error as Error).message),
-    ).finally(() => inFlight.delete(tracked));
+    const tracked: Promise<void> = work
+      .then(
+        () => {},
+        (error: unknown) => options.onFailure((error as Error).message),
+      )
+      .finally(() => inFlight.delete(tracked));
     inFlight.add(tracked);
   };
 
@@ -108,7 +117,8 @@ export const startTraffic = async (options: TrafficOptions): Promise<Traffic> =>
     owed = Math.min(MOST_IN_FLIGHT, owed + ((nowMs - lastMs) / SECOND_MS) * options.decisionsPerSecond);
     lastMs = nowMs;
     for (; owed >= 1 && inFlight.size < MOST_IN_FLIGHT; owed--) track(decide(world.touchpoint()));
-    for (let due = answers.take(virtualNow()); due !== null; due = inFlight.size < 2 * MOST_IN_FLIGHT ? answers.take(virtualNow()) : null) track(answer(due.item));
+    for (let due = answers.take(virtualNow()); due !== null; due = inFlight.size < 2 * MOST_IN_FLIGHT ? answers.take(virtualNow()) : null)
+      track(answer(due.item));
     const life = [...world.events(virtualNow())];
     for (let i = 0; i < life.length; i += BATCH) track(tell(life.slice(i, i + BATCH)));
   };

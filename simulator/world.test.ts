@@ -6,9 +6,30 @@ import type { World } from './index.ts';
 
 const START_MS = Date.UTC(2026, 0, 5);
 const ACTIONS = [
-  'plan-upgrade', 'plan-unlimited', 'data-pass', 'family-line', 'device-upgrade', 'trade-in', 'phone-insurance', 'watch-addon', 'fiber-500', 'fiber-1000',
-  'tv-sport', 'wifi-mesh', 'streaming-bundle', 'loyalty-discount', 'contract-renewal', 'payment-plan', 'credit-adjustment', 'bill-explanation', 'network-check',
-  'technician-visit', 'security-check', 'selfcare-tour', 'roaming-pass', 'esim-travel',
+  'plan-upgrade',
+  'plan-unlimited',
+  'data-pass',
+  'family-line',
+  'device-upgrade',
+  'trade-in',
+  'phone-insurance',
+  'watch-addon',
+  'fiber-500',
+  'fiber-1000',
+  'tv-sport',
+  'wifi-mesh',
+  'streaming-bundle',
+  'loyalty-discount',
+  'contract-renewal',
+  'payment-plan',
+  'credit-adjustment',
+  'bill-explanation',
+  'network-check',
+  'technician-visit',
+  'security-check',
+  'selfcare-tour',
+  'roaming-pass',
+  'esim-travel',
 ];
 
 /** What uniform choice, the best single action, and the oracle would have earned over `decisions` touchpoints. */
@@ -33,7 +54,10 @@ const referencePolicies = (world: World, decisions: number) => {
 describe('the simulated world', () => {
   test('the best action for everybody closes at most 0.4 of the gap between uniform choice and the oracle', () => {
     for (const seed of [1, 2, 3, 4, 5]) {
-      const { uniform, oracle, contextFree, lowest, highest } = referencePolicies(createWorld({ seed, customers: 2_000, startMs: START_MS }), 5_000);
+      const { uniform, oracle, contextFree, lowest, highest } = referencePolicies(
+        createWorld({ seed, customers: 2_000, startMs: START_MS }),
+        5_000,
+      );
       const closed = (contextFree - uniform) / (oracle - uniform);
       console.log(`seed ${seed}: uniform ${uniform.toFixed(4)}, oracle ${oracle.toFixed(4)}, context-free closes ${closed.toFixed(3)}`);
       expect(closed).toBeLessThanOrEqual(0.4);
@@ -99,7 +123,12 @@ test('a schedule gives back in time order, first come first served', () => {
       for (const [order, atMs] of times.entries()) schedule.add(atMs, order);
       const taken: number[] = [];
       for (let next = schedule.take(100); next !== null; next = schedule.take(100)) taken.push(next.item);
-      expect(taken).toEqual(times.map((atMs, order) => ({ atMs, order })).toSorted((a, b) => a.atMs - b.atMs || a.order - b.order).map(({ order }) => order));
+      expect(taken).toEqual(
+        times
+          .map((atMs, order) => ({ atMs, order }))
+          .toSorted((a, b) => a.atMs - b.atMs || a.order - b.order)
+          .map(({ order }) => order),
+      );
     }),
     { seed: 6 },
   );

@@ -90,7 +90,11 @@ export const createWorld = (options: WorldOptions): World => {
     const preferred = customer.attributes.preferredChannel === shown.channel;
     const outbound = shown.direction === 'outbound';
     return Float64Array.from(shown.actionIds, (actionId) =>
-      acceptance(taste(actionId), { needs, preferred, outbound, nowMs: shown.nowMs, fatigue: fatigue.of(customer.index, actionId, shown.nowMs) }, parameters),
+      acceptance(
+        taste(actionId),
+        { needs, preferred, outbound, nowMs: shown.nowMs, fatigue: fatigue.of(customer.index, actionId, shown.nowMs) },
+        parameters,
+      ),
     );
   };
 
@@ -113,7 +117,14 @@ export const createWorld = (options: WorldOptions): World => {
       const channel = pickWeighted(meeting, CHANNELS, CHANNEL_WEIGHTS);
       if (channel === 'callCenter') {
         const reason = pickWeighted(meeting, REASONS, [4, 4, 2, 2, 1]);
-        return { customerId: customer.id, channel, direction: 'inbound', placement: 'agent-desktop', limit: 1, context: { reason, agentSkill: 'general' } };
+        return {
+          customerId: customer.id,
+          channel,
+          direction: 'inbound',
+          placement: 'agent-desktop',
+          limit: 1,
+          context: { reason, agentSkill: 'general' },
+        };
       }
       const page = pickWeighted(meeting, PAGES, [4, 3, 2, 3, 2, 1]);
       const device = channel === 'web' ? 'desktop' : customer.index % 3 === 0 ? 'ios' : 'android';
@@ -135,14 +146,20 @@ export const createWorld = (options: WorldOptions): World => {
         responses.push({ actionId, outcome: 'impression', afterMs: seenMs });
         if (draw('accepts') < accepts[index]!) {
           const afterMs = delayOf('accepted');
-          responses.push({ actionId, outcome: 'clicked', afterMs: seenMs + (afterMs - seenMs) / 2 }, { actionId, outcome: 'accepted', afterMs });
+          responses.push(
+            { actionId, outcome: 'clicked', afterMs: seenMs + (afterMs - seenMs) / 2 },
+            { actionId, outcome: 'accepted', afterMs },
+          );
         } else {
           const tired = fatigue.of(customer.index, actionId, shown.nowMs);
           const mood = draw('mood');
-          if (mood < behaviour.complaintPerFatigue * tired) responses.push({ actionId, outcome: 'complaint', afterMs: delayOf('complaint') });
-          else if (mood >= 0.1 && mood < 0.1 + behaviour.rejected) responses.push({ actionId, outcome: 'rejected', afterMs: delayOf('rejected') });
+          if (mood < behaviour.complaintPerFatigue * tired)
+            responses.push({ actionId, outcome: 'complaint', afterMs: delayOf('complaint') });
+          else if (mood >= 0.1 && mood < 0.1 + behaviour.rejected)
+            responses.push({ actionId, outcome: 'rejected', afterMs: delayOf('rejected') });
           else if (mood >= 1 - behaviour.later) responses.push({ actionId, outcome: 'later', afterMs: delayOf('later') });
-          else if (mood >= 1 - behaviour.later - behaviour.clicked) responses.push({ actionId, outcome: 'clicked', afterMs: delayOf('clicked') });
+          else if (mood >= 1 - behaviour.later - behaviour.clicked)
+            responses.push({ actionId, outcome: 'clicked', afterMs: delayOf('clicked') });
         }
         fatigue.add(customer.index, actionId, shown.nowMs);
       }

@@ -50,10 +50,15 @@ afterAll(async () => {
 /** A 503 promises nothing and asks for the same request again; a busy machine may answer so. */
 const post = async <T>(path: string, body: unknown): Promise<T> => {
   for (let attempt = 1; ; attempt++) {
-    const response = await fetch(`${system.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const response = await fetch(`${system.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
     const text = await response.text();
     if (response.ok) return JSON.parse(text) as T;
-    if (response.status !== 503 || attempt === 20) throw new Error(`${path}: ${response.status} ${text}\n${system.tail.slice(-20).join('\n')}`);
+    if (response.status !== 503 || attempt === 20)
+      throw new Error(`${path}: ${response.status} ${text}\n${system.tail.slice(-20).join('\n')}`);
     await delay(100);
   }
 };
@@ -61,13 +66,21 @@ const tell = (decisionId: string, actionId: string, outcome: string): Promise<un
   post('/v1/outcomes', { decisionId, actionId, outcome, outcomeId: `${decisionId}-${actionId}-${outcome}` });
 const get = async <T>(path: string): Promise<T> => (await fetch(`${system.url}${path}`)).json() as Promise<T>;
 const decide = (customerId: string, requestId?: string): Promise<Decision> =>
-  post('/v1/decisions', { customerId, channel: 'app', placement: 'home-hero', limit: 3, context: { page: 'plans', device: 'ios' }, ...(requestId !== undefined && { requestId }) });
+  post('/v1/decisions', {
+    customerId,
+    channel: 'app',
+    placement: 'home-hero',
+    limit: 3,
+    context: { page: 'plans', device: 'ios' },
+    ...(requestId !== undefined && { requestId }),
+  });
 /** Asks again until the answer will do, at most for `withinMs`. */
 const eventually = async <T>(ask: () => Promise<T>, good: (answer: T) => boolean, withinMs = 15_000): Promise<T> => {
   for (const endMs = performance.now() + withinMs; ; await delay(50)) {
     const answer = await ask().catch((error: unknown) => error as T);
     if (!(answer instanceof Error) && good(answer)) return answer;
-    if (performance.now() > endMs) throw new Error(`still ${JSON.stringify(answer)} (${String(answer)}) after ${withinMs} ms\n${system.tail.slice(-20).join('\n')}`);
+    if (performance.now() > endMs)
+      throw new Error(`still ${JSON.stringify(answer)} (${String(answer)}) after ${withinMs} ms\n${system.tail.slice(-20).join('\n')}`);
   }
 };
 const customer = (index: number): string => `loop-${index}`;
@@ -75,11 +88,27 @@ const customer = (index: number): string => `loop-${index}`;
 describe('the loop', () => {
   test('an event reaches the customer’s state', async () => {
     const events = Array.from({ length: 200 }, (_, i) => ({
-      specversion: '1.0', id: `hello-${i}`, source: '/loop', type: 'customer.updated', subject: customer(i),
-      data: { plan: 'basic', tenureMonths: 20, ageBand: '26-35', deviceTier: 'mid', segment: 'consumer', consentMarketing: true, contractMonthsLeft: 10, name: 'Loop Tester' },
+      specversion: '1.0',
+      id: `hello-${i}`,
+      source: '/loop',
+      type: 'customer.updated',
+      subject: customer(i),
+      data: {
+        plan: 'basic',
+        tenureMonths: 20,
+        ageBand: '26-35',
+        deviceTier: 'mid',
+        segment: 'consumer',
+        consentMarketing: true,
+        contractMonthsLeft: 10,
+        name: 'Loop Tester',
+      },
     }));
     expect(await post('/v1/events', events)).toEqual({ accepted: 200 });
-    await eventually(() => get<object>(`/v1/customers/${customer(7)}`), (view) => JSON.stringify(view).includes('"basic"'));
+    await eventually(
+      () => get<object>(`/v1/customers/${customer(7)}`),
+      (view) => JSON.stringify(view).includes('"basic"'),
+    );
   });
 
   test('a decision offers actions, and a retry under the same request id is the same decision', async () => {
@@ -89,7 +118,11 @@ describe('the loop', () => {
   });
 
   test('what customers accept is offered with another propensity a moment later, and arrives as rows', { timeout: 90_000 }, async () => {
-    await eventually(() => decide(customer(0)), ({ modelVersion }) => modelVersion !== 'priors', 30_000);
+    await eventually(
+      () => decide(customer(0)),
+      ({ modelVersion }) => modelVersion !== 'priors',
+      30_000,
+    );
     const fresh = await decide(customer(199));
     const favourite = fresh.actions[0]!.actionId;
     const before = fresh.actions[0]!.propensity;
@@ -117,9 +150,18 @@ describe('the loop', () => {
     expect(after).toBeGreaterThan(before + 0.02);
 
     if (!hasChdb()) return;
-    const count = async (sql: string): Promise<number> => Number((await warehouse.query<{ n: string | number }>(sql, { favourite }))[0]?.n ?? -1);
-    await eventually(() => count("SELECT count() AS n FROM outcomes FINAL WHERE outcome = 'accepted' AND action_id = {favourite:String}"), (n) => n === accepted, 30_000);
-    await eventually(() => count('SELECT count() AS n FROM rewards FINAL WHERE action_id = {favourite:String} AND target = 1'), (n) => n === accepted, 30_000);
+    const count = async (sql: string): Promise<number> =>
+      Number((await warehouse.query<{ n: string | number }>(sql, { favourite }))[0]?.n ?? -1);
+    await eventually(
+      () => count("SELECT count() AS n FROM outcomes FINAL WHERE outcome = 'accepted' AND action_id = {favourite:String}"),
+      (n) => n === accepted,
+      30_000,
+    );
+    await eventually(
+      () => count('SELECT count() AS n FROM rewards FINAL WHERE action_id = {favourite:String} AND target = 1'),
+      (n) => n === accepted,
+      30_000,
+    );
     expect(await count('SELECT count() AS n FROM events FINAL')).toBe(200);
     expect(JSON.stringify(await warehouse.query('SELECT * FROM events LIMIT 300'))).not.toMatch(/Loop Tester|loop-7\b/);
   });

@@ -13,10 +13,17 @@ export const deadLetters = async (config: Config, args: readonly string[]): Prom
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { topic: { type: 'string' }, reason: { type: 'string' }, partition: { type: 'string' }, offset: { type: 'string' }, limit: { type: 'string' } },
+    options: {
+      topic: { type: 'string' },
+      reason: { type: 'string' },
+      partition: { type: 'string' },
+      offset: { type: 'string' },
+      limit: { type: 'string' },
+    },
   });
   const [verb = 'list'] = positionals;
-  if (verb !== 'list' && verb !== 'replay') throw new AttuneError('config.invalid', `there is no 'dead-letters ${verb}'; it is list or replay`);
+  if (verb !== 'list' && verb !== 'replay')
+    throw new AttuneError('config.invalid', `there is no 'dead-letters ${verb}'; it is list or replay`);
   const filter: DeadLetterFilter = {
     ...(values.topic !== undefined && { topic: values.topic }),
     ...(values.reason !== undefined && { reason: values.reason }),
@@ -32,7 +39,10 @@ export const deadLetters = async (config: Config, args: readonly string[]): Prom
     }
     const letters = await listDeadLetters(stores.log, filter);
     for (const { at, topic, partition, offset, payload, ...why } of letters) {
-      const shown = payload.toString('utf8').replaceAll(/[^\u0020-\u007E]+/g, '·').slice(0, SHOWN_CHARACTERS);
+      const shown = payload
+        .toString('utf8')
+        .replaceAll(/[^\u0020-\u007E]+/g, '·')
+        .slice(0, SHOWN_CHARACTERS);
       console.log(`${new Date(at).toISOString()} ${topic}/${partition}@${offset} ${JSON.stringify(why)} ${shown}`);
     }
     console.log(`${letters.length} dead letters`);

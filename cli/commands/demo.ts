@@ -19,7 +19,12 @@ export const demo = (config: Config, args: readonly string[]): Promise<void> =>
   runRole('demo', config.logLevel, async (log) => {
     const { values } = parseArgs({
       args: [...args],
-      options: { url: { type: 'string' }, rate: { type: 'string', default: '40' }, seed: { type: 'string', default: '1' }, customers: { type: 'string', default: String(CUSTOMERS) } },
+      options: {
+        url: { type: 'string' },
+        rate: { type: 'string', default: '40' },
+        seed: { type: 'string', default: '1' },
+        customers: { type: 'string', default: String(CUSTOMERS) },
+      },
     });
     const url = values.url ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`;
     const apiKey = keyForDemo(config.apiKeys);
@@ -67,7 +72,16 @@ export const demo = (config: Config, args: readonly string[]): Promise<void> =>
       const decisionsPerSecond = ((decisions - before.decisions) * 1_000) / (atMs - before.atMs);
       before = { decisions, atMs };
       const snapshot = await snapshotOf(url, apiKey, modelVersion);
-      const text = liveLine({ decisionsPerSecond, model: tally.model, random: tally.random, modelVersion, snapshot, p50Ms: latencies.quantile(0.5), p99Ms: latencies.quantile(0.99), failures });
+      const text = liveLine({
+        decisionsPerSecond,
+        model: tally.model,
+        random: tally.random,
+        modelVersion,
+        snapshot,
+        p50Ms: latencies.quantile(0.5),
+        p99Ms: latencies.quantile(0.99),
+        failures,
+      });
       if (process.connected) tellSupervisor({ kind: 'live', text });
       else log.info(text);
     };

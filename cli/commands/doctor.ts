@@ -19,7 +19,10 @@ interface Finding {
 export const doctor = async (config: Config): Promise<void> => {
   const findings = [
     { state: 'ok', text: `Node ${process.versions.node} (${process.execPath})` } as const,
-    ...config.unknown.map((name): Finding => ({ state: 'fault', text: `${name} is set and means nothing; attune --help lists the variables` })),
+    ...config.unknown.map((name): Finding => ({
+      state: 'fault',
+      text: `${name} is set and means nothing; attune --help lists the variables`,
+    })),
     check('engines: the configuration chooses what this version has', () => refuseUnsupportedEngines(config)),
     check(`API at ${config.host}:${config.port} with ${config.apiKeys === '' ? 'no keys' : 'keys'}`, () => void refuseOpenDoor(config)),
     check(`data directory ${config.dataDir} can be written`, () => accessSync(nearestExisting(config.dataDir), constants.W_OK)),
@@ -31,7 +34,15 @@ export const doctor = async (config: Config): Promise<void> => {
       compileRewards(project);
     }),
     await checkPort(config.port),
-    ...(config.clickhouse.url === null ? [await checkPackage('chdb', 'the embedded warehouse does not run: point CLICKHOUSE_URL at a ClickHouse server; until then the log keeps the rows'), await checkPort(config.warehousePort)] : []),
+    ...(config.clickhouse.url === null
+      ? [
+          await checkPackage(
+            'chdb',
+            'the embedded warehouse does not run: point CLICKHOUSE_URL at a ClickHouse server; until then the log keeps the rows',
+          ),
+          await checkPort(config.warehousePort),
+        ]
+      : []),
     await checkPackage('@tensorflow/tfjs-node', 'training uses WebAssembly: slower, otherwise the same'),
   ];
   for (const { state, text } of findings) console.log(`${{ ok: '✓', note: '–', fault: '✗' }[state]} ${text}`);

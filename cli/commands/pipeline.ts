@@ -75,7 +75,8 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     };
   });
 
-const createState = ({ log, store, project, logger }: Shared): StateRole => createStateRole({ log, store, project: project(), clock: Date.now, logger });
+const createState = ({ log, store, project, logger }: Shared): StateRole =>
+  createStateRole({ log, store, project: project(), clock: Date.now, logger });
 
 /** Loads the models only where they learn: state and record need no TensorFlow.js. */
 const createLearn = async ({ log, store, project, logger, config }: Shared): Promise<Role> => {
@@ -143,7 +144,10 @@ const compilePipelineProject = (project: Project): PipelineProject => {
     featureSet,
     rewards: compileRewards(project),
     actionGroup: (actionId) => groups.get(actionId) ?? null,
-    personal: new Set([...featureSet.personalAttributes, ...eventTypes.names.flatMap((name) => eventTypes.get(name)?.personalFields ?? [])]),
+    personal: new Set([
+      ...featureSet.personalAttributes,
+      ...eventTypes.names.flatMap((name) => eventTypes.get(name)?.personalFields ?? []),
+    ]),
   };
 };
 

@@ -90,7 +90,8 @@ export const up = async (config: Config, args: readonly string[]): Promise<void>
   // Without a reader our output may break; the roles matter more than it.
   process.stdout.on('error', () => {});
 
-  for (const name of config.unknown) terminal.line('attune', `${name} is set and means nothing here; is it misspelt? (attune --help lists the variables)`);
+  for (const name of config.unknown)
+    terminal.line('attune', `${name} is set and means nothing here; is it misspelt? (attune --help lists the variables)`);
   if (embedded) begin('warehouse', ['warehouse']);
   begin('pipeline', ['pipeline']);
   begin('api', ['serve']);

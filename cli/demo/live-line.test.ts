@@ -4,9 +4,18 @@ import { createLatencies, differenceOfProportions } from './rates.ts';
 
 test('the live line names rates, lift with its interval, model and latencies', () => {
   const line = liveLine({
-    decisionsPerSecond: 39.7, model: { successes: 80, trials: 1_000 }, random: { successes: 2, trials: 50 }, modelVersion: '0123456789abcdef', snapshot: 7, p50Ms: 2.04, p99Ms: 9.96, failures: 0,
+    decisionsPerSecond: 39.7,
+    model: { successes: 80, trials: 1_000 },
+    random: { successes: 2, trials: 50 },
+    modelVersion: '0123456789abcdef',
+    snapshot: 7,
+    p50Ms: 2.04,
+    p99Ms: 9.96,
+    failures: 0,
   });
-  expect(line).toMatchInlineSnapshot(`"40 decisions/s · accepted 8.0 % model, 4.0 % random, lift +4.0 [−4.2, +8.9] · model 01234567#7 · p50 2.0 p99 10.0 ms"`);
+  expect(line).toMatchInlineSnapshot(
+    `"40 decisions/s · accepted 8.0 % model, 4.0 % random, lift +4.0 [−4.2, +8.9] · model 01234567#7 · p50 2.0 p99 10.0 ms"`,
+  );
 });
 
 test('an interval of nothing spans nearly everything', () => {

@@ -16,7 +16,9 @@ export const readableLine = (line: string): string => {
   const fields = Object.entries(entry)
     .filter(([name]) => !SILENT_FIELDS.has(name))
     .map(([name, value]) => `${name}=${readableValue(value)}`);
-  return [level === 'info' ? '' : level.toUpperCase(), readableValue(entry['msg'] ?? ''), ...fields].filter((part) => part !== '').join(' ');
+  return [level === 'info' ? '' : level.toUpperCase(), readableValue(entry['msg'] ?? ''), ...fields]
+    .filter((part) => part !== '')
+    .join(' ');
 };
 
 const readableValue = (value: unknown): string => {

@@ -11,7 +11,10 @@ const collect = (isTTY: boolean) => {
 describe('the terminal', () => {
   test('a line says whose it is, and pino’s JSON is read out', () => {
     const { written, output } = collect(false);
-    createTerminal({ output, now: () => 0 }).line('api', '{"level":40,"time":1,"pid":2,"msg":"slow","ms":51,"err":{"message":"late","code":"E1"}}');
+    createTerminal({ output, now: () => 0 }).line(
+      'api',
+      '{"level":40,"time":1,"pid":2,"msg":"slow","ms":51,"err":{"message":"late","code":"E1"}}',
+    );
     expect(written).toEqual(['00:00:00 api       WARN slow ms=51 err=E1: late\n']);
   });
 
