@@ -24,6 +24,11 @@ const random = (seed: number) => (): number => {
   return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
 };
 
+const cpuMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+};
+
 const eventOf = (draw: () => number): { type: string; data: Record<string, unknown> } => {
   const kind = draw();
   const amount = Math.round(draw() * 8000) / 100;
@@ -113,13 +118,17 @@ const measure = async (customers: number, events: number) => {
   const record = Buffer.alloc(Math.round(bytes / customers) - 16 - 24 - 5 * 33, 1);
   let stateMs = 0;
   let floorMs = 0;
+  let stateCpuMs = 0;
+  let floorCpuMs = 0;
   let written = 0;
   const warm = Math.min(10_000, events / 5);
   for (let offset = 0; offset < events; offset += BATCH) {
     const commitsBefore = deps.metrics.commits;
+    const startCpu = cpuMs();
     const start = performance.now();
     await processBatch(deps, 0, await log.read(TOPICS.events, 0, offset, BATCH));
     const middle = performance.now();
+    const middleCpu = cpuMs();
     const writes = deps.metrics.commits - commitsBefore;
     const records = await log.read(TOPICS.events, 0, offset, BATCH);
     await floor.transaction(() => {
@@ -130,6 +139,8 @@ const measure = async (customers: number, events: number) => {
     if (offset < warm) continue;
     written += writes;
     stateMs += middle - start;
+    stateCpuMs += middleCpu - startCpu;
+    floorCpuMs += cpuMs() - middleCpu;
     floorMs += end - middle;
   }
   if (deps.metrics.events !== events) throw new Error(`${deps.metrics.events} of ${events} events were folded`);
@@ -144,6 +155,10 @@ const measure = async (customers: number, events: number) => {
     floorPerSecond: Math.round((measured / floorMs) * 1_000),
     ratio: Number((floorMs / stateMs).toFixed(3)),
     bytesPerCustomer: Math.round(bytes / customers),
+    /** Of the whole process, LMDB's threads included: what a busy machine does not distort. */
+    cpuRatio: Number((floorCpuMs / stateCpuMs).toFixed(3)),
+    stateCpuUs: Number(((stateCpuMs / measured) * 1_000).toFixed(1)),
+    floorCpuUs: Number(((floorCpuMs / measured) * 1_000).toFixed(1)),
     writesPerEvent: Number((written / measured).toFixed(2)),
   };
 };

@@ -46,7 +46,9 @@ export const createRecordCodec = <T>({ name, versions }: SchemaOptions): RecordC
   const header = Buffer.concat([Buffer.from([0xc3, 0x01]), fingerprint]);
 
   /** Without an allocation: nearly every record is of the current version. */
-  const isCurrent = (buffer: Buffer): boolean => buffer.compare(header, 2, 10, 2, 10) === 0;
+  const low = header.readUInt32LE(2);
+  const high = header.readUInt32LE(6);
+  const isCurrent = (buffer: Buffer): boolean => buffer.readUInt32LE(2) === low && buffer.readUInt32LE(6) === high;
 
   return {
     name,
