@@ -3,10 +3,30 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
-import { DAY_MS, MINUTE_MS, TOPICS, createCustomerKey, createDecisionId, customerKeyToBytes, decisionIdToBytes, eventCodec } from '#contracts';
+import {
+  DAY_MS,
+  MINUTE_MS,
+  TOPICS,
+  createCustomerKey,
+  createDecisionId,
+  customerKeyToBytes,
+  decisionIdToBytes,
+  eventCodec,
+} from '#contracts';
 import type { CustomerKey } from '#contracts';
 import { openLmdbLog } from '#event-log';
-import { addContact, addPending, compileFeatures, countPair, emptyState, encodeLink, encodeState, foldEvent, openLmdbFeatureStore, rememberId } from '#feature-store';
+import {
+  addContact,
+  addPending,
+  compileFeatures,
+  countPair,
+  emptyState,
+  encodeLink,
+  encodeState,
+  foldEvent,
+  openLmdbFeatureStore,
+  rememberId,
+} from '#feature-store';
 import type { FeatureSet } from '#feature-store';
 import { compileRewards, createStateMetrics, processBatch } from '#pipeline';
 import { loadProject } from '#project';
@@ -32,17 +52,47 @@ const cpuMs = (): number => {
 const eventOf = (draw: () => number): { type: string; data: Record<string, unknown> } => {
   const kind = draw();
   const amount = Math.round(draw() * 8000) / 100;
-  if (kind < 0.35) return { type: 'usage.recorded', data: { dataMb: Math.round(draw() * 900), voiceMin: Math.round(draw() * 40), roaming: draw() < 0.05 } };
-  if (kind < 0.65) return { type: 'page.viewed', data: { page: ['home', 'bill', 'plans', 'support', 'cancel'][Math.floor(draw() * 5)], product: null } };
+  if (kind < 0.35)
+    return {
+      type: 'usage.recorded',
+      data: { dataMb: Math.round(draw() * 900), voiceMin: Math.round(draw() * 40), roaming: draw() < 0.05 },
+    };
+  if (kind < 0.65)
+    return { type: 'page.viewed', data: { page: ['home', 'bill', 'plans', 'support', 'cancel'][Math.floor(draw() * 5)], product: null } };
   if (kind < 0.75) return { type: 'network.quality', data: { score: Math.round(draw() * 100) / 10, drops: Math.floor(draw() * 4) } };
-  if (kind < 0.83) return { type: 'interaction.ended', data: { channel: 'callCenter', type: 'call', reason: ['billing', 'technical', 'sales'][Math.floor(draw() * 3)], durationS: Math.round(draw() * 900), resolved: draw() < 0.7 } };
+  if (kind < 0.83)
+    return {
+      type: 'interaction.ended',
+      data: {
+        channel: 'callCenter',
+        type: 'call',
+        reason: ['billing', 'technical', 'sales'][Math.floor(draw() * 3)],
+        durationS: Math.round(draw() * 900),
+        resolved: draw() < 0.7,
+      },
+    };
   if (kind < 0.89) return { type: 'bill.issued', data: { amount, overage: draw() < 0.2 ? 5 : 0, dueInDays: 14 } };
   if (kind < 0.95) return { type: 'payment.received', data: { amount } };
-  return { type: 'customer.updated', data: { plan: ['basic', 'standard', 'premium'][Math.floor(draw() * 3)], tenureMonths: Math.floor(draw() * 120), monthlyCharge: amount, region: 'north' } };
+  return {
+    type: 'customer.updated',
+    data: {
+      plan: ['basic', 'standard', 'premium'][Math.floor(draw() * 3)],
+      tenureMonths: Math.floor(draw() * 120),
+      monthlyCharge: amount,
+      region: 'north',
+    },
+  };
 };
 
 /** As DESIGN.md counts: 20 contacts, 5 open decisions, a full set of pairs, attributes, features and recent ids. */
-const customerBytes = (number: number, key: CustomerKey, featureSet: FeatureSet, actionIds: readonly string[], epoch: number, offset: number) => {
+const customerBytes = (
+  number: number,
+  key: CustomerKey,
+  featureSet: FeatureSet,
+  actionIds: readonly string[],
+  epoch: number,
+  offset: number,
+) => {
   const draw = random(number + 1);
   const state = emptyState(featureSet);
   state.epoch = epoch;
@@ -53,7 +103,27 @@ const customerBytes = (number: number, key: CustomerKey, featureSet: FeatureSet,
     foldEvent(state, { type: event.type, time: atMs, receivedAt: atMs }, event.data);
   }
   const all = { type: 'customer.updated', time: NOW - 90 * DAY_MS, receivedAt: NOW };
-  foldEvent(state, all, { plan: 'basic', tenureMonths: 30, segment: 'consumer', ageBand: '26-35', region: 'north', contractMonthsLeft: 7, deviceTier: 'mid', deviceAgeMonths: 14, preferredChannel: 'app', language: 'en', monthlyCharge: 39.9, consentMarketing: true, consentSms: true, consentEmail: false, creditClass: 'B', hasFiber: false, hasTv: true, householdLines: 2, timeZone: 'Europe/Berlin' });
+  foldEvent(state, all, {
+    plan: 'basic',
+    tenureMonths: 30,
+    segment: 'consumer',
+    ageBand: '26-35',
+    region: 'north',
+    contractMonthsLeft: 7,
+    deviceTier: 'mid',
+    deviceAgeMonths: 14,
+    preferredChannel: 'app',
+    language: 'en',
+    monthlyCharge: 39.9,
+    consentMarketing: true,
+    consentSms: true,
+    consentEmail: false,
+    creditClass: 'B',
+    hasFiber: false,
+    hasTv: true,
+    householdLines: 2,
+    timeZone: 'Europe/Berlin',
+  });
   const ids: Buffer[] = [];
   for (let i = 0; i < 20; i++) {
     const atMs = NOW - Math.floor(draw() * 40 * DAY_MS);
@@ -65,8 +135,27 @@ const customerBytes = (number: number, key: CustomerKey, featureSet: FeatureSet,
     const decidedAtMs = NOW - (5 - i) * 3 * 3_600_000;
     const decisionId = createDecisionId({ atMs: decidedAtMs, shard: number & 0xffff, entropy: [number, i] });
     ids.push(decisionIdToBytes(decisionId));
-    const item = { rank: 1, actionId: actionIds[(number + i) % actionIds.length]!, value: 35, revision: 1, shown: true, target: 0, reward: 0, outcome: 'impression', outcomeAtMs: decidedAtMs + 4_000, amount: null };
-    addPending(state, { decisionId, decidedAtMs, channel: CHANNELS[i]!, direction: 'inbound', loop: '', matureAtMs: decidedAtMs + 3 * DAY_MS, items: [item] });
+    const item = {
+      rank: 1,
+      actionId: actionIds[(number + i) % actionIds.length]!,
+      value: 35,
+      revision: 1,
+      shown: true,
+      target: 0,
+      reward: 0,
+      outcome: 'impression',
+      outcomeAtMs: decidedAtMs + 4_000,
+      amount: null,
+    };
+    addPending(state, {
+      decisionId,
+      decidedAtMs,
+      channel: CHANNELS[i]!,
+      direction: 'inbound',
+      loop: '',
+      matureAtMs: decidedAtMs + 3 * DAY_MS,
+      items: [item],
+    });
     rememberId(state, `decision:${decisionId}`, decidedAtMs);
     rememberId(state, `outcome:${decisionId}/x`, decidedAtMs);
   }
@@ -82,8 +171,19 @@ const measure = async (customers: number, events: number) => {
   const project = loadProject(new URL('../catalog/telco', import.meta.url).pathname);
   const featureSet = compileFeatures(project);
   const facts = { featureSet, rewards: compileRewards(project), actionGroup: () => null };
-  const deps = { log, store, facts: () => facts, clock: () => NOW, metrics: createStateMetrics(), erasedAt: () => undefined, silent: false };
-  const actionIds = featureSet.definitions.actionIds.length > 0 ? featureSet.definitions.actionIds : Array.from({ length: 60 }, (_, i) => `action-number-${i}`);
+  const deps = {
+    log,
+    store,
+    facts: () => facts,
+    clock: () => NOW,
+    metrics: createStateMetrics(),
+    erasedAt: () => undefined,
+    silent: false,
+  };
+  const actionIds =
+    featureSet.definitions.actionIds.length > 0
+      ? featureSet.definitions.actionIds
+      : Array.from({ length: 60 }, (_, i) => `action-number-${i}`);
 
   const keys = Array.from({ length: customers }, (_, i) => keyOf({ kind: 'customer', id: `c-${i}` }));
   let bytes = 0;
@@ -109,7 +209,17 @@ const measure = async (customers: number, events: number) => {
         targets[from + i] = customer;
         const { type, data } = eventOf(draw);
         const time = NOW - MINUTE_MS + from + i;
-        const event = { id: `e-${from + i}`, source: 'bench', type, subjectKind: 'customer', subjectId: `c-${customer}`, customerKey: rawKeys[customer]!, time, receivedAt: time, data: JSON.stringify(data) };
+        const event = {
+          id: `e-${from + i}`,
+          source: 'bench',
+          type,
+          subjectKind: 'customer',
+          subjectId: `c-${customer}`,
+          customerKey: rawKeys[customer]!,
+          time,
+          receivedAt: time,
+          data: JSON.stringify(data),
+        };
         return { topic: TOPICS.events, shard: 0, value: eventCodec.encode(event) };
       }),
     );

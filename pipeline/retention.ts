@@ -22,7 +22,14 @@ export const REQUIRED_GROUPS = [
   { group: 'record', topics: [...STATE_INPUTS, TOPICS.rewards] },
 ] as const;
 
-export const createRetentionTask = ({ log, clock, logger, retentionDays, everyMs = HOUR_MS, requiredGroups = REQUIRED_GROUPS }: RetentionDeps): Role => {
+export const createRetentionTask = ({
+  log,
+  clock,
+  logger,
+  retentionDays,
+  everyMs = HOUR_MS,
+  requiredGroups = REQUIRED_GROUPS,
+}: RetentionDeps): Role => {
   const metrics = { runs: 0, dropped: 0, failures: 0 };
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();

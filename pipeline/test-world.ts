@@ -38,7 +38,11 @@ export interface World {
 
 export const telco = (): StateProject => {
   const project = loadProject(new URL('../catalog/telco', import.meta.url).pathname);
-  return { featureSet: compileFeatures(project), rewards: compileRewards(project), actionGroup: (id) => (id.startsWith('offer') ? 'offer' : 'care') };
+  return {
+    featureSet: compileFeatures(project),
+    rewards: compileRewards(project),
+    actionGroup: (id) => (id.startsWith('offer') ? 'offer' : 'care'),
+  };
 };
 
 export const openWorld = async (): Promise<World> => {
@@ -124,7 +128,13 @@ export const aDecision = (customer: string, number: number, actionId: string, mo
 let features: FeatureSet | undefined;
 const telcoFeatures = (): FeatureSet => (features ??= telco().featureSet);
 
-export const anOutcome = (customer: string, number: number, actionId: string, outcome: string, more: Partial<Outcome> & { decidedAt?: number } = {}): AppendRecord => {
+export const anOutcome = (
+  customer: string,
+  number: number,
+  actionId: string,
+  outcome: string,
+  more: Partial<Outcome> & { decidedAt?: number } = {},
+): AppendRecord => {
   const { decidedAt = START_MS, ...rest } = more;
   const record: Outcome = {
     outcomeId: `${number}-${outcome}`,

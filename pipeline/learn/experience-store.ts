@@ -41,7 +41,11 @@ export interface ExperienceStore {
   read(decisionId: string): ExperienceRow | null;
   checkpoint(): LearnCheckpoint | null;
   /** All or nothing, durable when resolved. Rows replace; an erased customer's rows, decided until then, go. */
-  commit(change: { readonly rows: Iterable<ExperienceRow>; readonly erased: readonly ErasedCustomer[]; readonly checkpoint: LearnCheckpoint }): Promise<void>;
+  commit(change: {
+    readonly rows: Iterable<ExperienceRow>;
+    readonly erased: readonly ErasedCustomer[];
+    readonly checkpoint: LearnCheckpoint;
+  }): Promise<void>;
   /** Every row with its decision, oldest decision first. */
   scan(): Iterable<ExperienceRow>;
   /** Decisions made before `timeMs` go. Returns how many. */
@@ -56,14 +60,21 @@ const NO_KEY = '0'.repeat(32);
 
 export const openExperienceStore = ({ dir }: { readonly dir: string }): ExperienceStore => {
   mkdirSync(dir, { recursive: true });
-  const db: RootDatabase<Buffer, Buffer> = open({ path: dir, keyEncoding: 'binary', encoding: 'binary', mapSize: 64 * 2 ** 30, maxReaders: 16 });
+  const db: RootDatabase<Buffer, Buffer> = open({
+    path: dir,
+    keyEncoding: 'binary',
+    encoding: 'binary',
+    mapSize: 64 * 2 ** 30,
+    maxReaders: 16,
+  });
   let closed = false;
 
   const remove = (decisionId: string, customerKey: string): void => {
     db.removeSync(rowKey(decisionId));
     db.removeSync(customerIndexKey(customerKey, decisionId));
   };
-  const range = (start: Buffer, end: Buffer, limit?: number) => db.getRange({ start, end, snapshot: false, ...(limit === undefined ? {} : { limit }) });
+  const range = (start: Buffer, end: Buffer, limit?: number) =>
+    db.getRange({ start, end, snapshot: false, ...(limit === undefined ? {} : { limit }) });
 
   return {
     read(decisionId) {
@@ -98,7 +109,8 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
       const old = [...range(Buffer.of(ROW), rowKey(firstIdAt(timeMs)), limit)];
       if (old.length > 0) {
         db.transactionSync(() => {
-          for (const { key, value } of old) remove(key.subarray(1).toString('hex'), decodeRow('', Buffer.from(value)).customerKey ?? NO_KEY);
+          for (const { key, value } of old)
+            remove(key.subarray(1).toString('hex'), decodeRow('', Buffer.from(value)).customerKey ?? NO_KEY);
         });
       }
       return Promise.resolve(old.length);
@@ -140,7 +152,11 @@ const decodeRow = (decisionId: string, value: Buffer): ExperienceRow => {
   const slots = value.readUInt8(16);
   const orNull = (number: number): number | null => (Number.isNaN(number) ? null : number);
   for (let i = 0, at = 17; i < slots; i++, at += SLOT) {
-    rows.set(value.readUInt8(at), { revision: value.readUInt32BE(at + 1), target: orNull(value.readDoubleBE(at + 5)), learned: orNull(value.readDoubleBE(at + 13)) });
+    rows.set(value.readUInt8(at), {
+      revision: value.readUInt32BE(at + 1),
+      target: orNull(value.readDoubleBE(at + 5)),
+      learned: orNull(value.readDoubleBE(at + 13)),
+    });
   }
   const decision = value.subarray(17 + slots * SLOT);
   const customerKey = value.toString('hex', 0, 16);

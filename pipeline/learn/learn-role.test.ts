@@ -41,7 +41,13 @@ const ledgerLearner = (ledger: Ledger): Learner => {
     },
     publish() {
       ledger.snapshot++;
-      return { version: 'ledger', snapshot: ledger.snapshot, versionBlob: Buffer.from('ledger'), snapshotBlob: Buffer.from(JSON.stringify(ledger)), experiences: learner.experiences };
+      return {
+        version: 'ledger',
+        snapshot: ledger.snapshot,
+        versionBlob: Buffer.from('ledger'),
+        snapshotBlob: Buffer.from(JSON.stringify(ledger)),
+        experiences: learner.experiences,
+      };
     },
     checkpoint: () => Buffer.from(JSON.stringify(ledger)),
   };
@@ -71,7 +77,8 @@ const start = async (more: Partial<LearnRoleDeps> = {}) => {
     log: world.log,
     store: world.store,
     dir: join(world.dir, 'learn'),
-    createLearner: (loop) => (ledgers.has(loop) && loop === '' ? ledgerLearner({ loop, snapshot: 0, rows: {} }) : keep({ loop, snapshot: 0, rows: {} })),
+    createLearner: (loop) =>
+      ledgers.has(loop) && loop === '' ? ledgerLearner({ loop, snapshot: 0, rows: {} }) : keep({ loop, snapshot: 0, rows: {} }),
     restoreLearner: (bytes) => keep(JSON.parse(Buffer.from(bytes).toString('utf8')) as Ledger),
     featureSet: () => world.project.featureSet,
     profiles: async () => (id) => ({ id, features: {} }),
@@ -152,7 +159,7 @@ describe('the learn role', () => {
     expect(performance.now() - at).toBeLessThan(2_000);
   });
 
-  test('the callers\' own candidates have learners of their own', async () => {
+  test("the callers' own candidates have learners of their own", async () => {
     await start();
     const own = { loop: 'bank', ownCandidates: '[{"id":"offer-fiber","features":{"x":1}}]' };
     await world.log.append([aDecision('c-1', 1, 'offer-fiber', own), aReward('c-1', 1, 1, -0.5, 'bank')]);
@@ -177,7 +184,10 @@ describe('the learn role', () => {
       await abandon(role);
     }
     await start();
-    await until(async () => (await world.log.lag('learn', [TOPICS.decisions, TOPICS.rewards])) === 0 && Object.keys(ledgers.get('')!.rows).length === 200);
+    await until(
+      async () =>
+        (await world.log.lag('learn', [TOPICS.decisions, TOPICS.rewards])) === 0 && Object.keys(ledgers.get('')!.rows).length === 200,
+    );
     await until(() => row('c-0', 400)?.target === 1 && row('c-39', 339)?.target === 1);
     for (let round = 0; round < 5; round++) {
       for (let i = 0; i < 40; i++) {
@@ -189,13 +199,15 @@ describe('the learn role', () => {
     expect(new Set(snapshots).size).toBe(snapshots.length);
   });
 
-  test('an erased customer\'s rows go, and what was logged before is not learned again', async () => {
+  test("an erased customer's rows go, and what was logged before is not learned again", async () => {
     const role = await start();
     await world.log.append([aDecision('c-1', 1, 'offer-fiber'), aReward('c-1', 1, 1, 0)]);
     await until(() => row('c-1', 1) !== undefined);
     await role.checkpoint();
     const key = customerKeyToBytes(customerKey('c-1'));
-    await world.log.append([{ topic: TOPICS.erasures, shard: shardOf('c-1'), key, value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now() }) }]);
+    await world.log.append([
+      { topic: TOPICS.erasures, shard: shardOf('c-1'), key, value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now() }) },
+    ]);
     await until(() => role.metrics()['inHand']! > 0);
     await role.stop();
     roles = [];

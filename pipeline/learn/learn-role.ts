@@ -24,7 +24,7 @@ export interface LearnRoleDeps {
   readonly createLearner: (loop: string) => Learner | Promise<Learner>;
   readonly restoreLearner: (bytes: Uint8Array) => Learner | Promise<Learner>;
   readonly featureSet: () => FeatureSet;
-  /** By catalog version; null when that catalog is gone. Called once a version. */
+  /** By catalog version; null when that catalog is gone, or not there yet. What is found is kept. */
   readonly profiles: (catalogVersion: string) => Promise<ProfileOf | null>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -73,14 +73,28 @@ export interface LearnRole extends Role {
 export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   const { log, store, dir, clock, logger, publishEveryMs = 500, checkpointEveryMs = 5_000, ttlDays = 15, maxLoops = 32 } = deps;
   const metrics = {
-    decisions: 0, rewards: 0, learned: 0, corrected: 0, unchanged: 0, repeated: 0, early: 0, unjoinable: 0, refusedLoops: 0,
-    snapshots: 0, checkpoints: 0, checkpointMs: 0, publishMs: 0, failures: 0, lagMs: 0, unreadable: 0,
+    decisions: 0,
+    rewards: 0,
+    learned: 0,
+    corrected: 0,
+    unchanged: 0,
+    repeated: 0,
+    early: 0,
+    unjoinable: 0,
+    refusedLoops: 0,
+    snapshots: 0,
+    checkpoints: 0,
+    checkpointMs: 0,
+    publishMs: 0,
+    failures: 0,
+    lagMs: 0,
+    unreadable: 0,
   };
   const slots = new Map<string, Slot>();
   const known = new Map<string, Known>();
   const champions = new Map<string, string>();
   const erased = new Map<CustomerKey, number>();
-  const profiles = new Map<string, ProfileOf | null>();
+  const profiles = new Map<string, ProfileOf>();
   const offsets: Record<string, number> = {};
   const superseded: { blob: string; atMs: number }[] = [];
   let rows: ExperienceStore | undefined;
@@ -111,7 +125,8 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     const model = modelCodec.decode(record.value);
     const entry = knownOf(model.loop, model.version);
     if (model.snapshot === 0) entry.announced = true;
-    if (model.snapshot >= entry.snapshot && model.snapshot > 0) [entry.snapshot, entry.blob] = [model.snapshot, model.kept ? null : model.blob];
+    if (model.snapshot >= entry.snapshot && model.snapshot > 0)
+      [entry.snapshot, entry.blob] = [model.snapshot, model.kept ? null : model.blob];
     if (model.kept) entry.keptAt = Math.max(entry.keptAt, model.at);
     if (model.role === 'champion') champions.set(model.loop, model.version);
     else if (champions.get(model.loop) === model.version && model.note !== '') champions.delete(model.loop);
@@ -138,8 +153,13 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     featureSetByFingerprint(current, decision.featureSet);
     if (decision.ownCandidates !== null) return () => null;
     let profileOf = profiles.get(decision.catalogVersion);
-    if (profileOf === undefined) profiles.set(decision.catalogVersion, (profileOf = await deps.profiles(decision.catalogVersion)));
-    return profileOf ?? (() => null);
+    if (profileOf === undefined) {
+      const found = await deps.profiles(decision.catalogVersion);
+      // One that is not there yet is asked for again.
+      if (found !== null) profiles.set(decision.catalogVersion, found);
+      profileOf = found ?? (() => null);
+    }
+    return profileOf;
   };
 
   const apply = async (record: LogRecord): Promise<void> => {
@@ -265,7 +285,12 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       sequence: ++sequence,
       epoch: log.epoch,
       offsets: { ...offsets },
-      learners: [...slots.values()].map(({ learner, watermark }, index) => ({ loop: learner.loop, version: learner.version, file: learnerFileName(sequence, index), watermark })),
+      learners: [...slots.values()].map(({ learner, watermark }, index) => ({
+        loop: learner.loop,
+        version: learner.version,
+        file: learnerFileName(sequence, index),
+        watermark,
+      })),
       superseded: [...superseded],
     };
     const files = [...slots.values()].map(({ learner }) => learner.checkpoint());
@@ -328,7 +353,10 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     slot.note = `attune: the encoder changed; learned again from ${learnt} rows`;
     await retire(restored.learner, slot.note);
     champions.set('', fresh.version);
-    logger.info({ from: restored.learner.version, to: fresh.version, rows: learnt }, 'the encoder changed: a new model version learned from the kept rows');
+    logger.info(
+      { from: restored.learner.version, to: fresh.version, rows: learnt },
+      'the encoder changed: a new model version learned from the kept rows',
+    );
   };
 
   const relearn = async (learner: Learner): Promise<number> => {
@@ -354,7 +382,18 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     const publication = learner.publish();
     const blob = await store.blobs.put(publication.snapshotBlob);
     const snapshot = Math.max(entry.snapshot + 1, publication.snapshot);
-    const record: ModelRecord = { loop: learner.loop, version: learner.version, snapshot, role: 'previous', blob, at: clock(), experiences: learner.experiences, watermark: 0, kept: true, note };
+    const record: ModelRecord = {
+      loop: learner.loop,
+      version: learner.version,
+      snapshot,
+      role: 'previous',
+      blob,
+      at: clock(),
+      experiences: learner.experiences,
+      watermark: 0,
+      kept: true,
+      note,
+    };
     await log.append(announce(record));
   };
 
@@ -370,7 +409,12 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     loops: () => [...slots.keys()],
     checkpoint: () => inTurn(checkpoint),
     publish: () => inTurn(async () => void (await Promise.all([...slots.values()].filter(({ dirty }) => dirty).map(publishSlot)))),
-    metrics: () => ({ ...metrics, loops: slots.size, inHand: desk.size, experiences: [...slots.values()].reduce((sum, { learner }) => sum + learner.experiences, 0) }),
+    metrics: () => ({
+      ...metrics,
+      loops: slots.size,
+      inHand: desk.size,
+      experiences: [...slots.values()].reduce((sum, { learner }) => sum + learner.experiences, 0),
+    }),
     async start() {
       if (consumer !== undefined) return;
       rows = openExperienceStore({ dir });
@@ -392,7 +436,10 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
         onBatch: ({ records }) => onBatch(records),
         onError: (error) => failed(error, 'a batch of learn failed; it comes again'),
       });
-      ticker = setInterval(() => void inTurn(tick).catch((error: unknown) => failed(error, 'publishing or a checkpoint failed; it is tried again')), Math.min(100, publishEveryMs));
+      ticker = setInterval(
+        () => void inTurn(tick).catch((error: unknown) => failed(error, 'publishing or a checkpoint failed; it is tried again')),
+        Math.min(100, publishEveryMs),
+      );
     },
     async stop() {
       if (rows === undefined) return;

@@ -9,17 +9,26 @@ const rewards: Rewards = {
   ...PLAIN_REWARDS,
   outcomes: new Map([
     ...PLAIN_REWARDS.outcomes,
-    ['complaint', { name: 'complaint', target: 0, worth: { fixed: -25, fraction: 0, amount: 0 }, neutral: false, shown: true, rejects: true }],
+    [
+      'complaint',
+      { name: 'complaint', target: 0, worth: { fixed: -25, fraction: 0, amount: 0 }, neutral: false, shown: true, rejects: true },
+    ],
     ['bought', { name: 'bought', target: 1, worth: { fixed: 0, fraction: 0, amount: 0.5 }, neutral: false, shown: true, rejects: false }],
   ]),
 };
 const slot = { value: 40, own: false };
-const fact = (outcome: string, occurredAtMs = 1, more: Partial<OutcomeFact> = {}): OutcomeFact => ({ outcome, occurredAtMs, amount: null, reward: null, ...more });
+const fact = (outcome: string, occurredAtMs = 1, more: Partial<OutcomeFact> = {}): OutcomeFact => ({
+  outcome,
+  occurredAtMs,
+  amount: null,
+  reward: null,
+  ...more,
+});
 const after = (facts: readonly OutcomeFact[], how: Rewards['combine'] = 'max', own = false) =>
   facts.reduce((before, next) => attribute({ ...rewards, combine: how }, { ...slot, own }, before, next), NOTHING_YET);
 
 describe('attribution', () => {
-  test('an impression teaches 0, an acceptance then corrects it to 1 at the action\'s value', () => {
+  test("an impression teaches 0, an acceptance then corrects it to 1 at the action's value", () => {
     expect(after([fact('impression')])).toMatchObject({ shown: true, target: 0, worth: 0, outcome: 'impression' });
     expect(after([fact('impression'), fact('accepted', 2)])).toMatchObject({ shown: true, target: 1, worth: 40, outcome: 'accepted' });
   });
@@ -48,7 +57,7 @@ describe('attribution', () => {
     expect(after([fact('signed')])).toEqual(NOTHING_YET);
   });
 
-  test('for the caller\'s own candidates the target is the worth itself', () => {
+  test("for the caller's own candidates the target is the worth itself", () => {
     expect(after([fact('scored', 1, { reward: -0.75 })], 'last', true)).toMatchObject({ target: -0.75, worth: -0.75 });
   });
 
@@ -60,9 +69,9 @@ describe('attribution', () => {
       amount: fc.option(fc.integer({ min: 0, max: 100 })),
       reward: fc.constant(null),
     });
-    const shuffled = fc.uniqueArray(arbitrary, { maxLength: 6, selector: (f) => `${f.outcome}@${f.occurredAtMs}` }).chain((facts) =>
-      fc.tuple(fc.constant(facts), fc.shuffledSubarray(facts, { minLength: facts.length, maxLength: facts.length })),
-    );
+    const shuffled = fc
+      .uniqueArray(arbitrary, { maxLength: 6, selector: (f) => `${f.outcome}@${f.occurredAtMs}` })
+      .chain((facts) => fc.tuple(fc.constant(facts), fc.shuffledSubarray(facts, { minLength: facts.length, maxLength: facts.length })));
     for (const how of ['last', 'max', 'sum'] as const) {
       for (const own of [false, true]) {
         fc.assert(

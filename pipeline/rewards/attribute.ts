@@ -38,7 +38,14 @@ export const ruleOf = (rewards: Rewards, fact: OutcomeFact): OutcomeRule | null 
   const rule = rewards.outcomes.get(fact.outcome);
   if (rule !== undefined) return rule;
   if (fact.reward === null) return null;
-  return { name: fact.outcome, target: fact.reward > 0 ? 1 : 0, worth: { fixed: 0, fraction: 0, amount: 0 }, neutral: false, shown: true, rejects: false };
+  return {
+    name: fact.outcome,
+    target: fact.reward > 0 ? 1 : 0,
+    worth: { fixed: 0, fraction: 0, amount: 0 },
+    neutral: false,
+    shown: true,
+    rejects: false,
+  };
 };
 
 /**

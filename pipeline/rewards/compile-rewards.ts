@@ -35,12 +35,14 @@ const readOutcomes = (reader: Reader, value: unknown): ReadonlyMap<string, Outco
     const fields = reader.fields(source, at, ['target', 'worth', 'neutral', 'shown', 'rejects']);
     const neutral = reader.flag(fields['neutral'] ?? false, [...at, 'neutral']);
     const target = fields['target'] ?? null;
-    if (target !== null && target !== 0 && target !== 1) reader.fault([...at, 'target'], `target of ${name} must be 0, 1 or null, not ${JSON.stringify(target)}`);
+    if (target !== null && target !== 0 && target !== 1)
+      reader.fault([...at, 'target'], `target of ${name} must be 0, 1 or null, not ${JSON.stringify(target)}`);
     if (neutral && (fields['worth'] !== undefined || target !== null)) {
       reader.fault(at, `${name} is neutral: it can have neither target nor worth`);
     }
     const shown = reader.flag(fields['shown'] ?? true, [...at, 'shown']);
-    if (!shown && target !== null) reader.fault([...at, 'target'], `${name} says that nothing was shown: it teaches nothing, so its target must be left out`);
+    if (!shown && target !== null)
+      reader.fault([...at, 'target'], `${name} says that nothing was shown: it teaches nothing, so its target must be left out`);
     outcomes.set(name, {
       name,
       target: target as 0 | 1 | null,
@@ -94,9 +96,11 @@ const readRecognise = (
     const outcome = reader.text(fields['outcome'], [...at, 'outcome']);
     if (types !== null && event !== '' && types.get(event) === null) reader.fault([...at, 'event'], `events.yaml has no event ${event}`);
     const known = outcomes.get(outcome);
-    if (outcome !== '' && (known === undefined || known.target === null)) reader.fault([...at, 'outcome'], `${outcome} is not an outcome with a target`);
+    if (outcome !== '' && (known === undefined || known.target === null))
+      reader.fault([...at, 'outcome'], `${outcome} is not an outcome with a target`);
     const groups = fields['groups'] ?? [];
-    if (!Array.isArray(groups) || groups.some((group) => typeof group !== 'string')) reader.fault([...at, 'groups'], 'groups must be a list of names');
+    if (!Array.isArray(groups) || groups.some((group) => typeof group !== 'string'))
+      reader.fault([...at, 'groups'], 'groups must be a list of names');
     const rule: RecogniseRule = {
       event,
       actionField: reader.text(fields['action'], [...at, 'action']),
@@ -135,7 +139,13 @@ const createReader = (document: ProjectDocument): Reader => {
     faults,
     fault,
     fields(value, at, known) {
-      const fields = want<Fields>(typeof value === 'object' && value !== null && !Array.isArray(value), value, at.length === 0 ? [FILE] : at, 'a mapping', {});
+      const fields = want<Fields>(
+        typeof value === 'object' && value !== null && !Array.isArray(value),
+        value,
+        at.length === 0 ? [FILE] : at,
+        'a mapping',
+        {},
+      );
       for (const key of Object.keys(fields)) {
         if (known !== undefined && !known.includes(key)) fault([...at, key], `unknown key ${key}; known: ${known.join(', ')}`);
       }

@@ -24,6 +24,7 @@ export const applyCommunication = (work: CustomerWork, { communication }: Commun
   if (decision === undefined) return drop('late');
   rememberId(work.state, identity, communication.at);
   const fact = { outcome, amount: null, reward: null, occurredAtMs: communication.at };
-  for (const item of decision.items) attributeToItem(work, decision, item, fact, { kind: 'provisional', occurredAtMs: communication.at, source });
+  for (const item of decision.items)
+    attributeToItem(work, decision, item, fact, { kind: 'provisional', occurredAtMs: communication.at, source });
   return DONE;
 };

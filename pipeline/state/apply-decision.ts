@@ -31,7 +31,11 @@ export const applyDecision = (work: CustomerWork, { decision, decisionId, key }:
   return DONE;
 };
 
-const pendingOf = (decision: Decision, decisionId: PendingDecision['decisionId'], { rewards, actionGroup }: StateFacts): PendingDecision => {
+const pendingOf = (
+  decision: Decision,
+  decisionId: PendingDecision['decisionId'],
+  { rewards, actionGroup }: StateFacts,
+): PendingDecision => {
   const own = decision.loop !== '';
   const windows = decision.chosen.map(({ actionId }) => windowOf(rewards, decision.channel, own ? null : actionGroup(actionId)));
   return {
@@ -41,19 +45,17 @@ const pendingOf = (decision: Decision, decisionId: PendingDecision['decisionId']
     direction: decision.direction,
     loop: decision.loop,
     matureAtMs: decision.decidedAt + Math.max(...windows),
-    items: decision.chosen.map(
-      ({ rank, actionId, value }): PendingItem => ({
-        rank,
-        actionId,
-        value,
-        revision: 0,
-        shown: false,
-        target: null,
-        reward: null,
-        outcome: null,
-        outcomeAtMs: 0,
-        amount: null,
-      }),
-    ),
+    items: decision.chosen.map(({ rank, actionId, value }): PendingItem => ({
+      rank,
+      actionId,
+      value,
+      revision: 0,
+      shown: false,
+      target: null,
+      reward: null,
+      outcome: null,
+      outcomeAtMs: 0,
+      amount: null,
+    })),
   };
 };

@@ -13,7 +13,8 @@ export const applyOutcome = (work: CustomerWork, decisionId: DecisionId, outcome
   const identity = `outcome:${decisionId}/${outcome.outcomeId}`;
   if (hasSeen(work.state, identity)) return drop('duplicate');
   const decision = findPending(work.state, decisionId);
-  if (decision === undefined) return deadLetter('outcome.late', `decision ${decisionId} has matured: its window closed before ${outcome.outcome} came`);
+  if (decision === undefined)
+    return deadLetter('outcome.late', `decision ${decisionId} has matured: its window closed before ${outcome.outcome} came`);
   const item = decision.items.find(({ actionId }) => actionId === outcome.actionId);
   if (item === undefined) return deadLetter('outcome.action', `decision ${decisionId} chose no action ${outcome.actionId}`);
   const fact: OutcomeFact = { outcome: outcome.outcome, amount: outcome.amount, reward: outcome.reward, occurredAtMs: outcome.occurredAt };
@@ -26,9 +27,22 @@ export const applyOutcome = (work: CustomerWork, decisionId: DecisionId, outcome
 };
 
 /** Says nothing when nothing changed: a second click adds no reward. */
-export const attributeToItem = (work: CustomerWork, decision: PendingDecision, item: PendingItem, fact: OutcomeFact, cause: Cause): void => {
+export const attributeToItem = (
+  work: CustomerWork,
+  decision: PendingDecision,
+  item: PendingItem,
+  fact: OutcomeFact,
+  cause: Cause,
+): void => {
   const { rewards } = work.facts;
-  const before = { shown: item.shown, target: item.target, worth: item.reward ?? 0, outcome: item.outcome ?? '', outcomeAtMs: item.outcomeAtMs, amount: item.amount };
+  const before = {
+    shown: item.shown,
+    target: item.target,
+    worth: item.reward ?? 0,
+    outcome: item.outcome ?? '',
+    outcomeAtMs: item.outcomeAtMs,
+    amount: item.amount,
+  };
   const after = attribute(rewards, { value: item.value, own: decision.loop !== '' }, before, fact);
   const rule = ruleOf(rewards, fact)!;
   item.shown = after.shown;
@@ -40,10 +54,21 @@ export const attributeToItem = (work: CustomerWork, decision: PendingDecision, i
 
   const shown = after.shown && !before.shown;
   const accepted = rule.target === 1 && !((before.target ?? 0) > 0);
-  if (shown) addContact(work.state, { atMs: cause.occurredAtMs, channel: decision.channel, direction: decision.direction, actionId: item.actionId });
+  if (shown)
+    addContact(work.state, { atMs: cause.occurredAtMs, channel: decision.channel, direction: decision.direction, actionId: item.actionId });
   if (shown || accepted || rule.rejects) {
-    countPair(work.state, item.actionId, { shown: shown ? 1 : 0, accepted: accepted ? 1 : 0, rejected: rule.rejects ? 1 : 0, atMs: cause.occurredAtMs });
+    countPair(work.state, item.actionId, {
+      shown: shown ? 1 : 0,
+      accepted: accepted ? 1 : 0,
+      rejected: rule.rejects ? 1 : 0,
+      atMs: cause.occurredAtMs,
+    });
   }
-  const changed = shown || after.target !== before.target || after.worth !== before.worth || after.outcome !== before.outcome || after.amount !== before.amount;
+  const changed =
+    shown ||
+    after.target !== before.target ||
+    after.worth !== before.worth ||
+    after.outcome !== before.outcome ||
+    after.amount !== before.amount;
   if (changed) emitReward(work, decision, item, cause);
 };

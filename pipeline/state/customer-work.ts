@@ -22,7 +22,12 @@ export interface Source {
   index: number;
 }
 
-export const sourceOf = ({ topic, partition, offset }: Pick<LogRecord, 'topic' | 'partition' | 'offset'>): Source => ({ topic, partition, offset, index: 0 });
+export const sourceOf = ({ topic, partition, offset }: Pick<LogRecord, 'topic' | 'partition' | 'offset'>): Source => ({
+  topic,
+  partition,
+  offset,
+  index: 0,
+});
 
 export interface Cause {
   readonly kind: Reward['kind'];
@@ -31,7 +36,12 @@ export interface Cause {
 }
 
 /** Absolute: it says all that the slot has come to, not what changed. */
-export const emitReward = (work: CustomerWork, decision: PendingDecision, item: PendingItem, { kind, occurredAtMs, source }: Cause): void => {
+export const emitReward = (
+  work: CustomerWork,
+  decision: PendingDecision,
+  item: PendingItem,
+  { kind, occurredAtMs, source }: Cause,
+): void => {
   item.revision++;
   work.rewards.push({
     decisionId: Buffer.from(decision.decisionId.replaceAll('-', ''), 'hex'),

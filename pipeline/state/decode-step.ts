@@ -1,13 +1,22 @@
 /** Step 1 of state: bytes to words; what cannot be read is a dead letter. */
-import { TOPICS, STATE_INPUTS, communicationCodec, customerKeyFromBytes, decisionCodec, decisionIdFromBytes, eventCodec, outcomeCodec } from '#contracts';
+import {
+  TOPICS,
+  STATE_INPUTS,
+  communicationCodec,
+  customerKeyFromBytes,
+  decisionCodec,
+  decisionIdFromBytes,
+  eventCodec,
+  outcomeCodec,
+} from '#contracts';
 import type { LogRecord } from '#event-log';
 import { deadLetter, ok } from '../steps.ts';
 import type { Step, StepResult } from '../steps.ts';
 import { ATTUNE_SOURCE, TIMER_EVENT } from './timer-event.ts';
 import type { StateInput } from './input.ts';
 
-const [EVENTS, DECISIONS, OUTCOMES, COMMUNICATIONS] = [TOPICS.events, TOPICS.decisions, TOPICS.outcomes, TOPICS.communications].map((topic) =>
-  STATE_INPUTS.indexOf(topic),
+const [EVENTS, DECISIONS, OUTCOMES, COMMUNICATIONS] = [TOPICS.events, TOPICS.decisions, TOPICS.outcomes, TOPICS.communications].map(
+  (topic) => STATE_INPUTS.indexOf(topic),
 ) as [number, number, number, number];
 
 export const decodeStep: Step<LogRecord, StateInput> = function decode(record) {
@@ -23,7 +32,8 @@ const decodeRecord = (record: LogRecord): StepResult<StateInput> => {
     case TOPICS.events: {
       const event = eventCodec.decode(record.value);
       const key = customerKeyFromBytes(event.customerKey);
-      if (event.type === TIMER_EVENT && event.source === ATTUNE_SOURCE) return ok({ kind: 'timer', record, topicIndex: EVENTS, key, dueMs: event.time });
+      if (event.type === TIMER_EVENT && event.source === ATTUNE_SOURCE)
+        return ok({ kind: 'timer', record, topicIndex: EVENTS, key, dueMs: event.time });
       return ok({ kind: 'event', record, topicIndex: EVENTS, key, event });
     }
     case TOPICS.decisions: {
@@ -43,7 +53,13 @@ const decodeRecord = (record: LogRecord): StepResult<StateInput> => {
     }
     case TOPICS.communications: {
       const communication = communicationCodec.decode(record.value);
-      return ok({ kind: 'communication', record, topicIndex: COMMUNICATIONS, key: customerKeyFromBytes(communication.customerKey), communication });
+      return ok({
+        kind: 'communication',
+        record,
+        topicIndex: COMMUNICATIONS,
+        key: customerKeyFromBytes(communication.customerKey),
+        communication,
+      });
     }
     default:
       return deadLetter('record.topic', `state does not read ${record.topic}`);

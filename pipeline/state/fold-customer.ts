@@ -50,7 +50,11 @@ export const foldCustomer = (options: FoldOptions): Folded => {
 
 type Attempt = { readonly folded: Folded } | { readonly input: StateInput; readonly error: unknown };
 
-const foldOnce = (options: FoldOptions, poison: ReadonlyMap<StateInput, StepResult<null>>, results: [StateInput, StepResult<null>][]): Attempt => {
+const foldOnce = (
+  options: FoldOptions,
+  poison: ReadonlyMap<StateInput, StepResult<null>>,
+  results: [StateInput, StepResult<null>][],
+): Attempt => {
   const { key, facts, epoch, stored, inputs, waiting } = options;
   const state = stored !== null && recordKindOf(stored) === 'state' ? decodeState(stored, facts.featureSet) : emptyState(facts.featureSet);
   if (state.epoch !== epoch) {
@@ -86,7 +90,10 @@ const foldOnce = (options: FoldOptions, poison: ReadonlyMap<StateInput, StepResu
       apply(input);
       if (input.kind !== 'decision') continue;
       decided.add(input.decisionId);
-      const late = [...(waiting.get(input.decisionId) ?? []).map((outcome) => outcomeInput(input, outcome)), ...early.filter((o) => o.decisionId === input.decisionId)];
+      const late = [
+        ...(waiting.get(input.decisionId) ?? []).map((outcome) => outcomeInput(input, outcome)),
+        ...early.filter((o) => o.decisionId === input.decisionId),
+      ];
       for (const outcome of late) {
         current = outcome;
         if (outcome.record.offset > state.positions[OUTCOMES]!) state.positions[OUTCOMES] = outcome.record.offset;
@@ -102,16 +109,30 @@ const foldOnce = (options: FoldOptions, poison: ReadonlyMap<StateInput, StepResu
     return { input: current, error };
   }
   // Events and outcomes leave the deadlines alone, and the pending decisions unread.
-  if (timerMoves) state.nextTimerMs = state.pending.reduce<number | null>((first, { matureAtMs }) => (first === null || matureAtMs < first ? matureAtMs : first), null);
+  if (timerMoves)
+    state.nextTimerMs = state.pending.reduce<number | null>(
+      (first, { matureAtMs }) => (first === null || matureAtMs < first ? matureAtMs : first),
+      null,
+    );
   return { folded: { work, applied } };
 };
 
 /** One object a waiting outcome, whatever the attempt: poison is remembered by it. */
 const revived = new WeakMap<WaitingOutcome, OutcomeInput>();
-const outcomeInput = ({ decisionId, record: { partition } }: { decisionId: DecisionId; record: LogRecord }, waiting: WaitingOutcome): OutcomeInput => {
+const outcomeInput = (
+  { decisionId, record: { partition } }: { decisionId: DecisionId; record: LogRecord },
+  waiting: WaitingOutcome,
+): OutcomeInput => {
   let input = revived.get(waiting);
   if (input === undefined) {
-    const record: LogRecord = { topic: TOPICS.outcomes, partition, offset: waiting.offset, timestampMs: waiting.timestampMs, key: null, value: waiting.value };
+    const record: LogRecord = {
+      topic: TOPICS.outcomes,
+      partition,
+      offset: waiting.offset,
+      timestampMs: waiting.timestampMs,
+      key: null,
+      value: waiting.value,
+    };
     input = { kind: 'outcome', record, topicIndex: OUTCOMES, decisionId, outcome: outcomeCodec.decode(waiting.value) };
     revived.set(waiting, input);
   }

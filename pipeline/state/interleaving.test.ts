@@ -30,13 +30,19 @@ const history = (): AppendRecord[] => {
     for (let i = 0; i < 12; i++) {
       const atMs = START_MS + ((i * 7) % 12) * 5 * 3_600_000;
       records.push(anEvent(customer, `u${i}`, 'usage.recorded', { dataMb: 10 * i + c, voiceMin: i, roaming: i % 3 === 0 }, atMs));
-      if (i % 4 === 0) records.push(anEvent(customer, `a${i}`, 'customer.updated', { plan: i === 0 ? 'basic' : 'premium', tenureMonths: i }, atMs));
+      if (i % 4 === 0)
+        records.push(anEvent(customer, `a${i}`, 'customer.updated', { plan: i === 0 ? 'basic' : 'premium', tenureMonths: i }, atMs));
     }
     for (let n = 0; n < 4; n++) {
       const decidedAt = START_MS + n * 60_000;
       records.push(aDecision(customer, n, n % 2 === 0 ? 'offer-fiber' : 'care-bill', { decidedAt, channel: n === 3 ? 'sms' : 'app' }));
       for (let o = 0; o <= n; o++) {
-        records.push(anOutcome(customer, n, n % 2 === 0 ? 'offer-fiber' : 'care-bill', OUTCOMES[(n + o) % OUTCOMES.length]!, { decidedAt, occurredAt: decidedAt + o * 1_000 }));
+        records.push(
+          anOutcome(customer, n, n % 2 === 0 ? 'offer-fiber' : 'care-bill', OUTCOMES[(n + o) % OUTCOMES.length]!, {
+            decidedAt,
+            occurredAt: decidedAt + o * 1_000,
+          }),
+        );
       }
       records.push(anOutcome(customer, n, n % 2 === 0 ? 'offer-fiber' : 'care-bill', OUTCOMES[n]!, { decidedAt, occurredAt: decidedAt }));
     }
@@ -47,15 +53,29 @@ const history = (): AppendRecord[] => {
 /** Records of one partition in the order of each topic, as the log would give them. */
 const logged = (records: readonly AppendRecord[]): LogRecord[][] =>
   STATE_INPUTS.map((topic) =>
-    records.filter((record) => record.topic === topic).map(({ value }, offset) => ({ topic, partition: 0, offset, timestampMs: START_MS + offset, key: null, value: Buffer.from(value) })),
+    records
+      .filter((record) => record.topic === topic)
+      .map(({ value }, offset) => ({ topic, partition: 0, offset, timestampMs: START_MS + offset, key: null, value: Buffer.from(value) })),
   );
 
 /** Deals the topics' records in the order that `draws` says, in batches of the lengths that it says; every third batch comes twice. */
 const run = async (topics: readonly LogRecord[][], draws: readonly number[]): Promise<object> => {
   const store: FeatureStore = await openLmdbFeatureStore({ dir: mkdtempSync(join(world.dir, 'run-')), partitions: PARTITIONS });
   const emitted: AppendRecord[] = [];
-  const log = { epoch: 7, partitions: PARTITIONS, append: async (records: readonly AppendRecord[]) => (emitted.push(...records), []) } as unknown as EventLog;
-  const deps = { log, store, facts: () => world.project, clock: () => START_MS + 1_000, metrics: createStateMetrics(), erasedAt: () => undefined, silent: false };
+  const log = {
+    epoch: 7,
+    partitions: PARTITIONS,
+    append: async (records: readonly AppendRecord[]) => (emitted.push(...records), []),
+  } as unknown as EventLog;
+  const deps = {
+    log,
+    store,
+    facts: () => world.project,
+    clock: () => START_MS + 1_000,
+    metrics: createStateMetrics(),
+    erasedAt: () => undefined,
+    silent: false,
+  };
   const queues = topics.map((records) => [...records]);
   let draw = 0;
   const next = (bound: number): number => (draws.length === 0 ? 0 : draws[draw++ % draws.length]! % bound);
@@ -78,7 +98,9 @@ const run = async (topics: readonly LogRecord[][], draws: readonly number[]): Pr
   const states = await Promise.all(CUSTOMERS.map((customer) => stateOf({ ...world, store }, customer)));
   await store.close();
   return {
-    rewards: [...rewards].sort(([a], [b]) => (a < b ? -1 : 1)).map(([slot, { target, reward, outcome, amount }]) => ({ slot, target, reward, outcome, amount })),
+    rewards: [...rewards]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([slot, { target, reward, outcome, amount }]) => ({ slot, target, reward, outcome, amount })),
     states: states.map((state) => ({
       positions: state!.positions,
       attributes: state!.attributes,

@@ -49,7 +49,8 @@ export const processBatch = async (deps: BatchDeps, partition: number, records: 
   }
   inputs = inputs.filter((input) => !isErased(deps, input));
   for (let round = 0; inputs.length > 0 || letters.length > 0; round++) {
-    if (round === MAX_ROUNDS) throw new Error(`state: commits of partition ${partition} were refused ${round} times; is another writer at work?`);
+    if (round === MAX_ROUNDS)
+      throw new Error(`state: commits of partition ${partition} were refused ${round} times; is another writer at work?`);
     const plan = await planOf(deps, partition, inputs);
     const outputs = [...letters.splice(0), ...plan.outputs];
     if (!deps.silent && outputs.length > 0) await deps.log.append(outputs);
@@ -79,13 +80,15 @@ const planOf = async (deps: BatchDeps, partition: number, inputs: readonly State
   }
   const ids = [...named];
   const atIds = new Map<DecisionId, Buffer | null>();
-  const found = ids.length === 0 ? [] : await deps.store.states.readMany(ids.map((id) => ({ key: decisionIdToBytes(id), shard: partition })));
+  const found =
+    ids.length === 0 ? [] : await deps.store.states.readMany(ids.map((id) => ({ key: decisionIdToBytes(id), shard: partition })));
   ids.forEach((id, i) => atIds.set(id, found[i]!));
 
   const customers = new Map<CustomerKey, StateInput[]>();
   const unknown = new Map<DecisionId, OutcomeInput[]>();
   for (const input of inputs) {
-    const key = input.kind === 'outcome' ? (decided.get(input.decisionId) ?? customerAt(input.decisionId, atIds.get(input.decisionId)!)) : input.key;
+    const key =
+      input.kind === 'outcome' ? (decided.get(input.decisionId) ?? customerAt(input.decisionId, atIds.get(input.decisionId)!)) : input.key;
     if (key !== null) append(customers, key, input);
     else append(unknown, (input as OutcomeInput).decisionId, input as OutcomeInput);
   }
@@ -153,15 +156,28 @@ const planCustomer = (deps: BatchDeps, plan: Plan, part: CustomerPart): void | P
   planCommit(deps, plan, part, folded, letters);
 };
 
-const planCommit = (deps: BatchDeps, plan: Plan, { partition, key, keyBytes, value, inputs }: CustomerPart, { work, applied }: Folded, letters: AppendRecord[]): void => {
+const planCommit = (
+  deps: BatchDeps,
+  plan: Plan,
+  { partition, key, keyBytes, value, inputs }: CustomerPart,
+  { work, applied }: Folded,
+  letters: AppendRecord[],
+): void => {
   deps.metrics.skipped += inputs.length - applied;
   if (applied === 0) return;
 
   const { state } = work;
   const isState = value !== null && recordKindOf(value) === 'state';
-  const companions: StateWrite[] = [...work.links].map(([id, there]) => ({ key: decisionIdToBytes(id), value: there ? encodeLink(key) : null }));
+  const companions: StateWrite[] = [...work.links].map(([id, there]) => ({
+    key: decisionIdToBytes(id),
+    value: there ? encodeLink(key) : null,
+  }));
   // A subject that was only one decision ends with it.
-  const ended = work.rewards.length > 0 && inputs.some((input) => input.kind === 'timer') && work.rewards.some((reward) => keyBytes.equals(reward.decisionId)) && state.pending.length === 0;
+  const ended =
+    work.rewards.length > 0 &&
+    inputs.some((input) => input.kind === 'timer') &&
+    work.rewards.some((reward) => keyBytes.equals(reward.decisionId)) &&
+    state.pending.length === 0;
   plan.outputs.push(...letters);
   for (const reward of work.rewards) {
     deps.metrics.rewards++;
@@ -183,7 +199,8 @@ const withFeatureSets = (deps: BatchDeps, facts: StateFacts, fold: () => Folded)
   try {
     return fold();
   } catch (error) {
-    const fingerprint = (error as { code?: string }).code === 'feature-set.unknown' ? /[0-9a-f]{16}/.exec((error as Error).message)?.[0] : undefined;
+    const fingerprint =
+      (error as { code?: string }).code === 'feature-set.unknown' ? /[0-9a-f]{16}/.exec((error as Error).message)?.[0] : undefined;
     if (fingerprint === undefined) throw error;
     return loadFeatureSet(deps.store.blobs, facts.featureSet, fingerprint).then((set) => {
       if (set === null) throw error;
@@ -199,7 +216,14 @@ const timerOf = (value: Buffer): number | null => {
 };
 
 /** A timer under a decision id: outcomes have waited long enough, or their decision came and the timer is left over. */
-const planTimerOfDecision = (deps: BatchDeps, plan: Plan, partition: number, key: CustomerKey, value: Buffer | null, timers: TimerInput[]): void => {
+const planTimerOfDecision = (
+  deps: BatchDeps,
+  plan: Plan,
+  partition: number,
+  key: CustomerKey,
+  value: Buffer | null,
+  timers: TimerInput[],
+): void => {
   const from = timers[0]!.dueMs;
   const dueMs = Math.max(...timers.map((timer) => timer.dueMs));
   const outcomes = value === null ? null : unpackWaiting(value);
@@ -239,10 +263,23 @@ const planWaiting = (plan: Plan, partition: number, id: DecisionId, value: Buffe
   plan.inputs.push(inputs);
 };
 
-const letterOf = (deps: BatchDeps, record: Pick<LogRecord, 'topic' | 'partition' | 'offset' | 'value'>, reason: string, message: string): AppendRecord => ({
+const letterOf = (
+  deps: BatchDeps,
+  record: Pick<LogRecord, 'topic' | 'partition' | 'offset' | 'value'>,
+  reason: string,
+  message: string,
+): AppendRecord => ({
   topic: TOPICS.deadLetters,
   shard: record.partition,
-  value: deadLetterCodec.encode({ topic: record.topic, partition: record.partition, offset: record.offset, reason, message, payload: record.value, at: deps.clock() }),
+  value: deadLetterCodec.encode({
+    topic: record.topic,
+    partition: record.partition,
+    offset: record.offset,
+    reason,
+    message,
+    payload: record.value,
+    at: deps.clock(),
+  }),
 });
 
 const count = (metrics: StateMetrics, input: StateInput, result: StepResult<null>): void => {

@@ -1,9 +1,31 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DAY_MS, HOUR_MS, TOPICS, customerKeyToBytes, deadLetterCodec, decisionIdToBytes, erasureCodec, rewardCodec, shardOf } from '#contracts';
+import {
+  DAY_MS,
+  HOUR_MS,
+  TOPICS,
+  customerKeyToBytes,
+  deadLetterCodec,
+  decisionIdToBytes,
+  erasureCodec,
+  rewardCodec,
+  shardOf,
+} from '#contracts';
 import type { Topic } from '#contracts';
 import { listDeadLetters, replayDeadLetters } from '../dead-letters/dead-letters.ts';
 import { SILENT } from '../role.ts';
-import { START_MS, aDecision, anEvent, anOutcome, customerKey, decisionId, latestRewards, openWorld, readTopic, stateOf, until } from '../test-world.ts';
+import {
+  START_MS,
+  aDecision,
+  anEvent,
+  anOutcome,
+  customerKey,
+  decisionId,
+  latestRewards,
+  openWorld,
+  readTopic,
+  stateOf,
+  until,
+} from '../test-world.ts';
 import type { World } from '../test-world.ts';
 import { createStateRole } from './state-role.ts';
 import type { StateRole, StateRoleDeps } from './state-role.ts';
@@ -22,7 +44,15 @@ afterEach(async () => {
 });
 
 const start = async (more: Partial<StateRoleDeps> = {}): Promise<StateRole> => {
-  role = createStateRole({ log: world.log, store: world.store, project: world.project, clock: () => nowMs, logger: SILENT, timerPollMs: 20, ...more });
+  role = createStateRole({
+    log: world.log,
+    store: world.store,
+    project: world.project,
+    clock: () => nowMs,
+    logger: SILENT,
+    timerPollMs: 20,
+    ...more,
+  });
   await role.start();
   return role;
 };
@@ -49,7 +79,11 @@ describe('the state role', () => {
 
   test('a retried event, decision or outcome counts once', async () => {
     await start();
-    const records = [anEvent('c-1', 'e1', 'ticket.opened', { ticketId: 't', topic: 'network', severity: 'low' }), aDecision('c-1', 1, 'offer-fiber'), anOutcome('c-1', 1, 'offer-fiber', 'accepted')];
+    const records = [
+      anEvent('c-1', 'e1', 'ticket.opened', { ticketId: 't', topic: 'network', severity: 'low' }),
+      aDecision('c-1', 1, 'offer-fiber'),
+      anOutcome('c-1', 1, 'offer-fiber', 'accepted'),
+    ];
     await world.log.append(records);
     await settled();
     await world.log.append(records);
@@ -90,7 +124,9 @@ describe('the state role', () => {
     await start();
     await world.log.append([aDecision('c-1', 1, 'care-bill', { channel: 'callCenter' })]);
     await settled();
-    expect([...(await latestRewards(world.log)).values()]).toMatchObject([{ kind: 'provisional', target: 0, reward: -0.5, matured: false }]);
+    expect([...(await latestRewards(world.log)).values()]).toMatchObject([
+      { kind: 'provisional', target: 0, reward: -0.5, matured: false },
+    ]);
     nowMs = START_MS + 3 * DAY_MS;
     await until(async () => [...(await latestRewards(world.log)).values()].some(({ matured }) => matured));
     await settled();
@@ -113,17 +149,21 @@ describe('the state role', () => {
     await world.log.append([aDecision('c-1', 1, 'offer-fiber')]);
     await world.log.append([anEvent('c-1', 'o1', 'order.completed', { offerId: 'offer-fiber', amount: 30 }, START_MS + 10 * DAY_MS)]);
     await settled();
-    expect([...(await latestRewards(world.log)).values()]).toMatchObject([{ kind: 'recognised', target: 1, reward: 40, outcome: 'converted', amount: 30 }]);
+    expect([...(await latestRewards(world.log)).values()]).toMatchObject([
+      { kind: 'recognised', target: 1, reward: 40, outcome: 'converted', amount: 30 },
+    ]);
   });
 
   test('the ninth open decision matures the first at once', async () => {
     await start();
     await world.log.append(Array.from({ length: 9 }, (_, i) => aDecision('c-1', i, 'care-bill', { decidedAt: START_MS + i })));
     await settled();
-    expect([...(await latestRewards(world.log)).entries()].map(([id, { matured }]) => [id, matured])).toEqual([[`${decisionId('c-1', 0)}/1`, true]]);
+    expect([...(await latestRewards(world.log)).entries()].map(([id, { matured }]) => [id, matured])).toEqual([
+      [`${decisionId('c-1', 0)}/1`, true],
+    ]);
   });
 
-  test('a caller\'s own candidate is worth what the caller says', async () => {
+  test("a caller's own candidate is worth what the caller says", async () => {
     await start();
     await world.log.append([aDecision('c-1', 1, 'x', { loop: 'bank', ownCandidates: '[{"id":"x"}]' })]);
     await world.log.append([anOutcome('c-1', 1, 'x', 'scored', { reward: -0.25 })]);
@@ -169,7 +209,10 @@ describe('the state role', () => {
         return Promise.resolve();
       },
     });
-    await world.log.append([anEvent('c-1', 'e1', 'ticket.opened', { ticketId: 't', topic: 'network', severity: 'low' }), aDecision('c-1', 1, 'offer-fiber', { channel: 'sms' })]);
+    await world.log.append([
+      anEvent('c-1', 'e1', 'ticket.opened', { ticketId: 't', topic: 'network', severity: 'low' }),
+      aDecision('c-1', 1, 'offer-fiber', { channel: 'sms' }),
+    ]);
     await world.log.append([anOutcome('c-1', 1, 'offer-fiber', 'accepted')]);
     await settled();
     expect(crashes).toBeGreaterThan(1);
@@ -177,7 +220,11 @@ describe('the state role', () => {
     const identities = new Set(rewards.map((r) => `${r.sourceTopic}/${r.sourcePartition}/${r.sourceOffset}/${r.sourceIndex}`));
     expect(identities.size).toBe(2);
     for (const reward of rewards) {
-      expect(rewards.filter((other) => other.sourceOffset === reward.sourceOffset && other.sourceTopic === reward.sourceTopic).every((other) => other.revision === reward.revision)).toBe(true);
+      expect(
+        rewards
+          .filter((other) => other.sourceOffset === reward.sourceOffset && other.sourceTopic === reward.sourceTopic)
+          .every((other) => other.revision === reward.revision),
+      ).toBe(true);
     }
     const state = (await stateOf(world, 'c-1'))!;
     expect(state.pair('offer-fiber')).toMatchObject({ shown: 1, accepted: 1 });
@@ -185,7 +232,11 @@ describe('the state role', () => {
 
   test('reading everything again changes nothing and emits nothing', async () => {
     await start();
-    await world.log.append([anEvent('c-1', 'e1', 'bill.issued', { amount: 30, overage: 1, dueInDays: 10 }), aDecision('c-1', 1, 'offer-fiber'), anOutcome('c-1', 1, 'offer-fiber', 'clicked')]);
+    await world.log.append([
+      anEvent('c-1', 'e1', 'bill.issued', { amount: 30, overage: 1, dueInDays: 10 }),
+      aDecision('c-1', 1, 'offer-fiber'),
+      anOutcome('c-1', 1, 'offer-fiber', 'clicked'),
+    ]);
     await settled();
     const before = await world.store.states.read(customerKeyToBytes(customerKey('c-1')), shardOf('c-1'));
     const rewards = (await readTopic(world.log, TOPICS.rewards)).length;
@@ -199,10 +250,16 @@ describe('the state role', () => {
 
   test('an erased customer leaves no state, link or timer, and what the log took before is skipped', async () => {
     await start();
-    await world.log.append([anEvent('c-1', 'e1', 'customer.updated', { plan: 'basic' }), aDecision('c-1', 1, 'offer-fiber'), aDecision('c-2', 1, 'offer-fiber')]);
+    await world.log.append([
+      anEvent('c-1', 'e1', 'customer.updated', { plan: 'basic' }),
+      aDecision('c-1', 1, 'offer-fiber'),
+      aDecision('c-2', 1, 'offer-fiber'),
+    ]);
     await settled();
     const key = customerKeyToBytes(customerKey('c-1'));
-    await world.log.append([{ topic: TOPICS.erasures, shard: shardOf('c-1'), key, value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now() }) }]);
+    await world.log.append([
+      { topic: TOPICS.erasures, shard: shardOf('c-1'), key, value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now() }) },
+    ]);
     await until(() => role!.counters.erasures === 1);
     expect(await stateOf(world, 'c-1')).toBeNull();
     expect(await world.store.states.read(decisionIdToBytes(decisionId('c-1', 1)), shardOf('c-1'))).toBeNull();

@@ -1,5 +1,13 @@
 /** The role that owns customers: it alone folds, attributes and commits their state. */
-import { STATE_INPUTS, TOPICS, customerKeyFromBytes, customerKeyOfDecision, customerKeyToBytes, decisionIdToBytes, erasureCodec } from '#contracts';
+import {
+  STATE_INPUTS,
+  TOPICS,
+  customerKeyFromBytes,
+  customerKeyOfDecision,
+  customerKeyToBytes,
+  decisionIdToBytes,
+  erasureCodec,
+} from '#contracts';
 import type { Clock, CustomerKey } from '#contracts';
 import type { Consumer, EventLog, Follower } from '#event-log';
 import { decodeState, loadFeatureSet, fingerprintOf, positionPrefixOf, publishFeatureSet, recordKindOf } from '#feature-store';
@@ -57,13 +65,24 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
   let polling: Promise<void> = Promise.resolve();
   const fired = new Map<string, number>();
 
-  const batchDeps = { log, store, facts: () => facts, clock, metrics, erasedAt: (key: CustomerKey) => erased.get(key), silent, beforeCommit: deps.beforeCommit };
+  const batchDeps = {
+    log,
+    store,
+    facts: () => facts,
+    clock,
+    metrics,
+    erasedAt: (key: CustomerKey) => erased.get(key),
+    silent,
+    beforeCommit: deps.beforeCommit,
+  };
 
   const fireTimers = async (): Promise<void> => {
     const nowMs = clock();
     for (const [timer, atMs] of fired) if (atMs < nowMs - 60_000) fired.delete(timer);
     for (let partition = 0; partition < log.partitions; partition++) {
-      const due = (await store.timers.due(partition, nowMs, 1_000)).filter(({ key, dueMs }) => !fired.has(`${key.toString('hex')}-${dueMs}`));
+      const due = (await store.timers.due(partition, nowMs, 1_000)).filter(
+        ({ key, dueMs }) => !fired.has(`${key.toString('hex')}-${dueMs}`),
+      );
       if (due.length === 0) continue;
       await log.append(due.map((timer) => timerEvent(timer, partition, nowMs)));
       for (const { key, dueMs } of due) fired.set(`${key.toString('hex')}-${dueMs}`, nowMs);
@@ -105,7 +124,8 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
     async replaceProject(project) {
       await publishFeatureSet(store.blobs, project.featureSet);
       project.featureSet.others.set(facts.featureSet.fingerprint, facts.featureSet);
-      for (const [fingerprint, set] of facts.featureSet.others) if (fingerprint !== project.featureSet.fingerprint) project.featureSet.others.set(fingerprint, set);
+      for (const [fingerprint, set] of facts.featureSet.others)
+        if (fingerprint !== project.featureSet.fingerprint) project.featureSet.others.set(fingerprint, set);
       facts = project;
     },
     async start() {
@@ -122,7 +142,8 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
         group: `${group}-erasures`,
         topics: [TOPICS.erasures],
         onBatch: async ({ partition, records }) => {
-          for (const record of records) await turns.take(partition, () => erase(customerKeyFromBytes(erasureCodec.decode(record.value).customerKey), partition));
+          for (const record of records)
+            await turns.take(partition, () => erase(customerKeyFromBytes(erasureCodec.decode(record.value).customerKey), partition));
         },
         onError: (error) => failed(error, 'an erasure failed; it comes again'),
       });
@@ -157,7 +178,10 @@ const createTurns = () => {
   return {
     take<T>(partition: number, work: () => Promise<T>): Promise<T> {
       const turn = (last.get(partition) ?? Promise.resolve()).then(work, work);
-      last.set(partition, turn.catch(() => {}));
+      last.set(
+        partition,
+        turn.catch(() => {}),
+      );
       return turn;
     },
     async done(): Promise<void> {

@@ -33,7 +33,11 @@ export const unpackWaiting = (stored: Buffer): WaitingOutcome[] | null => {
   const outcomes: WaitingOutcome[] = [];
   for (let at = 0; at < content.length;) {
     const length = content.readUIntBE(at + 12, 6);
-    outcomes.push({ offset: content.readUIntBE(at, 6), timestampMs: content.readUIntBE(at + 6, 6), value: content.subarray(at + HEAD, at + HEAD + length) });
+    outcomes.push({
+      offset: content.readUIntBE(at, 6),
+      timestampMs: content.readUIntBE(at + 6, 6),
+      value: content.subarray(at + HEAD, at + HEAD + length),
+    });
     at += HEAD + length;
   }
   return outcomes;
