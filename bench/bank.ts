@@ -17,9 +17,13 @@ import type { Scored } from './bank/metrics.ts';
 import { readContacts } from './bank/read-contacts.ts';
 import type { BankContact } from './bank/read-contacts.ts';
 
-const { values } = parseArgs({ options: { data: { type: 'string' }, rows: { type: 'string' }, block: { type: 'string', default: '200' } } });
+const { values } = parseArgs({
+  options: { data: { type: 'string' }, rows: { type: 'string' }, block: { type: 'string', default: '200' } },
+});
 if (values.data === undefined) {
-  console.error('--data DIR is missing: the folder with bank-additional.zip, e.g. npm run example:bank -- --data ../shared/data/bank-additional');
+  console.error(
+    '--data DIR is missing: the folder with bank-additional.zip, e.g. npm run example:bank -- --data ../shared/data/bank-additional',
+  );
   process.exit(2);
 }
 const contacts = readContacts(values.data).slice(0, values.rows === undefined ? undefined : Number(values.rows));
@@ -111,7 +115,9 @@ for (let first = 0; first < contacts.length; first += BLOCK) {
   scored.push(...results);
   await untilLearned(scored.length);
   if (Math.floor(first / 4_000) !== Math.floor((first + BLOCK) / 4_000)) {
-    console.log(`${scored.length} rows: AUC ${areaUnderCurve(scored).toFixed(4)}, log-loss ${logLoss(scored).toFixed(4)} so far; ${Math.round((scored.length / (performance.now() - startedMs)) * 1_000)} rows/s`);
+    console.log(
+      `${scored.length} rows: AUC ${areaUnderCurve(scored).toFixed(4)}, log-loss ${logLoss(scored).toFixed(4)} so far; ${Math.round((scored.length / (performance.now() - startedMs)) * 1_000)} rows/s`,
+    );
   }
 }
 const rowsPerSecond = Math.round((scored.length / (performance.now() - startedMs)) * 1_000);
@@ -119,11 +125,17 @@ const rowsPerSecond = Math.round((scored.length / (performance.now() - startedMs
 const half = scored.slice(Math.floor(scored.length / 2));
 const bins = calibration(half);
 console.log('second half, by tenths of the prediction:  predicted  observed');
-for (const { rows, predicted, observed } of bins) console.log(`${String(rows).padStart(41)}  ${predicted.toFixed(4).padStart(9)} ${observed.toFixed(4).padStart(9)}`);
+for (const { rows, predicted, observed } of bins)
+  console.log(`${String(rows).padStart(41)}  ${predicted.toFixed(4).padStart(9)} ${observed.toFixed(4).padStart(9)}`);
 
 const warehouse = openWarehouse({ url: system.warehouseUrl, username: READER, password: READER_PASSWORD, database: 'attune' });
 const countIn = async (sql: string): Promise<number> => Number((await warehouse.query<{ n: string | number }>(sql))[0]?.n ?? 0);
-const expected = { events: 2 * contacts.length, decisions: contacts.length, outcomes: contacts.length, accepted: contacts.filter(({ accepted }) => accepted).length };
+const expected = {
+  events: 2 * contacts.length,
+  decisions: contacts.length,
+  outcomes: contacts.length,
+  accepted: contacts.filter(({ accepted }) => accepted).length,
+};
 let found = expected;
 for (const deadline = Date.now() + 60_000; Date.now() < deadline; await delay(500)) {
   found = {

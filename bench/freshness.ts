@@ -22,7 +22,8 @@ const send = createSend(system.url);
 const event = (id: string, subject: string, type: string, data: unknown): Promise<unknown> =>
   send('POST', '/v1/events', { specversion: '1.0', id, source: '/bench/freshness', type, subject, data });
 
-const percentile = (sorted: readonly number[], p: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? Number.NaN;
+const percentile = (sorted: readonly number[], p: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? Number.NaN;
 const summary = (values_: number[]): { p50: number; p99: number; max: number } => {
   const sorted = values_.toSorted((a, b) => a - b);
   const round = (x: number): number => Math.round(x * 10) / 10;
@@ -62,7 +63,10 @@ interface Models {
 const outcomeMs: number[] = [];
 for (let n = 0; n < Math.min(samples, 100); n++) {
   const customerId = `fresh-${n % 50}`;
-  const decision = (await send('POST', '/v1/decisions', { customerId, channel: 'app' })) as { decisionId: string; actions: { actionId: string }[] };
+  const decision = (await send('POST', '/v1/decisions', { customerId, channel: 'app' })) as {
+    decisionId: string;
+    actions: { actionId: string }[];
+  };
   const actionId = decision.actions[0]?.actionId;
   if (actionId === undefined) continue;
   const sentAt = Date.now();
@@ -84,8 +88,19 @@ rmSync(dataDir, { recursive: true, force: true });
 
 const events = summary(eventMs);
 const outcomes = summary(outcomeMs);
-console.log(`event acknowledged → visible to a decision: p50 ${events.p50} ms, p99 ${events.p99} ms, max ${events.max} ms (${eventMs.length} samples)`);
-console.log(`outcome acknowledged → in the serving model: p50 ${outcomes.p50} ms, p99 ${outcomes.p99} ms, max ${outcomes.max} ms (${outcomeMs.length} samples)`);
 console.log(
-  JSON.stringify({ bench: 'freshness', eventP50Ms: events.p50, eventP99Ms: events.p99, outcomeP50Ms: outcomes.p50, outcomeP99Ms: outcomes.p99, samples: eventMs.length }),
+  `event acknowledged → visible to a decision: p50 ${events.p50} ms, p99 ${events.p99} ms, max ${events.max} ms (${eventMs.length} samples)`,
+);
+console.log(
+  `outcome acknowledged → in the serving model: p50 ${outcomes.p50} ms, p99 ${outcomes.p99} ms, max ${outcomes.max} ms (${outcomeMs.length} samples)`,
+);
+console.log(
+  JSON.stringify({
+    bench: 'freshness',
+    eventP50Ms: events.p50,
+    eventP99Ms: events.p99,
+    outcomeP50Ms: outcomes.p50,
+    outcomeP99Ms: outcomes.p99,
+    samples: eventMs.length,
+  }),
 );

@@ -52,7 +52,9 @@ const main = async (): Promise<void> => {
       `seed ${job.seed}: gap closed ${last.gapClosed.toFixed(3)} (context-free ${result.contextFreeGapClosed.toFixed(3)}); chosen ${percent(last.chosen)}, uniform ${percent(last.uniform)}, oracle ${percent(last.oracle)}; ` +
         `${result.meanEligible.toFixed(1)} eligible (${percent(result.shareWithTwenty)} with 20 or more); lift over random proven after ${result.liftProvenAt ?? 'never'}; ${((performance.now() - startedMs) / 1_000).toFixed(0)} s`,
     );
-    console.log(`  curve: ${result.blocks.map((block) => block.gapClosed.toFixed(2)).join(' ')}; without exploring: ${result.blocks.map((block) => block.greedyGapClosed.toFixed(2)).join(' ')}`);
+    console.log(
+      `  curve: ${result.blocks.map((block) => block.gapClosed.toFixed(2)).join(' ')}; without exploring: ${result.blocks.map((block) => block.greedyGapClosed.toFixed(2)).join(' ')}`,
+    );
     await runNext();
   };
   await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, runNext));

@@ -4,19 +4,27 @@ import { describe, expect, test } from 'vitest';
 import * as contracts from './index.ts';
 
 const { createCustomerKey, createDecisionId, customerKeyByHmac, decisionIdFromBytes, decisionIdToBytes, parseDecisionId } = contracts;
-const codecs = Object.values(contracts as Record<string, unknown>).filter((v): v is contracts.RecordCodec<unknown> => typeof v === 'object' && v !== null && 'fingerprint' in v);
+const codecs = Object.values(contracts as Record<string, unknown>).filter(
+  (v): v is contracts.RecordCodec<unknown> => typeof v === 'object' && v !== null && 'fingerprint' in v,
+);
 
 describe('ids', () => {
   test('a decision id keeps its time, its shard and its order, and survives its bytes', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 2 ** 48 - 1 }), fc.integer({ min: 0, max: 65_535 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }), (atMs, shard, a, b) => {
-        const id = createDecisionId({ atMs, shard, entropy: [a, b] });
-        expect(parseDecisionId(id)).toBe(id);
-        expect(contracts.timeOfDecision(id)).toBe(atMs);
-        expect(contracts.shardOfDecision(id)).toBe(shard);
-        expect(decisionIdFromBytes(decisionIdToBytes(id))).toBe(id);
-        expect(createDecisionId({ atMs: atMs + 1, shard: 0, entropy: [0, 0] }) > id).toBe(atMs + 1 < 2 ** 48);
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+        fc.integer({ min: 0, max: 65_535 }),
+        fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+        fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+        (atMs, shard, a, b) => {
+          const id = createDecisionId({ atMs, shard, entropy: [a, b] });
+          expect(parseDecisionId(id)).toBe(id);
+          expect(contracts.timeOfDecision(id)).toBe(atMs);
+          expect(contracts.shardOfDecision(id)).toBe(shard);
+          expect(decisionIdFromBytes(decisionIdToBytes(id))).toBe(id);
+          expect(createDecisionId({ atMs: atMs + 1, shard: 0, entropy: [0, 0] }) > id).toBe(atMs + 1 < 2 ** 48);
+        },
+      ),
       { seed: 1 },
     );
   });

@@ -14,8 +14,7 @@ export const hash32 = (text: string, seed = 0): number => {
 };
 
 /** 48 bits as an exact integer: two independent 32-bit hashes, 24 bits of each. */
-export const hash48 = (text: string, seed = 0): number =>
-  (hash32(text, seed) >>> 8) * 0x1000000 + (hash32(text, seed ^ 0x9e3779b9) >>> 8);
+export const hash48 = (text: string, seed = 0): number => (hash32(text, seed) >>> 8) * 0x1000000 + (hash32(text, seed ^ 0x9e3779b9) >>> 8);
 
 /** A uniform number in [0, 1) that depends on nothing but the text and the seed. */
 export const hashUnit = (text: string, seed = 0): number => hash48(text, seed) / 0x1000000000000;

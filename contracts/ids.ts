@@ -37,12 +37,26 @@ export const createDecisionId = (input: { atMs: number; shard: number; entropy: 
   const high = Math.floor(input.atMs / 0x10000);
   const low = input.atMs % 0x10000;
   const [a, b] = input.entropy;
-  return (HEX[(high >>> 24) & 255]! + HEX[(high >>> 16) & 255]! + HEX[(high >>> 8) & 255]! + HEX[high & 255]! + '-' +
-    HEX[(low >>> 8) & 255]! + HEX[low & 255]! + '-' +
-    HEX[0x70 | ((a >>> 28) & 15)]! + HEX[(a >>> 20) & 255]! + '-' +
-    HEX[0x80 | ((a >>> 14) & 63)]! + HEX[(a >>> 6) & 255]! + '-' +
-    HEX[b >>> 24]! + HEX[(b >>> 16) & 255]! + HEX[(b >>> 8) & 255]! + HEX[b & 255]! +
-    HEX[(input.shard >>> 8) & 255]! + HEX[input.shard & 255]!) as DecisionId;
+  return (HEX[(high >>> 24) & 255]! +
+    HEX[(high >>> 16) & 255]! +
+    HEX[(high >>> 8) & 255]! +
+    HEX[high & 255]! +
+    '-' +
+    HEX[(low >>> 8) & 255]! +
+    HEX[low & 255]! +
+    '-' +
+    HEX[0x70 | ((a >>> 28) & 15)]! +
+    HEX[(a >>> 20) & 255]! +
+    '-' +
+    HEX[0x80 | ((a >>> 14) & 63)]! +
+    HEX[(a >>> 6) & 255]! +
+    '-' +
+    HEX[b >>> 24]! +
+    HEX[(b >>> 16) & 255]! +
+    HEX[(b >>> 8) & 255]! +
+    HEX[b & 255]! +
+    HEX[(input.shard >>> 8) & 255]! +
+    HEX[input.shard & 255]!) as DecisionId;
 };
 
 const DECISION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

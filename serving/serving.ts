@@ -129,6 +129,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     clock,
     random: deps.random,
     deadlineMs: config.deadlineMs,
+    appendBoundMs: config.appendBoundMs,
     requestTtlMs: config.requestTtlMs,
   });
   const context: ServingContext = {

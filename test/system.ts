@@ -23,7 +23,12 @@ export interface System {
 }
 
 /** Rejects when the API is not ready within a minute. */
-export const startSystem = async (options: { dataDir: string; port: number; warehousePort: number; env?: NodeJS.ProcessEnv }): Promise<System> => {
+export const startSystem = async (options: {
+  dataDir: string;
+  port: number;
+  warehousePort: number;
+  env?: NodeJS.ProcessEnv;
+}): Promise<System> => {
   const child = spawn(process.execPath, [ENTRY, 'up', '--no-demo'], {
     env: {
       ...process.env,
@@ -101,7 +106,7 @@ const findPid = (root: number, role: Role): number | null => {
     .filter((match) => match !== null)
     .map(([, pid, ppid, args]) => ({ pid: Number(pid), ppid: Number(ppid), args: args! }));
   const family = new Set([root]);
-  for (let grown = true; grown; ) {
+  for (let grown = true; grown;) {
     grown = false;
     for (const { pid, ppid } of rows) {
       if (family.has(ppid) && !family.has(pid)) {

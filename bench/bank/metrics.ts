@@ -10,7 +10,7 @@ export const areaUnderCurve = (rows: readonly Scored[]): number => {
   const sorted = rows.toSorted((a, b) => a.predicted - b.predicted);
   let positives = 0;
   let rankSum = 0;
-  for (let i = 0; i < sorted.length; ) {
+  for (let i = 0; i < sorted.length;) {
     let end = i;
     while (end < sorted.length && sorted[end]!.predicted === sorted[i]!.predicted) end++;
     for (let j = i; j < end; j++) {

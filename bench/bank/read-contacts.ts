@@ -64,8 +64,13 @@ const readText = (dir: string): string => {
   const plain = join(dir, FILE);
   if (existsSync(plain)) return readFileSync(plain, 'utf8');
   const zip = join(dir, 'bank-additional.zip');
-  if (!existsSync(zip)) throw new Error(`neither ${FILE} nor bank-additional.zip is in ${dir}; --data names the folder (https://archive.ics.uci.edu/dataset/222)`);
-  const entry = Object.entries(unzipSync(readFileSync(zip), { filter: ({ name }) => name.endsWith(`/${FILE}`) && !name.startsWith('__MACOSX') }))[0];
+  if (!existsSync(zip))
+    throw new Error(
+      `neither ${FILE} nor bank-additional.zip is in ${dir}; --data names the folder (https://archive.ics.uci.edu/dataset/222)`,
+    );
+  const entry = Object.entries(
+    unzipSync(readFileSync(zip), { filter: ({ name }) => name.endsWith(`/${FILE}`) && !name.startsWith('__MACOSX') }),
+  )[0];
   if (entry === undefined) throw new Error(`${zip} holds no ${FILE}`);
   return new TextDecoder().decode(entry[1]);
 };

@@ -14,14 +14,20 @@ export const drawCurve = (results: readonly RunResult[]): string => {
   const meanOf = (i: number): number => results.reduce((sum, { blocks }) => sum + blocks[i]!.gapClosed, 0) / results.length;
   const contextFree = results.reduce((sum, result) => sum + result.contextFreeGapClosed, 0) / results.length;
 
-  const path = (points: readonly (readonly [number, number])[]): string => `M${points.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join('L')}`;
-  const curve = (shares: readonly number[]): string => path([[x(0), y(0)], ...shares.map((share, i) => [x(results[0]!.blocks[i]!.until), y(share)] as const)]);
+  const path = (points: readonly (readonly [number, number])[]): string =>
+    `M${points.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join('L')}`;
+  const curve = (shares: readonly number[]): string =>
+    path([[x(0), y(0)], ...shares.map((share, i) => [x(results[0]!.blocks[i]!.until), y(share)] as const)]);
   const level = (share: number, label: string, colour: string): string =>
     `<path d="M${x(0)},${y(share)}H${x(last)}" stroke="${colour}" stroke-dasharray="6 4"/><text x="${x(last) + 8}" y="${y(share) + 4}" fill="${colour}">${label}</text>`;
   const ticksX = [0, 0.2, 0.4, 0.6, 0.8, 1].map(
-    (t) => `<path d="M${x(t * last)},${y(0)}v5" stroke="#888"/><text x="${x(t * last)}" y="${y(0) + 20}" text-anchor="middle">${(t * last).toLocaleString('en')}</text>`,
+    (t) =>
+      `<path d="M${x(t * last)},${y(0)}v5" stroke="#888"/><text x="${x(t * last)}" y="${y(0) + 20}" text-anchor="middle">${(t * last).toLocaleString('en')}</text>`,
   );
-  const ticksY = [0, 0.2, 0.4, 0.6, 0.8, 1].map((t) => `<path d="M${x(0)},${y(t)}H${x(last)}" stroke="#eee"/><text x="${x(0) - 8}" y="${y(t) + 4}" text-anchor="end">${t.toFixed(1)}</text>`);
+  const ticksY = [0, 0.2, 0.4, 0.6, 0.8, 1].map(
+    (t) =>
+      `<path d="M${x(0)},${y(t)}H${x(last)}" stroke="#eee"/><text x="${x(0) - 8}" y="${y(t) + 4}" text-anchor="end">${t.toFixed(1)}</text>`,
+  );
   const mean = Array.from({ length: count }, (_, i) => meanOf(i));
 
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="system-ui, sans-serif" font-size="12" fill="#444">

@@ -50,7 +50,9 @@ export interface RunResult {
   readonly lift: { readonly difference: number; readonly low: number; readonly high: number };
 }
 
-type Due = { readonly kind: 'outcome'; readonly customerId: string; readonly decisionId: DecisionId; readonly response: Response } | { readonly kind: 'timer'; readonly customerId: string };
+type Due =
+  | { readonly kind: 'outcome'; readonly customerId: string; readonly decisionId: DecisionId; readonly response: Response }
+  | { readonly kind: 'timer'; readonly customerId: string };
 
 interface Learned {
   readonly experience: Experience;
@@ -79,15 +81,30 @@ export const runWorld = (options: RunOptions): RunResult => {
 
   let scorer = version.open(first.snapshotBlob);
 
-  const fold = (customerId: string, make: (record: StateInput['record'], key: CustomerKey) => StateInput, topicIndex: number, atMs: number): void => {
+  const fold = (
+    customerId: string,
+    make: (record: StateInput['record'], key: CustomerKey) => StateInput,
+    topicIndex: number,
+    atMs: number,
+  ): void => {
     const key = keyOf(customerId);
     let state = states.get(customerId);
     if (state === undefined) states.set(customerId, (state = emptyState(featureSet)));
-    const record = { topic: STATE_INPUTS[topicIndex]!, partition: 0, offset: offsets[topicIndex]!++, timestampMs: atMs, key: null, value: Buffer.alloc(0) };
+    const record = {
+      topic: STATE_INPUTS[topicIndex]!,
+      partition: 0,
+      offset: offsets[topicIndex]!++,
+      timestampMs: atMs,
+      key: null,
+      value: Buffer.alloc(0),
+    };
     const work: CustomerWork = { key, facts, state, links: new Map(), rewards: [] };
     applyInput(work, make(record, key));
     for (const reward of work.rewards) learn(reward);
-    const next = state.pending.reduce<number | null>((soonest, { matureAtMs }) => (soonest === null || matureAtMs < soonest ? matureAtMs : soonest), null);
+    const next = state.pending.reduce<number | null>(
+      (soonest, { matureAtMs }) => (soonest === null || matureAtMs < soonest ? matureAtMs : soonest),
+      null,
+    );
     if (next !== null && next !== state.nextTimerMs) due.add(next, { kind: 'timer', customerId });
     state.nextTimerMs = next;
   };
@@ -105,11 +122,33 @@ export const runWorld = (options: RunOptions): RunResult => {
     if (reward.matured) rows.delete(name);
   };
 
-  const foldEvent = ({ id, type, customerId, timeMs, data }: { id: string; type: string; customerId: string; timeMs: number; data: object }): void => {
+  const foldEvent = ({
+    id,
+    type,
+    customerId,
+    timeMs,
+    data,
+  }: {
+    id: string;
+    type: string;
+    customerId: string;
+    timeMs: number;
+    data: object;
+  }): void => {
     fold(
       customerId,
       (record, key) => {
-        const event: EventRecord = { id, source: '/world', type, subjectKind: 'customer', subjectId: customerId, customerKey: customerKeyToBytes(key), time: timeMs, receivedAt: timeMs, data: JSON.stringify(data) };
+        const event: EventRecord = {
+          id,
+          source: '/world',
+          type,
+          subjectKind: 'customer',
+          subjectId: customerId,
+          customerKey: customerKeyToBytes(key),
+          time: timeMs,
+          receivedAt: timeMs,
+          data: JSON.stringify(data),
+        };
         return { kind: 'event', record, topicIndex: 0, key, event };
       },
       0,
@@ -155,9 +194,21 @@ export const runWorld = (options: RunOptions): RunResult => {
     const view = viewOfState(encodeState(state, nowMs), { customerKey: key, featureSet, nowMs });
     // No placement: a placement narrows the catalog to a few actions, and the benchmark wants at least twenty.
     const request: ScoringRequest = { view, context, channel, direction, placement: null, nowMs };
-    const verdict = decide({ catalog, scorer, controls: null, ...request, limit: 1, allowNone: false, seed: Math.floor(random() * 2 ** 53) });
-    const eligible = eligibleOf(verdict, catalog.actions.map(({ id }) => id));
-    if (eligible.length > 0) tally.decided(n, verdict, eligible, world.oracle({ customerId, channel, direction, context, actionIds: eligible, nowMs }));
+    const verdict = decide({
+      catalog,
+      scorer,
+      controls: null,
+      ...request,
+      limit: 1,
+      allowNone: false,
+      seed: Math.floor(random() * 2 ** 53),
+    });
+    const eligible = eligibleOf(
+      verdict,
+      catalog.actions.map(({ id }) => id),
+    );
+    if (eligible.length > 0)
+      tally.decided(n, verdict, eligible, world.oracle({ customerId, channel, direction, context, actionIds: eligible, nowMs }));
 
     const chosen = verdict.chosen[0];
     if (chosen !== undefined) {
@@ -178,14 +229,21 @@ export const runWorld = (options: RunOptions): RunResult => {
       fold(customerId, (record) => ({ kind: 'decision', record, topicIndex: 1, key, decisionId, decision }), 1, nowMs);
       const responses = world.respond({ customerId, channel, direction, context, actionIds: [chosen.actionId], nowMs });
       for (const response of responses) due.add(nowMs + response.afterMs, { kind: 'outcome', customerId, decisionId, response });
-      tally.answered(n, verdict.group, responses.some(({ outcome }) => outcome === 'accepted'));
+      tally.answered(
+        n,
+        verdict.group,
+        responses.some(({ outcome }) => outcome === 'accepted'),
+      );
     }
     if ((n + 1) % options.publishEvery === 0) scorer = version.open(learner.publish().snapshotBlob);
   }
   return tally.result();
 };
 
-const eligibleOf = (verdict: Verdict, ids: readonly string[]): string[] => Array.from(verdict.scored).filter((index) => index >= 0).map((index) => ids[index]!);
+const eligibleOf = (verdict: Verdict, ids: readonly string[]): string[] =>
+  Array.from(verdict.scored)
+    .filter((index) => index >= 0)
+    .map((index) => ids[index]!);
 
 /** Place of the highest priority among the scored. */
 const bestOf = ({ priorities }: Verdict): number => {
@@ -197,7 +255,19 @@ const bestOf = ({ priorities }: Verdict): number => {
 /** Only what state reads of a receipt. */
 const receiptOf = (
   verdict: Verdict,
-  { decisionId, key, customerId, touchpoint, nowMs }: { decisionId: DecisionId; key: CustomerKey; customerId: string; touchpoint: { channel: string; direction: 'inbound' | 'outbound' }; nowMs: number },
+  {
+    decisionId,
+    key,
+    customerId,
+    touchpoint,
+    nowMs,
+  }: {
+    decisionId: DecisionId;
+    key: CustomerKey;
+    customerId: string;
+    touchpoint: { channel: string; direction: 'inbound' | 'outbound' };
+    nowMs: number;
+  },
 ): Decision => ({
   ...verdict,
   decisionId: decisionIdToBytes(decisionId),
@@ -324,4 +394,3 @@ const cached = (make: (subject: { kind: string; id: string }) => CustomerKey): (
     return key;
   };
 };
-

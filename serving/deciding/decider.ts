@@ -48,6 +48,7 @@ export interface DeciderDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly deadlineMs: number;
+  readonly appendBoundMs: number;
   readonly requestTtlMs: number;
 }
 
@@ -77,7 +78,14 @@ const WARM_UP_DECISIONS = 300;
 
 export const createDecider = (deps: DeciderDeps): Decider => {
   const { store, catalog, controls, erasures, models, subjects, appender, receipts, metrics, clock, random, deadlineMs } = deps;
-  const requests = createOnceByRequest({ store, receipts, clock, deadlineMs, ttlMs: deps.requestTtlMs, patienceMs: PATIENCE_MS });
+  const requests = createOnceByRequest({
+    store,
+    receipts,
+    clock,
+    boundMs: deps.appendBoundMs,
+    ttlMs: deps.requestTtlMs,
+    patienceMs: PATIENCE_MS,
+  });
 
   const make = async (asked: Asked, id: DecisionId, unclaimed: boolean): Promise<Made> => {
     const { subject, arrivedMs } = asked;

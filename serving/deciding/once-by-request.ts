@@ -2,12 +2,15 @@
 import { hash } from 'node:crypto';
 import { decisionIdFromBytes, decisionIdToBytes, type Clock, type Decision, type DecisionId } from '#contracts';
 import type { FeatureStore } from '#feature-store';
+import { notDurable } from '../errors/problem.ts';
 import type { ReceiptFinder } from '../receipts/find-receipt.ts';
 
 export interface OnceByRequest {
   /**
    * The receipt of the first decision under this name; `make` runs when there is none, with the id that is claimed.
-   * @param unclaimed true when the store did not answer: then the promise does not hold, and the decision says so
+   * Rejects with a 503 problem when the claim takes longer than an append may: a slow claim may yet succeed, and a decision made
+   * beside it would count as a second one.
+   * @param unclaimed true when the store refused the claim (it is away): then the promise does not hold, and the decision says so
    */
   once(request: { readonly name: string; readonly id: DecisionId; readonly nowMs: number }, make: Make): Promise<Decision>;
 }
@@ -18,7 +21,8 @@ export interface OnceByRequestDeps {
   readonly store: FeatureStore;
   readonly receipts: ReceiptFinder;
   readonly clock: Clock;
-  readonly deadlineMs: number;
+  /** As for an append: what a claim promises is as durable. */
+  readonly boundMs: number;
   readonly ttlMs: number;
   /** How long another process may take between its claim and its durable receipt. */
   readonly patienceMs: number;
@@ -32,14 +36,14 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
   const claim = async (name: string, id: DecisionId, nowMs: number): Promise<DecisionId | null> => {
     const key = hash('sha256', name, 'buffer').subarray(0, 16);
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => {
-      timer = setTimeout(resolve, deps.deadlineMs, null);
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(resolve, deps.boundMs, 'late');
     });
+    const claiming = (async () => deps.store.requests.claim(key, decisionIdToBytes(id), { nowMs, ttlMs: deps.ttlMs }))().catch(() => null);
     try {
-      const claimed = await Promise.race([deps.store.requests.claim(key, decisionIdToBytes(id), { nowMs, ttlMs: deps.ttlMs }), late]);
+      const claimed = await Promise.race([claiming, late]);
+      if (claimed === 'late') throw notDurable(`the feature store has not claimed the requestId within ${deps.boundMs} ms`);
       return claimed === null ? null : decisionIdFromBytes(claimed);
-    } catch {
-      return null;
     } finally {
       clearTimeout(timer);
     }

@@ -7,7 +7,10 @@ export interface Ledger {
   /** decisionId by requestId, of 201 answers. */
   readonly decisions: Map<string, string>;
   /** Acknowledged outcomes by outcomeId. */
-  readonly outcomes: Map<string, { readonly decisionId: string; readonly actionId: string; readonly outcome: string; readonly customerId: string }>;
+  readonly outcomes: Map<
+    string,
+    { readonly decisionId: string; readonly actionId: string; readonly outcome: string; readonly customerId: string }
+  >;
   /** Requests that had to be sent more than once. */
   retries: number;
   /** 5xx answers other than 503, and 4xx answers: none is expected. */
@@ -24,7 +27,15 @@ export interface Client {
 
 const RETRY_MS = 50;
 
-export const startClient = (options: { url: string; customers: number; workers: number; run: string; seed: number; pauseMs: number; onAcknowledged?: () => void }): Client => {
+export const startClient = (options: {
+  url: string;
+  customers: number;
+  workers: number;
+  run: string;
+  seed: number;
+  pauseMs: number;
+  onAcknowledged?: () => void;
+}): Client => {
   const ledger: Ledger = { events: new Map(), decisions: new Map(), outcomes: new Map(), retries: 0, refused: [], changed: [] };
   let running = true;
   let state = options.seed >>> 0;
@@ -74,7 +85,8 @@ export const startClient = (options: { url: string; customers: number; workers: 
       subject: customerId,
       data: { offerId: 'not-an-offer', amount: 1 },
     };
-    if ((await post('/v1/events', event, 'application/cloudevents+json')) !== null) ledger.events.set(customerId, (ledger.events.get(customerId) ?? 0) + 1);
+    if ((await post('/v1/events', event, 'application/cloudevents+json')) !== null)
+      ledger.events.set(customerId, (ledger.events.get(customerId) ?? 0) + 1);
 
     const ask = { customerId, requestId: `r-${id}`, channel: 'app', direction: 'inbound', limit: 1 };
     const decision = (await post('/v1/decisions', ask)) as { decisionId: string; actions: { actionId: string }[] } | null;
@@ -82,7 +94,9 @@ export const startClient = (options: { url: string; customers: number; workers: 
     ledger.decisions.set(ask.requestId, decision.decisionId);
     if (n % 5 === 0) {
       const again = (await post('/v1/decisions', ask)) as typeof decision;
-      const same = again?.decisionId === decision.decisionId && JSON.stringify(again.actions.map((a) => a.actionId)) === JSON.stringify(decision.actions.map((a) => a.actionId));
+      const same =
+        again?.decisionId === decision.decisionId &&
+        JSON.stringify(again.actions.map((a) => a.actionId)) === JSON.stringify(decision.actions.map((a) => a.actionId));
       if (!same) ledger.changed.push(`${ask.requestId}: ${decision.decisionId} then ${again?.decisionId}`);
     }
     const actionId = decision.actions[0]?.actionId;

@@ -15,7 +15,12 @@ import { startSystem, untilReady } from '../system.ts';
 import type { Role } from '../system.ts';
 
 const { values } = parseArgs({
-  options: { short: { type: 'boolean', default: false }, rounds: { type: 'string' }, seed: { type: 'string', default: '1' }, keep: { type: 'boolean', default: false } },
+  options: {
+    short: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    keep: { type: 'boolean', default: false },
+  },
 });
 const rounds = Number(values.rounds ?? (values.short ? 6 : 24));
 const ROLES: readonly Role[] = ['pipeline', 'serve', 'warehouse'];
@@ -61,7 +66,9 @@ const run = async (): Promise<boolean> => {
     if (system.kill(role)) killed[role]++;
     else round--;
     bytes.push(sizeOf(dataDir));
-    console.log(`round ${round + 1} of ${rounds}: kill -9 ${role}; ${client.ledger.decisions.size} decisions, ${client.ledger.retries} retries, ${(bytes.at(-1)! / 1e6).toFixed(0)} MB`);
+    console.log(
+      `round ${round + 1} of ${rounds}: kill -9 ${role}; ${client.ledger.decisions.size} decisions, ${client.ledger.retries} retries, ${(bytes.at(-1)! / 1e6).toFixed(0)} MB`,
+    );
   }
   await untilReady(system.url);
   await client.stop();
@@ -70,9 +77,11 @@ const run = async (): Promise<boolean> => {
   const verdict = await reconcile({ url: system.url, warehouse, ledger: client.ledger });
   await warehouse.close();
   await system.stop();
-  const inputs = [...client.ledger.events.values()].reduce((sum, n) => sum + n, 0) + client.ledger.decisions.size + client.ledger.outcomes.size;
+  const inputs =
+    [...client.ledger.events.values()].reduce((sum, n) => sum + n, 0) + client.ledger.decisions.size + client.ledger.outcomes.size;
   const bytesPerInput = Math.round(sizeOf(dataDir) / inputs);
-  for (const line of [...verdict.differences, ...client.ledger.refused.slice(0, 10), ...client.ledger.changed.slice(0, 10)]) console.log(line);
+  for (const line of [...verdict.differences, ...client.ledger.refused.slice(0, 10), ...client.ledger.changed.slice(0, 10)])
+    console.log(line);
   const good = verdict.lost === 0 && verdict.doubled === 0 && client.ledger.refused.length === 0 && client.ledger.changed.length === 0;
   if (!good) console.log(system.tail.slice(-40).join('\n'));
   if (good && !values.keep) rmSync(dataDir, { recursive: true, force: true });

@@ -17,7 +17,11 @@ const SHOWN_OF_KIND = 5;
 export const reconcile = async (deps: { url: string; warehouse: Warehouse; ledger: Ledger }): Promise<Verdict> => {
   const deadline = Date.now() + SETTLE_MS;
   for (;;) {
-    const verdict = await compare(deps).catch((error: unknown) => ({ lost: 1, doubled: 0, differences: [`could not be compared: ${String(error)}`] }));
+    const verdict = await compare(deps).catch((error: unknown) => ({
+      lost: 1,
+      doubled: 0,
+      differences: [`could not be compared: ${String(error)}`],
+    }));
     if (verdict.differences.length === 0 || Date.now() > deadline) return verdict;
     await delay(1_000);
   }
@@ -54,9 +58,14 @@ const compare = async ({ url, warehouse, ledger }: { url: string; warehouse: War
 
   // Rewards are made by the state role: their sums say that every outcome was folded, and none twice.
   const targets = new Map<string, number>();
-  for (const { decisionId, outcome } of ledger.outcomes.values()) targets.set(decisionId, Math.max(targets.get(decisionId) ?? 0, outcome === 'accepted' ? 1 : 0));
+  for (const { decisionId, outcome } of ledger.outcomes.values())
+    targets.set(decisionId, Math.max(targets.get(decisionId) ?? 0, outcome === 'accepted' ? 1 : 0));
   const accepted = [...targets.values()].reduce((sum, target) => sum + target, 0);
-  count('shown actions with a target', targets.size, await one("SELECT count() AS n FROM rewards FINAL WHERE target IS NOT NULL AND outcome != 'none'"));
+  count(
+    'shown actions with a target',
+    targets.size,
+    await one("SELECT count() AS n FROM rewards FINAL WHERE target IS NOT NULL AND outcome != 'none'"),
+  );
   count('accepted actions', accepted, await one('SELECT countIf(target = 1) AS n FROM rewards FINAL'));
 
   // Learner: rows learned, of the champion of the catalog's loop.
