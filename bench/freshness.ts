@@ -31,10 +31,10 @@ const summary = (values_: number[]): { p50: number; p99: number; max: number } =
 };
 
 /** Some traffic beside, so that batches and snapshots are as in life. */
-let running = true;
+const load = { running: true };
 const background = (async () => {
   const everyMs = 1_000 / Number(values.background);
-  for (let n = 0; running; n++) {
+  for (let n = 0; load.running; n++) {
     await event(`bg-${n}`, `bg-${n % 500}`, 'usage.recorded', { dataMb: 10, voiceMin: 1, roaming: false });
     await delay(everyMs);
   }
@@ -63,17 +63,14 @@ interface Models {
 const outcomeMs: number[] = [];
 for (let n = 0; n < Math.min(samples, 100); n++) {
   const customerId = `fresh-${n % 50}`;
-  const decision = (await send('POST', '/v1/decisions', { customerId, channel: 'app' })) as {
-    decisionId: string;
-    actions: { actionId: string }[];
-  };
+  const decision = await send<{ decisionId: string; actions: { actionId: string }[] }>('POST', '/v1/decisions', { customerId, channel: 'app' });
   const actionId = decision.actions[0]?.actionId;
   if (actionId === undefined) continue;
   const sentAt = Date.now();
   await send('POST', '/v1/outcomes', { decisionId: decision.decisionId, actionId, outcome: n % 3 === 0 ? 'accepted' : 'impression' });
   const acknowledged = performance.now();
   for (;;) {
-    const { models } = (await send('GET', '/v1/models')) as Models;
+    const { models } = await send<Models>('GET', '/v1/models');
     // The watermark is the newest reward that the serving snapshot has learned; ours was appended after `sentAt`.
     if (models.some((model) => model.loop === '' && model.serving && Date.parse(model.watermark) >= sentAt)) break;
     if (performance.now() - acknowledged > 20_000) throw new Error('an outcome did not reach the serving model within 20 s');
@@ -81,7 +78,7 @@ for (let n = 0; n < Math.min(samples, 100); n++) {
   }
   outcomeMs.push(performance.now() - acknowledged);
 }
-running = false;
+load.running = false;
 await background;
 await system.stop();
 rmSync(dataDir, { recursive: true, force: true });

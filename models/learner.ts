@@ -2,6 +2,7 @@
 import { AttuneError, DAY_MS, type ActionProfile, type Experience } from '#contracts';
 import { packArtifact, unpackArtifact } from './artifact.ts';
 import { logit, Platt, sigmoid } from './calibrator/platt.ts';
+import { clampRate, unclampRate } from './calibrator/rate.ts';
 import { createContextCode, createEncoder, type ActionPart } from './encoder/encoder.ts';
 import type { EncoderSpec } from './encoder/spec.ts';
 import { OwnPart } from './head/own-part.ts';
@@ -22,6 +23,8 @@ export interface Tuning {
   readonly bandwidth: number;
   readonly norm: number;
   readonly outputs: number;
+  /** How targets in [0, 1] are modelled; see Link. */
+  readonly link: 'rate' | 'logit';
 }
 
 export const DECLARED_TUNING: Tuning = {
@@ -31,7 +34,8 @@ export const DECLARED_TUNING: Tuning = {
   ownRidge: 4,
   bandwidth: 0.25,
   norm: 1,
-  outputs: 256,
+  outputs: 64,
+  link: 'rate',
 };
 export const GENERIC_TUNING: Tuning = {
   halfLifeDays: 60,
@@ -41,6 +45,7 @@ export const GENERIC_TUNING: Tuning = {
   bandwidth: 0.5,
   norm: 1,
   outputs: 128,
+  link: 'logit',
 };
 
 const RESCALE_AT = 1e9;
@@ -106,7 +111,7 @@ class BayesianLearner implements Learner {
   #shared: SharedPart;
   #owns = new Map<string, OwnPart>();
   #platt = new Platt();
-  #link: Link = 'logit';
+  #link: Link;
   #snapshot = 0;
   /** A young model solves between publications too: the linearisation must not run far ahead of it. */
   #nextSolve = 20;
@@ -125,6 +130,7 @@ class BayesianLearner implements Learner {
     this.version = versionOf(versionBlob);
     this.#spec = encoder;
     this.#tuning = tuning;
+    this.#link = tuning.link;
     this.#encoder = createEncoder(encoder);
     this.#kernel = createKernel(trunk, 1);
     this.#code = createContextCode(this.#encoder);
@@ -142,17 +148,15 @@ class BayesianLearner implements Learner {
     this.#encode(experience);
     const own = this.#ownOf(experience.action.id, true);
     const score = this.#score(own);
-    const logistic = this.#link === 'logit';
-    const p = logistic ? sigmoid(this.#offset + score) : score;
-    const v = logistic ? curvatureOf(this.#offset + score, p) : 1;
-    const gr = g * (v * score + target - p);
+    const [v, residual] = this.#linearised(score, target);
+    const gr = g * residual;
     this.#shared.learn(this.#psi, g * v, gr);
     own?.learn(this.#phi, this.#psi, g, g * v, gr);
-    if (logistic) this.#platt.learn(this.#offset + score, g, target);
+    if (this.#link !== 'identity') this.#platt.learn(this.#logitOf(score), g, target);
     this.#weight += g;
     this.experiences++;
     if (this.#today > RESCALE_AT) this.#rescale();
-    if (this.experiences >= this.#nextSolve) this.#solve();
+    if (this.#link === 'logit' && this.experiences >= this.#nextSolve) this.#solve();
   }
 
   correct(experience: Experience, oldTarget: number, newTarget: number | null): void {
@@ -160,11 +164,11 @@ class BayesianLearner implements Learner {
     this.#encode(experience);
     const own = this.#ownOf(experience.action.id, false);
     const score = this.#score(own);
-    const expected = this.#link === 'logit' ? sigmoid(this.#platt.slope * (this.#offset + score) + this.#platt.shift) : score;
+    const expected = this.#link === 'identity' ? score : sigmoid(this.#platt.slope * this.#logitOf(score) + this.#platt.shift);
     const change = this.#weightOf(experience, false) * ((newTarget ?? expected) - oldTarget);
     this.#shared.correct(this.#psi, change);
     own?.correct(this.#phi, change);
-    if (this.#link === 'logit') this.#platt.correct(this.#offset + score, change);
+    if (this.#link !== 'identity') this.#platt.correct(this.#logitOf(score), change);
   }
 
   publish(): Publication {
@@ -192,6 +196,7 @@ class BayesianLearner implements Learner {
 
   checkpoint(): Uint8Array {
     const owns = [...this.#owns];
+    const shared = this.#shared.packed;
     const header: CheckpointHeader = {
       format: 1,
       tuning: this.#tuning,
@@ -210,8 +215,9 @@ class BayesianLearner implements Learner {
     };
     const arrays: Record<string, Float64Array | Int32Array> = {
       version: toWords(this.versionBlob),
-      sharedA: this.#shared.a,
-      sharedB: this.#shared.b,
+      sharedMet: shared.met,
+      sharedA: shared.a,
+      sharedB: shared.b,
       sharedMeans: this.#shared.means,
       counts: this.#platt.counts,
       positives: this.#platt.positives,
@@ -245,8 +251,7 @@ class BayesianLearner implements Learner {
     learner.#platt.positives.set(array('positives'));
     learner.#platt.scores.set(array('scores'));
     learner.#weights = new Map(header.weights);
-    learner.#shared.a.set(array('sharedA'));
-    learner.#shared.b.set(array('sharedB'));
+    learner.#shared.restore(arrays['sharedMet'] as Int32Array, array('sharedA'), array('sharedB'));
     learner.#shared.means.set(array('sharedMeans'));
     header.owns.forEach(({ id, weight, columns }, i) => {
       const own = new OwnPart(learner.#phi.length);
@@ -264,12 +269,28 @@ class BayesianLearner implements Learner {
     const today = this.#today;
     this.#shared.solve(this.#tuning.sharedRidge * today, SHARED_ITERATIONS);
     for (const own of this.#owns.values()) own.solve(this.#shared.means, this.#tuning.ownRidge * today, OWN_ITERATIONS);
-    if (this.#link === 'logit') this.#platt.fit(today);
+    if (this.#link !== 'identity') this.#platt.fit(today);
     this.#nextSolve = Math.max(this.#nextSolve, Math.ceil(this.experiences * 1.3) + 10);
   }
 
   get #offset(): number {
-    return this.#link === 'logit' ? logit(this.#spec.priorRate) : 0;
+    const { priorRate } = this.#spec;
+    return this.#link === 'logit' ? logit(priorRate) : this.#link === 'rate' ? unclampRate(priorRate) : 0;
+  }
+
+  /** Curvature, and curvature · score + target − prediction. Only the logistic link depends on the score, and so on what was learned before. */
+  #linearised(score: number, target: number): readonly [number, number] {
+    if (this.#link === 'identity') return [1, target];
+    if (this.#link === 'rate') return [1, target - this.#spec.priorRate];
+    const u = this.#offset + score;
+    const p = sigmoid(u);
+    const v = curvatureOf(u, p);
+    return [v, v * score + target - p];
+  }
+
+  /** What the calibrator sees. */
+  #logitOf(score: number): number {
+    return this.#link === 'rate' ? logit(clampRate(this.#offset + score)) : this.#offset + score;
   }
 
   /** Today's weight of a new example. */

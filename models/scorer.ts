@@ -1,7 +1,8 @@
 /** Opens a model's artifacts for serving: the version once, proved equal to TensorFlow.js, then each snapshot in well under a millisecond. */
 import { AttuneError, type ActionProfile, type Scorer } from '#contracts';
 import { unpackArtifact } from './artifact.ts';
-import { sigmoid } from './calibrator/platt.ts';
+import { logit, sigmoid } from './calibrator/platt.ts';
+import { clampRate } from './calibrator/rate.ts';
 import { createContextCode, createEncoder, type ActionPart, type Encoder } from './encoder/encoder.ts';
 import { createSparseRow } from './head/sparse-row.ts';
 import { createKernel, KERNEL_CAPACITY, type Kernel } from './kernel/kernel.ts';
@@ -76,8 +77,9 @@ const createScorer = ({ header, shared, heads, loop, encoder, kernel, partOf }: 
   const pair = createSparseRow(64);
   const rowsById = new Map(header.actions.map((id, i) => [id, i + 1]));
   const known = new WeakMap<ActionProfile, { readonly row: number; readonly base: number; readonly part: ActionPart }>();
-  const { offset, slope, shift, counts } = header;
-  const logit = header.link === 'logit';
+  const { offset, slope, shift, counts, link } = header;
+  const meanOf = (score: number): number =>
+    link === 'identity' ? score : sigmoid(slope * (link === 'rate' ? logit(clampRate(score)) : score) + shift);
 
   const recall = (action: ActionProfile) => {
     const part = partOf(action);
@@ -105,7 +107,7 @@ const createScorer = ({ header, shared, heads, loop, encoder, kernel, partOf }: 
       encoder.encodePair(request, code, action, entry.part, pair);
       let score = entry.base + common + dots[i - from]!;
       for (let k = 0; k < pair.count; k++) score += shared[pair.index[k]!]! * pair.value[k]!;
-      out.propensities[i] = logit ? sigmoid(slope * score + shift) : score;
+      out.propensities[i] = meanOf(score);
       out.effectiveN[i] = entry.row === 0 ? 0 : counts[entry.row - 1]!;
     }
   };

@@ -4,8 +4,11 @@ import { packArtifact, unpackArtifact } from './artifact.ts';
 import type { EncoderSpec } from './encoder/spec.ts';
 import type { TrunkWeights } from './trunk/random-fourier.ts';
 
-/** How a score becomes a mean: σ for targets in [0, 1], as it is for real-valued rewards. */
-export type Link = 'logit' | 'identity';
+/**
+ * How a score becomes a mean. `rate`: the score is the rate itself, clamped smoothly; `logit`: σ of it; both for targets in [0, 1], and both
+ * calibrated. `identity`: as it is, for real-valued rewards.
+ */
+export type Link = 'rate' | 'logit' | 'identity';
 
 export interface VersionContent {
   readonly loop: string;

@@ -48,7 +48,9 @@ export const createRetentionTask = ({
     name: 'retention',
     metrics: () => metrics,
     start() {
-      timer ??= setInterval(() => (running = running.then(run)), everyMs).unref();
+      timer ??= setInterval(() => {
+        running = running.then(run);
+      }, everyMs).unref();
       return Promise.resolve();
     },
     async stop() {

@@ -17,7 +17,7 @@ export interface BankContact {
 
 /** @param dir holds bank-additional-full.csv, or bank-additional.zip with it */
 export const readContacts = (dir: string): readonly BankContact[] => {
-  const rows = parse(readText(dir), { delimiter: ';', columns: true }) as Record<string, string>[];
+  const rows = parse<Record<string, string>>(readText(dir), { delimiter: ';', columns: true });
   return rows.map((row, i) => {
     const text = (name: string): string => {
       const value = row[name];

@@ -6,6 +6,7 @@ import type { Verdict } from '#decisioning';
 import { compileFeatures, emptyState, encodeState, viewOfState } from '#feature-store';
 import type { CustomerState } from '#feature-store';
 import { compileEncoder, createLearner, createVersion } from '#models';
+import type { Tuning } from '../../models/learner.ts';
 import { applyInput, compileRewards } from '#pipeline';
 import type { CustomerWork, StateFacts, StateInput } from '#pipeline';
 import type { Project } from '#project';
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly publishEvery: number;
   /** Points of the curve. */
   readonly blocks: number;
+  /** For experiments; nothing is the defaults that everybody gets. */
+  readonly tuning?: Partial<Tuning>;
   readonly onBlock?: (block: Block) => void;
 }
 
@@ -43,7 +46,8 @@ export interface RunResult {
   /** Of the best fixed order of actions, known in hindsight: what a context-free policy could reach at most, over the same moments. */
   readonly contextFreeGapClosed: number;
   readonly meanEligible: number;
-  readonly shareWithTwenty: number;
+  /** Share of moments with fewer than twenty eligible actions, at which nothing was decided. */
+  readonly passedOver: number;
   readonly meanAcceptance: number;
   /** Decisions after which the lift of the model group over `random` left zero out for good; null: never. */
   readonly liftProvenAt: number | null;
@@ -59,6 +63,7 @@ interface Learned {
   target: number | null;
 }
 
+const LEAST_ELIGIBLE = 20;
 const START_MS = Date.UTC(2026, 0, 5);
 
 export const runWorld = (options: RunOptions): RunResult => {
@@ -66,8 +71,9 @@ export const runWorld = (options: RunOptions): RunResult => {
   const catalog = compileCatalog(project);
   const featureSet = compileFeatures(project);
   const actions = new Map(catalog.actions.map((action) => [action.id, action]));
+  const actionIds = catalog.actions.map(({ id }) => id);
   const facts: StateFacts = { featureSet, rewards: compileRewards(project), actionGroup: (id) => actions.get(id)?.group ?? null };
-  const learner = createLearner({ encoder: compileEncoder(project), loop: '', seed });
+  const learner = createLearner({ encoder: compileEncoder(project), loop: '', seed, tuning: options.tuning ?? {} });
   const first = learner.publish();
   const version = createVersion(first.versionBlob);
   const world = createWorld({ seed, customers: options.customers, startMs: START_MS, perCustomerDay: 2 });
@@ -181,34 +187,31 @@ export const runWorld = (options: RunOptions): RunResult => {
     }
   };
 
+  /** Somebody whom at least twenty actions fit; moments of fewer are passed over, undecided and uncounted but for their number. */
+  const nextMoment = (nowMs: number) => {
+    for (;;) {
+      const touchpoint = { ...world.touchpoint(), limit: 1 };
+      const { customerId, channel, direction, context } = touchpoint;
+      const key = keyOf(customerId);
+      const view = viewOfState(encodeState(states.get(customerId)!, nowMs), { customerKey: key, featureSet, nowMs });
+      // No placement: a placement narrows the catalog to a few actions, and the benchmark wants at least twenty.
+      const request: ScoringRequest = { view, context, channel, direction, placement: null, nowMs };
+      const verdict = decide({ catalog, scorer, controls: null, ...request, limit: 1, allowNone: false, seed: Math.floor(random() * 2 ** 53) });
+      const eligible = eligibleOf(verdict, actionIds);
+      if (eligible.length >= LEAST_ELIGIBLE) return { touchpoint, request, verdict, eligible, key };
+      tally.passedOver();
+    }
+  };
+
   for (const event of world.introductions()) foldEvent(event);
   let nowMs = START_MS;
   for (let n = 0; n < options.decisions; n++) {
     nowMs += everyMs;
     for (const event of world.events(nowMs)) foldEvent(event);
     settle(nowMs);
-    const touchpoint = { ...world.touchpoint(), limit: 1 };
-    const { customerId, channel, direction, placement, context } = touchpoint;
-    const key = keyOf(customerId);
-    const state = states.get(customerId)!;
-    const view = viewOfState(encodeState(state, nowMs), { customerKey: key, featureSet, nowMs });
-    // No placement: a placement narrows the catalog to a few actions, and the benchmark wants at least twenty.
-    const request: ScoringRequest = { view, context, channel, direction, placement: null, nowMs };
-    const verdict = decide({
-      catalog,
-      scorer,
-      controls: null,
-      ...request,
-      limit: 1,
-      allowNone: false,
-      seed: Math.floor(random() * 2 ** 53),
-    });
-    const eligible = eligibleOf(
-      verdict,
-      catalog.actions.map(({ id }) => id),
-    );
-    if (eligible.length > 0)
-      tally.decided(n, verdict, eligible, world.oracle({ customerId, channel, direction, context, actionIds: eligible, nowMs }));
+    const { touchpoint, request, verdict, eligible, key } = nextMoment(nowMs);
+    const { customerId, channel, direction, context } = touchpoint;
+    tally.decided(n, verdict, eligible, world.oracle({ customerId, channel, direction, context, actionIds: eligible, nowMs }));
 
     const chosen = verdict.chosen[0];
     if (chosen !== undefined) {
@@ -299,7 +302,7 @@ const createTally = ({ decisions, blocks: count, onBlock }: RunOptions) => {
   const blocks: Block[] = [];
   let sums = { n: 0, chosen: 0, greedy: 0, uniform: 0, oracle: 0 };
   let eligibleSum = 0;
-  let withTwenty = 0;
+  let passedOver = 0;
   let moments = 0;
   let acceptance = 0;
   // For the context-free policy: every moment's chances, kept for the last block only.
@@ -327,10 +330,12 @@ const createTally = ({ decisions, blocks: count, onBlock }: RunOptions) => {
   };
 
   return {
+    passedOver() {
+      passedOver++;
+    },
     decided(n: number, verdict: Verdict, ids: readonly string[], chances: Float64Array) {
       moments++;
       eligibleSum += ids.length;
-      if (ids.length >= 20) withTwenty++;
       ids.forEach((id, i) => {
         const mean = means.get(id) ?? { n: 0, sum: 0 };
         mean.n++;
@@ -377,7 +382,7 @@ const createTally = ({ decisions, blocks: count, onBlock }: RunOptions) => {
         blocks,
         contextFreeGapClosed: (fixed - uniform) / (oracle - uniform),
         meanEligible: eligibleSum / moments,
-        shareWithTwenty: withTwenty / moments,
+        passedOver: passedOver / (passedOver + moments),
         meanAcceptance: acceptance / moments,
         liftProvenAt: provenAt,
         lift: lift(),

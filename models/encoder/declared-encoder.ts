@@ -2,14 +2,14 @@
 import { DAY_MS, hash32, type ActionProfile, type AttributeValue, type ScoringRequest } from '#contracts';
 import { push } from '../head/sparse-row.ts';
 import { tokenSeed, type ActionPart, type Encoder } from './types.ts';
-import type { ContextField, EncoderSpec, FieldSource } from './spec.ts';
+import type { ContextField, Cross, EncoderSpec, FieldSource } from './spec.ts';
 
 type Declared = Extract<EncoderSpec, { kind: 'declared' }>;
 type Value = AttributeValue | undefined;
 
 const ID_BUCKETS = 128;
 const PROFILE_BUCKETS = 64;
-const CROSS_BUCKETS = 256;
+const CROSS_BUCKETS = 2048;
 const PAIR_DIMS = 6;
 const PROFILE_AT = 1 + ID_BUCKETS;
 const CROSS_AT = PROFILE_AT + PROFILE_BUCKETS;
@@ -18,7 +18,7 @@ const PAIR_AT = CROSS_AT + CROSS_BUCKETS;
 export const createDeclaredEncoder = (spec: Declared): Encoder => {
   const xNames = ['bias'];
   const writers = spec.fields.map((field) => createWriter(field, xNames));
-  const readers = spec.crosses.map((cross) => createReader(cross.source, cross.name));
+  const readers = spec.crosses.map(createCrossReader);
   const tokenOf = createTokens();
   return {
     xDims: Math.ceil(xNames.length / 4) * 4,
@@ -86,6 +86,15 @@ const createTokens = (): ((value: AttributeValue) => number) => {
     const fresh = hash32(String(value), tokenSeed.value) | 0 || 1;
     if (known.size < 4096) known.set(value, fresh);
     return fresh;
+  };
+};
+
+const createCrossReader = ({ source, name, steps }: Cross): ((request: ScoringRequest) => Value) => {
+  const read = createReader(source, name);
+  if (steps === undefined) return read;
+  return (request) => {
+    const value = Number(read(request));
+    return Number.isNaN(value) ? undefined : steps.filter((step) => value >= step).length;
   };
 };
 

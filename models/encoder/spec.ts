@@ -28,6 +28,8 @@ export interface Cross {
   readonly profile: string;
   readonly source: FieldSource;
   readonly name: string;
+  /** Of a number: the crossed value is how many of these it reaches. */
+  readonly steps?: readonly number[];
 }
 
 export type EncoderSpec =

@@ -10,9 +10,9 @@ export const greedy = (scores: ArrayLike<number>, count: number, out: Float64Arr
     if (scores[i]! > best) {
       best = scores[i]!;
       tied = 1;
-    } else if (scores[i]! === best) tied++;
+    } else if (best === scores[i]) tied++;
   }
   if (tied === 0) return uniform(count, out);
-  for (let i = 0; i < count; i++) out[i] = scores[i]! === best ? 1 / tied : 0;
+  for (let i = 0; i < count; i++) out[i] = best === scores[i] ? 1 / tied : 0;
   return out;
 };

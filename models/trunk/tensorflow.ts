@@ -51,10 +51,18 @@ const selectBackend = async (tf: Tensorflow, prefer?: BackendName): Promise<stri
   throw new Error('no TensorFlow.js backend passes its self-check');
 };
 
+/** It may not be installed, so the compiler must not look for it. */
+const OPTIONAL: string = '@tensorflow/tfjs-node';
+
+const BACKENDS: { readonly [N in BackendName]: () => Promise<unknown> } = {
+  tensorflow: () => import(OPTIONAL),
+  wasm: () => import('@tensorflow/tfjs-backend-wasm'),
+  cpu: () => import('@tensorflow/tfjs-backend-cpu'),
+};
+
 const loadBackend = async (name: BackendName): Promise<boolean> => {
-  const packages = { tensorflow: '@tensorflow/tfjs-node', wasm: '@tensorflow/tfjs-backend-wasm', cpu: '@tensorflow/tfjs-backend-cpu' };
   try {
-    await import(packages[name]);
+    await BACKENDS[name]();
     return true;
   } catch {
     return false;

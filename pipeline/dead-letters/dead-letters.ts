@@ -32,7 +32,7 @@ export const listDeadLetters = async (log: EventLog, filter: DeadLetterFilter = 
       offset = records.at(-1)!.offset + 1;
     }
   }
-  const letters = [...found.values()].sort((a, b) => a.at - b.at);
+  const letters = [...found.values()].toSorted((a, b) => a.at - b.at);
   return filter.limit === undefined ? letters : letters.slice(-filter.limit);
 };
 

@@ -1,5 +1,5 @@
 /** Folds one customer's records of a batch, in order, into the state as stored; pure, so that a refused commit can fold again. */
-import { STATE_INPUTS, TOPICS, outcomeCodec } from '#contracts';
+import { AttuneError, STATE_INPUTS, TOPICS, outcomeCodec } from '#contracts';
 import type { CustomerKey, DecisionId } from '#contracts';
 import type { LogRecord } from '#event-log';
 import { decodeState, emptyState, recordKindOf } from '#feature-store';
@@ -140,4 +140,4 @@ const outcomeInput = (
 };
 
 /** The state itself cannot be read: no record is to blame. */
-const isOfState = (error: unknown): boolean => /^(state|feature-set)\./.test(String((error as { code?: unknown }).code ?? ''));
+const isOfState = (error: unknown): boolean => error instanceof AttuneError && /^(state|feature-set)\./.test(error.code);

@@ -99,7 +99,7 @@ const run = async (topics: readonly LogRecord[][], draws: readonly number[]): Pr
   await store.close();
   return {
     rewards: [...rewards]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([slot, { target, reward, outcome, amount }]) => ({ slot, target, reward, outcome, amount })),
     states: states.map((state) => ({
       positions: state!.positions,
@@ -108,9 +108,9 @@ const run = async (topics: readonly LogRecord[][], draws: readonly number[]): Pr
       // float32 with decay: 1e-5 of the value.
       registers: Array.from(state!.registers.values, (value) => (value === 0 || Number.isNaN(value) ? 0 : Number(value.toPrecision(4)))),
       contacts: state!.contacts,
-      pairs: [...state!.pairs].sort(([a], [b]) => a - b),
-      pending: state!.pending.map(({ items, ...rest }) => ({ ...rest, items: items.map(({ revision: _, ...item }) => item) })),
-      seen: [...state!.ring.hashes].sort((a, b) => a - b),
+      pairs: [...state!.pairs].toSorted(([a], [b]) => a - b),
+      pending: state!.pending.map(({ items, ...rest }) => ({ ...rest, items: items.map((item) => ({ ...item, revision: 0 })) })),
+      seen: [...state!.ring.hashes].toSorted((a, b) => a - b),
       timer: state!.nextTimerMs,
     })),
   };

@@ -185,7 +185,7 @@ describe('the state role', () => {
     ]);
     await settled();
     const letters = await listDeadLetters(world.log);
-    expect(letters.map(({ reason }) => reason).sort()).toEqual([
+    expect(letters.map(({ reason }) => reason).toSorted()).toEqual([
       'event.data',
       'outcome.action',
       'outcome.unknown',

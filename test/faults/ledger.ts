@@ -37,7 +37,7 @@ export const startClient = (options: {
   onAcknowledged?: () => void;
 }): Client => {
   const ledger: Ledger = { events: new Map(), decisions: new Map(), outcomes: new Map(), retries: 0, refused: [], changed: [] };
-  let running = true;
+  const load = { running: true };
   let state = options.seed >>> 0;
   const random = (): number => {
     // Mulberry32.
@@ -112,12 +112,12 @@ export const startClient = (options: {
   };
 
   const workers = Array.from({ length: options.workers }, async (_, worker) => {
-    for (let n = 0; running; n++) await turn(worker, n);
+    for (let n = 0; load.running; n++) await turn(worker, n);
   });
   return {
     ledger,
     async stop() {
-      running = false;
+      load.running = false;
       await Promise.all(workers);
     },
   };

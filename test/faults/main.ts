@@ -53,6 +53,8 @@ const run = async (): Promise<boolean> => {
   const killed: Record<Role, number> = { serve: 0, pipeline: 0, warehouse: 0 };
   const bytes: number[] = [];
   for (let round = 0; round < rounds; round++) {
+    // Every other kill finds a system at work, the ones between may find one that is still getting up.
+    if (round % 2 === 0) await untilReady(system.url);
     await delay(500 + random() * 2_500);
     const role = ROLES[round % ROLES.length]!;
     if (round % 2 === 0) {
