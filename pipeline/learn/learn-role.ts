@@ -28,7 +28,7 @@ export interface LearnRoleDeps {
   readonly profiles: (catalogVersion: string) => Promise<ProfileOf | null>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Default 500: at most one snapshot a loop in this time. */
+  /** Default 50: at most one snapshot a loop in this time; dear ones come more rarely, see `intervalAfter`. */
   readonly publishEveryMs?: number;
   /** Default 5,000. */
   readonly checkpointEveryMs?: number;
@@ -59,6 +59,8 @@ interface Known {
 
 const SUPERSEDED_MS = 2 * MINUTE_MS;
 const MAX_IN_HAND = 20_000;
+/** A tenth of the time goes to publishing, but nobody waits longer than half a second for that, unless a snapshot costs more than 250 ms. */
+const intervalAfter = (publishMs: number): number => Math.max(2 * publishMs, Math.min(500, 10 * publishMs));
 const TOPICS_READ: readonly Topic[] = [TOPICS.decisions, TOPICS.rewards];
 
 export interface LearnRole extends Role {
@@ -71,7 +73,7 @@ export interface LearnRole extends Role {
 }
 
 export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
-  const { log, store, dir, clock, logger, publishEveryMs = 500, checkpointEveryMs = 5_000, ttlDays = 15, maxLoops = 32 } = deps;
+  const { log, store, dir, clock, logger, publishEveryMs = 50, checkpointEveryMs = 5_000, ttlDays = 15, maxLoops = 32 } = deps;
   const metrics = {
     decisions: 0,
     rewards: 0,
@@ -310,7 +312,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   const tick = async (): Promise<void> => {
     const nowMs = clock();
     for (const slot of slots.values()) {
-      if (slot.dirty && nowMs - slot.publishedAt >= Math.max(publishEveryMs, 2 * slot.publishMs)) await publishSlot(slot);
+      if (slot.dirty && nowMs - slot.publishedAt >= Math.max(publishEveryMs, intervalAfter(slot.publishMs))) await publishSlot(slot);
     }
     if (desk.size > 0 && nowMs - checkpointed >= Math.max(checkpointEveryMs, 10 * metrics.checkpointMs)) await checkpoint();
     if (nowMs - swept >= MINUTE_MS) {
@@ -438,7 +440,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       });
       ticker = setInterval(
         () => void inTurn(tick).catch((error: unknown) => failed(error, 'publishing or a checkpoint failed; it is tried again')),
-        Math.min(100, publishEveryMs),
+        Math.min(25, publishEveryMs),
       );
     },
     async stop() {
