@@ -1,6 +1,7 @@
 /** Fast, seeded, stable string hashes: the same value on every machine, for ever, since shards and groups are made of them. */
 
-const mix = (h: number): number => {
+/** murmur3's finish: every bit of the result depends on every bit of `h`. */
+export const avalanche = (h: number): number => {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;
@@ -10,7 +11,7 @@ const mix = (h: number): number => {
 export const hash32 = (text: string, seed = 0): number => {
   let h = (0x811c9dc5 ^ seed) >>> 0;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  return mix(h);
+  return avalanche(h);
 };
 
 /** 48 bits as an exact integer: two independent 32-bit hashes, 24 bits of each. */

@@ -21,7 +21,7 @@ export { applyInput } from './state/apply-input.ts';
 export type { StateFacts } from './state/context.ts';
 export type { CustomerWork } from './state/customer-work.ts';
 export type { StateInput } from './state/input.ts';
-export { processBatch } from './state/process-batch.ts';
+export { DEFAULT_BATCH, processBatch } from './state/process-batch.ts';
 export type { BatchDeps } from './state/process-batch.ts';
 export { createStateMetrics } from './state/metrics.ts';
 export type { StateMetrics } from './state/metrics.ts';

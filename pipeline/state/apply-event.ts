@@ -6,12 +6,13 @@ import type { RecogniseRule } from '../rewards/rewards.ts';
 import { attributeToItem } from './apply-outcome.ts';
 import type { CustomerWork, Source } from './customer-work.ts';
 import type { EventInput } from './input.ts';
+import { StoredEvent, identityOf } from './stored-event.ts';
 
 type EventData = Readonly<Record<string, unknown>>;
 const NO_DATA: EventData = Object.freeze({});
 
 export const applyEvent = (work: CustomerWork, { event }: EventInput, source: Source): StepResult<null> => {
-  const identity = `event:${event.source}/${event.id}`;
+  const identity = event instanceof StoredEvent ? event.identity : identityOf(event);
   if (hasSeen(work.state, identity)) return drop('duplicate');
   const { featureSet, rewards } = work.facts;
   const folds = featureSet.plans.has(event.type);

@@ -1,6 +1,7 @@
 /** What the state role reads, decoded: one variant a topic, and Attune's own timer events. */
-import type { Communication, CustomerKey, Decision, DecisionId, EventRecord, Outcome } from '#contracts';
+import type { Communication, CustomerKey, Decision, DecisionId, Outcome } from '#contracts';
 import type { LogRecord } from '#event-log';
+import type { FoldableEvent } from './stored-event.ts';
 
 interface OfRecord {
   readonly record: LogRecord;
@@ -11,7 +12,7 @@ interface OfRecord {
 export interface EventInput extends OfRecord {
   readonly kind: 'event';
   readonly key: CustomerKey;
-  readonly event: EventRecord;
+  readonly event: FoldableEvent;
 }
 
 export interface TimerInput extends OfRecord {

@@ -3,7 +3,9 @@ import { TOPICS, customerKeyOfDecision, customerKeyToBytes, deadLetterCodec, dec
 import type { Clock, CustomerKey, DecisionId } from '#contracts';
 import type { AppendRecord, EventLog, LogRecord } from '#event-log';
 import { decodeLink, encodeLink, encodeState, loadFeatureSet, positionPrefixOf, recordKindOf } from '#feature-store';
-import type { FeatureStore, StateCommit, StateWrite } from '#feature-store';
+import type { CommitResult, FeatureStore, StateCommit, StateWrite } from '#feature-store';
+import { startSlices } from '../slices.ts';
+import type { Slices } from '../slices.ts';
 import type { StepResult } from '../steps.ts';
 import type { StateFacts } from './context.ts';
 import { decodeStep } from './decode-step.ts';
@@ -37,11 +39,19 @@ interface Plan {
 
 const MAX_ROUNDS = 20;
 
+/** Records of a batch at most: what a customer did in it is folded and written once. */
+export const DEFAULT_BATCH = 4_000;
+const READ = 64;
+const COMMIT = 500;
+
 export const processBatch = async (deps: BatchDeps, partition: number, records: readonly LogRecord[]): Promise<void> => {
   const { metrics } = deps;
+  const slices = startSlices();
   const letters: AppendRecord[] = [];
   let inputs: StateInput[] = [];
-  for (const record of records) {
+  for (let i = 0; i < records.length; i++) {
+    if (i % 64 === 63 && slices.isOver()) await slices.next();
+    const record = records[i]!;
     metrics.records++;
     const result = decodeStep(record);
     if (result.kind === 'ok') inputs.push(result.value);
@@ -51,17 +61,25 @@ export const processBatch = async (deps: BatchDeps, partition: number, records: 
   for (let round = 0; inputs.length > 0 || letters.length > 0; round++) {
     if (round === MAX_ROUNDS)
       throw new Error(`state: commits of partition ${partition} were refused ${round} times; is another writer at work?`);
-    const plan = await planOf(deps, partition, inputs);
+    const plan = await planOf(deps, partition, inputs, slices);
     const outputs = [...letters.splice(0), ...plan.outputs];
     if (!deps.silent && outputs.length > 0) await deps.log.append(outputs);
     await deps.beforeCommit?.();
-    const results = await deps.store.states.commit(plan.commits);
+    const results = await commitAll(deps, plan.commits);
     inputs = results.flatMap((result, i) => (result === 'refused' ? plan.inputs[i]! : []));
     metrics.commits += results.length;
     if (inputs.length > 0) metrics.refused += results.filter((result) => result === 'refused').length;
   }
   const last = records.at(-1);
   if (last !== undefined) metrics.lagMs = Math.max(0, deps.clock() - last.timestampMs);
+};
+
+/** The write lock is taken for a few hundred customers at a time, and all of them are flushed together. */
+const commitAll = async ({ store }: BatchDeps, commits: readonly StateCommit[]): Promise<readonly CommitResult[]> => {
+  if (commits.length <= COMMIT) return store.states.commit(commits);
+  const parts: Promise<readonly CommitResult[]>[] = [];
+  for (let from = 0; from < commits.length; from += COMMIT) parts.push(store.states.commit(commits.slice(from, from + COMMIT)));
+  return (await Promise.all(parts)).flat();
 };
 
 const isErased = (deps: BatchDeps, input: StateInput): boolean => {
@@ -71,7 +89,7 @@ const isErased = (deps: BatchDeps, input: StateInput): boolean => {
 };
 
 /** What is stored under every id that the batch names, and who answers for each record. */
-const planOf = async (deps: BatchDeps, partition: number, inputs: readonly StateInput[]): Promise<Plan> => {
+const planOf = async (deps: BatchDeps, partition: number, inputs: readonly StateInput[], slices: Slices): Promise<Plan> => {
   const named = new Set<DecisionId>();
   const decided = new Map<DecisionId, CustomerKey>();
   for (const input of inputs) {
@@ -95,15 +113,17 @@ const planOf = async (deps: BatchDeps, partition: number, inputs: readonly State
 
   const keys = [...customers.keys()];
   const places = keys.map((key) => ({ key: customerKeyToBytes(key), shard: partition }));
-  const stored = await deps.store.states.readMany(places);
   const waiting = new Map<DecisionId, readonly WaitingOutcome[]>();
   for (const [id, value] of atIds) if (value !== null && recordKindOf(value) === 'waiting') waiting.set(id, unpackWaiting(value)!);
 
   const plan: Plan = { outputs: [], commits: [], inputs: [] };
   const touched = new Set<string>();
+  let stored: readonly (Buffer | null)[] = [];
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!;
-    const value = stored[i]!;
+    if (i % READ === 0) stored = await deps.store.states.readMany(places.slice(i, i + READ));
+    if (slices.isOver()) await slices.next();
+    const value = stored[i % READ]!;
     const own = customers.get(key)!;
     touched.add(key);
     const kind = value === null ? 'none' : recordKindOf(value);

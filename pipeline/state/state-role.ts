@@ -17,7 +17,7 @@ import type { Logger, Role } from '../role.ts';
 import type { StateFacts } from './context.ts';
 import { createStateMetrics } from './metrics.ts';
 import type { StateMetrics } from './metrics.ts';
-import { processBatch } from './process-batch.ts';
+import { DEFAULT_BATCH, processBatch } from './process-batch.ts';
 import { timerEvent } from './timer-event.ts';
 
 /** The parts of a project that state needs. */
@@ -40,7 +40,7 @@ export interface StateRoleDeps {
   readonly silent?: boolean;
   /** Default 250. */
   readonly timerPollMs?: number;
-  /** Upper bound of records in a batch. Default 2,000. */
+  /** Upper bound of records in a batch. Default DEFAULT_BATCH. */
   readonly maxRecords?: number;
   /** Between the append of outputs and the commit: for fault tests. */
   readonly beforeCommit?: () => Promise<void>;
@@ -53,7 +53,7 @@ export interface StateRole extends Role {
 }
 
 export const createStateRole = (deps: StateRoleDeps): StateRole => {
-  const { log, store, clock, logger, group = 'state', silent = false, timerPollMs = 250, maxRecords = 2_000 } = deps;
+  const { log, store, clock, logger, group = 'state', silent = false, timerPollMs = 250, maxRecords = DEFAULT_BATCH } = deps;
   const metrics = createStateMetrics();
   const erased = new Map<CustomerKey, number>();
   const turns = createTurns();
