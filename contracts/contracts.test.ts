@@ -72,7 +72,7 @@ describe('records', () => {
         "attune.communications": "7b0849230038bb63",
         "attune.controls": "c7c9e6503adbc4a5",
         "attune.dead-letters": "28332dff747f2df5",
-        "attune.decisions": "6e4d78263cb15b53",
+        "attune.decisions": "bb360d9a0c6343d5",
         "attune.erasures": "e664df6950053c76",
         "attune.events": "d6bc90455804e49e",
         "attune.models": "c8e60682f46e34fb",

@@ -1,6 +1,8 @@
 /** The receipt of a decision: its inputs and its result. */
+import { crc32 } from 'node:zlib';
 import v1 from './v1.avsc.json' with { type: 'json' };
 import { createRecordCodec } from '../avro.ts';
+import type { RecordCodec } from '../avro.ts';
 
 /** One slot of the answer. */
 export interface Chosen {
@@ -94,6 +96,26 @@ export interface Decision {
   readonly noneProbability: number | null;
   /** from the request's arrival to the choice, microseconds */
   readonly latencyUs: number;
+  /** CRC-32 of the record's bytes before it; written by the codec, absent before that */
+  readonly digest?: Buffer;
 }
 
-export const decisionCodec = createRecordCodec<Decision>({ name: 'attune.decisions', versions: [v1 as never] });
+const DIGEST_BYTES = 4;
+const UNSEALED = Buffer.alloc(DIGEST_BYTES);
+const plain = createRecordCodec<Decision>({ name: 'attune.decisions', versions: [v1 as never] });
+
+/** Writes the digest into the last bytes of an encoded decision, and returns it. */
+export const sealDecision = (bytes: Buffer): Buffer => {
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, -DIGEST_BYTES)), bytes.length - DIGEST_BYTES);
+  return bytes;
+};
+
+/** Writes today's digest whatever the decision says; does not judge what it reads (isSealed does). */
+export const decisionCodec: RecordCodec<Decision> = {
+  ...plain,
+  encode: (decision) => sealDecision(plain.encode({ ...decision, digest: UNSEALED })),
+};
+
+/** Whether the decision is what was written: it finds every accidental change, and is no signature. */
+export const isSealed = (decision: Decision): boolean =>
+  decision.digest !== undefined && decisionCodec.encode(decision).subarray(-DIGEST_BYTES).equals(decision.digest);

@@ -52,10 +52,30 @@ describe('receipts', () => {
     expect(faults({ catalogVersion: 'other' }).join()).toMatch(/decided by catalog other/);
     // Another seed may draw the same action, most often one of high probability; among many it cannot.
     const fresh = receiptOf({ scorer: null, limit: 3 });
-    let changed = 0;
-    for (let seed = 0; seed < 50; seed++)
-      if (verifyReceipt({ receipt: { ...fresh.receipt, seed }, catalog, view: input.view }).length > 0) changed++;
-    expect(changed).toBeGreaterThan(45);
+    let drawn = 0;
+    for (let seed = 100; seed < 150; seed++) {
+      const found = verifyReceipt({ receipt: { ...fresh.receipt, seed }, catalog, view: input.view });
+      expect(found[0]).toMatch(/^digest/);
+      if (found.length > 1) drawn++;
+    }
+    expect(drawn).toBeGreaterThan(45);
+  });
+
+  test('whatever is altered is found, also where the choice stays the same', () => {
+    const { input, receipt } = receiptOf({ limit: 2 });
+    const altered: Record<string, unknown> = {
+      seed: receipt.seed + 1,
+      state: Buffer.from('another state'),
+      features: receipt.features.map((value) => value + 1),
+      propensities: receipt.propensities.map((p, i) => (i === 0 ? Math.fround(p * 1.0001) : p)),
+      decidedAt: receipt.decidedAt + 1,
+      latencyUs: receipt.latencyUs + 1,
+      modelSnapshot: receipt.modelSnapshot + 1,
+      subjectId: 'another',
+      digest: Buffer.alloc(4),
+    };
+    for (const [field, value] of Object.entries(altered))
+      expect(verifyReceipt({ receipt: { ...receipt, [field]: value }, catalog, view: input.view }).join(), field).toMatch(/^digest/);
   });
 
   test('say for each candidate why it was shown or not', () => {

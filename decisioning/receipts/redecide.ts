@@ -1,4 +1,5 @@
 /** Decides a receipt again from its recorded scores: the same choice bit for bit, or a list of what differs. */
+import { isSealed } from '#contracts';
 import type { ActionProfile, Context, Control, CustomerView, Decision } from '#contracts';
 import type { Catalog } from '../catalog/types.ts';
 import { decideWith } from '../decide/decide.ts';
@@ -29,9 +30,9 @@ export const redecide = (input: RedecideInput): Verdict => {
 /** What differs between the receipt and its re-decision, a sentence each; empty: the receipt is true. */
 export const verifyReceipt = (input: RedecideInput): readonly string[] => {
   const { receipt, catalog } = input;
+  const faults = isSealed(receipt) ? [] : ['digest: the receipt is not what was written'];
   if (receipt.catalogVersion !== catalog.version)
-    return [`the receipt was decided by catalog ${receipt.catalogVersion}, not ${catalog.version}`];
-  const faults: string[] = [];
+    return [...faults, `the receipt was decided by catalog ${receipt.catalogVersion}, not ${catalog.version}`];
   const compare = (name: string, recorded: unknown, again: unknown): void => {
     const [a, b] = [JSON.stringify(recorded), JSON.stringify(again)];
     if (a !== b) faults.push(`${name}: recorded ${cut(a)}, decided again ${cut(b)}`);
@@ -48,7 +49,7 @@ export const verifyReceipt = (input: RedecideInput): readonly string[] => {
     };
     verdict = decideWith(withoutGroup, scores);
   } catch (error) {
-    return [`it cannot be decided again: ${error instanceof Error ? error.message : String(error)}`];
+    return [...faults, `it cannot be decided again: ${error instanceof Error ? error.message : String(error)}`];
   }
   compare('group', receipt.group, verdict.group);
   compare('stages', [...receipt.stages], [...verdict.stages]);

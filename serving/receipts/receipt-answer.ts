@@ -16,5 +16,6 @@ export const receiptAnswer = (
   state: decision.state.toString('base64'),
   features: Object.fromEntries(decision.features.map((value, index) => [featureNames[index] ?? `#${index}`, value])),
   stages: [...decision.stages],
+  digest: decision.digest?.toString('hex') ?? null,
   source,
 });
