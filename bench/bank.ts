@@ -18,7 +18,7 @@ import { readContacts } from './bank/read-contacts.ts';
 import type { BankContact } from './bank/read-contacts.ts';
 
 const { values } = parseArgs({
-  options: { data: { type: 'string' }, rows: { type: 'string' }, block: { type: 'string', default: '200' } },
+  options: { data: { type: 'string' }, rows: { type: 'string' }, window: { type: 'string', default: '32' } },
 });
 if (values.data === undefined) {
   console.error(
@@ -27,8 +27,10 @@ if (values.data === undefined) {
   process.exit(2);
 }
 const contacts = readContacts(values.data).slice(0, values.rows === undefined ? undefined : Number(values.rows));
-/** Outcomes of a block are learned before the next block is decided: the calls took 30 months, so the model would always have been up to date. */
-const BLOCK = Number(values.block);
+/** The calls took 30 months, so the model had always learned from all earlier ones: here only the last few may be missing. */
+const WINDOW = Number(values.window);
+const TOLD_AT_ONCE = 100;
+const TOLD_AHEAD = 200;
 const LOOP = 'bank';
 const READER_PASSWORD = 'bank-example-reader';
 
@@ -55,7 +57,7 @@ const tell = async (first: number, rows: readonly BankContact[]): Promise<void> 
   await send('POST', '/v1/events', events, 'application/cloudevents-batch+json');
 };
 
-/** Until the last of a block has its events in state. */
+/** Until the last of a batch has its events in state. */
 const untilKnown = async (row: number): Promise<void> => {
   for (;;) {
     const response = await fetch(`${system.url}/v1/customers/${customerOf(row)}`);
@@ -92,36 +94,61 @@ const decideAndAnswer = async (row: number, { context, accepted }: BankContact):
   return { predicted: action.propensity, truth: accepted };
 };
 
-const untilLearned = async (rows: number): Promise<void> => {
-  for (;;) {
+/** Workers without a call that may begin. */
+const waiting: (() => void)[] = [];
+const wake = (): void => waiting.splice(0).forEach((resume) => resume());
+
+let learned = 0;
+let finished = false;
+/** How many outcomes are in the snapshot that decides now. */
+const watchModel = async (): Promise<void> => {
+  while (!finished) {
     const { models } = await send<{ models: { loop: string; serving: boolean; experiences: number }[] }>('GET', '/v1/models');
-    if (models.some((model) => model.loop === LOOP && model.serving && model.experiences >= rows)) return;
+    for (const model of models) if (model.loop === LOOP && model.serving) learned = Math.max(learned, model.experiences);
+    wake();
     await delay(10);
   }
 };
 
-const scored: Scored[] = [];
-const startedMs = performance.now();
-for (let first = 0; first < contacts.length; first += BLOCK) {
-  const block = contacts.slice(first, first + BLOCK);
-  await tell(first, block);
-  await untilKnown(first + block.length - 1);
-  const results: Scored[] = [];
-  let next = 0;
-  const work = async (): Promise<void> => {
-    for (let i = next++; i < block.length; i = next++) results[i] = await decideAndAnswer(first + i, block[i]!);
-  };
-  await Promise.all(Array.from({ length: 16 }, work));
-  scored.push(...results);
-  await untilLearned(scored.length);
-  if (Math.floor(first / 4_000) !== Math.floor((first + BLOCK) / 4_000)) {
-    console.log(
-      `${scored.length} rows: AUC ${areaUnderCurve(scored).toFixed(4)}, log-loss ${logLoss(scored).toFixed(4)} so far; ${Math.round((scored.length / (performance.now() - startedMs)) * 1_000)} rows/s`,
-    );
+let known = 0;
+/** What is known of customers is told some way ahead of their calls, as a bank would. */
+const tellAll = async (): Promise<void> => {
+  for (let first = 0; first < contacts.length; first += TOLD_AT_ONCE) {
+    while (first > answered + TOLD_AHEAD) await delay(5);
+    const rows = contacts.slice(first, first + TOLD_AT_ONCE);
+    await tell(first, rows);
+    await untilKnown(first + rows.length - 1);
+    known = first + rows.length;
   }
-}
-const rowsPerSecond = Math.round((scored.length / (performance.now() - startedMs)) * 1_000);
+};
 
+const scored: Scored[] = [];
+let next = 0;
+let answered = 0;
+const startedMs = performance.now();
+const perSecond = (): number => Math.round((answered / (performance.now() - startedMs)) * 1_000);
+/** A call begins when all but the last WINDOW calls before it have been learned from. */
+const work = async (): Promise<void> => {
+  while (next < contacts.length) {
+    if (next >= known || next >= learned + WINDOW) {
+      await new Promise<void>((resolve) => void waiting.push(resolve));
+      continue;
+    }
+    const row = next++;
+    scored[row] = await decideAndAnswer(row, contacts[row]!);
+    if (++answered % 4_000 === 0) {
+      const done = scored.slice(0, answered).filter(Boolean);
+      console.log(
+        `${answered} rows: AUC ${areaUnderCurve(done).toFixed(4)}, log-loss ${logLoss(done).toFixed(4)} so far; ${perSecond()} rows/s`,
+      );
+    }
+  }
+};
+const watching = watchModel();
+await Promise.all([tellAll(), ...Array.from({ length: Math.min(16, WINDOW) }, work)]);
+const rowsPerSecond = perSecond();
+finished = true;
+await watching;
 const half = scored.slice(Math.floor(scored.length / 2));
 const bins = calibration(half);
 console.log('second half, by tenths of the prediction:  predicted  observed');
