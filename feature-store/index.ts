@@ -32,7 +32,7 @@ export { decodeState, encodeState, fingerprintOf } from './state/codec.ts';
 export { positionPrefixOf, positionsOf } from './state/position.ts';
 export { evaluateFeatures } from './state/evaluate-features.ts';
 export { foldEvent } from './state/fold-event.ts';
-export { hasSeen, identityHash, identityHashOfEvent, rememberId, MAX_IDS, ID_TTL_MS } from './state/identity-ring.ts';
+export { hasSeen, identityHash, identityHashOfEvent, rememberId, rememberNew, MAX_IDS, ID_TTL_MS } from './state/identity-ring.ts';
 export { viewOfReceipt, viewOfState } from './state/view.ts';
 export { describeState, type StateDescription } from './state/describe-state.ts';
 export { bytesOfCustomer } from './state/size.ts';

@@ -53,7 +53,8 @@ export interface FeatureSet {
   /** The registers of a customer without events. */
   readonly emptyRegisters: readonly number[];
   readonly halfLives: readonly { readonly ms: number; readonly slots: readonly number[] }[];
-  readonly windows: readonly CompiledFeature[];
+  /** Windowed features by the width of their buckets. */
+  readonly windows: readonly { readonly widthMs: number; readonly features: readonly CompiledFeature[] }[];
   readonly actionIndex: ReadonlyMap<string, number>;
   readonly actionIndexByHash: ReadonlyMap<number, number>;
   /** hash32 of each of `definitions.actionIds`. */
@@ -77,6 +78,7 @@ export const compileDefinitions = (definitions: FeatureDefinitions): FeatureSet 
   emptyRegisters.shift();
   for (const feature of features) if (startsEmpty(feature)) emptyRegisters.fill(Number.NaN, feature.slot, feature.slot + feature.slots);
   const halfLives = [...new Set(features.filter((f) => f.kind === 'decay').map((f) => f.definition.halfLifeMs!))];
+  const windows = features.filter((feature) => feature.kind === 'window');
   const fingerprintBytes = createHash('sha256').update(canonical(definitions)).digest().subarray(0, 8);
   const actionHashes = definitions.actionIds.map((id) => hash32(id));
   return {
@@ -92,7 +94,10 @@ export const compileDefinitions = (definitions: FeatureDefinitions): FeatureSet 
     plans: planEvents(definitions.attributes, features),
     emptyRegisters,
     halfLives: halfLives.map((ms, index) => ({ ms, slots: features.filter((f) => f.halfLife === index).flatMap(slotsOf) })),
-    windows: features.filter((feature) => feature.kind === 'window'),
+    windows: [...new Set(windows.map(({ widthMs }) => widthMs))].map((widthMs) => ({
+      widthMs,
+      features: windows.filter((feature) => feature.widthMs === widthMs),
+    })),
     actionIndex: new Map(definitions.actionIds.map((id, index) => [id, index])),
     actionIndexByHash: new Map(actionHashes.map((hash, index) => [hash, index])),
     actionHashes,

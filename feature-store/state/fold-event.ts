@@ -60,21 +60,22 @@ const advance = (registers: Registers, set: FeatureSet, atMs: number): void => {
   registers.refMs = atMs;
   if (refMs === 0) return;
   for (const { ms, slots } of set.halfLives) {
-    const factor = 2 ** ((refMs - atMs) / ms);
-    for (const slot of slots) if (values[slot] !== 0) values[slot] = Math.fround(values[slot]! * factor);
+    let factor = 0;
+    for (const slot of slots) {
+      if (values[slot] === 0) continue;
+      if (factor === 0) factor = 2 ** ((refMs - atMs) / ms);
+      values[slot] = Math.fround(values[slot]! * factor);
+    }
   }
-  for (const feature of set.windows) expireBuckets(values, feature, refMs, atMs, set);
+  for (const { widthMs, features } of set.windows) {
+    const from = Math.floor(refMs / widthMs);
+    const to = Math.floor(atMs / widthMs);
+    if (to > from) for (const feature of features) expireBuckets(values, feature, from, to, set);
+  }
 };
 
-const expireBuckets = (
-  values: number[],
-  { widthMs, run, slot, slots }: CompiledFeature,
-  fromMs: number,
-  toMs: number,
-  set: FeatureSet,
-): void => {
-  const from = Math.floor(fromMs / widthMs);
-  const steps = Math.min(Math.floor(toMs / widthMs) - from, run);
+const expireBuckets = (values: number[], { run, slot, slots }: CompiledFeature, from: number, to: number, set: FeatureSet): void => {
+  const steps = Math.min(to - from, run);
   for (let step = 1; step <= steps; step++) {
     const place = (from + step) % run;
     for (let i = slot + place; i < slot + slots; i += run) values[i] = set.emptyRegisters[i]!;

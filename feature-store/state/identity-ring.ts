@@ -56,17 +56,27 @@ export const hasSeen = (state: CustomerState, id: string | number): boolean => s
 
 /** @param atMs when it was received; the ring keeps what was received last. False when it was there already. */
 export const rememberId = (state: CustomerState, id: string | number, atMs: number): boolean => {
-  const { hashes, units } = state.ring;
   const hash = hashOf(id);
-  if (hashes.includes(hash)) return false;
+  if (state.ring.hashes.includes(hash)) return false;
+  rememberNew(state, hash, atMs);
+  return true;
+};
+
+/** For whoever has just asked `hasSeen`. @param hash identityHash */
+export const rememberNew = (state: CustomerState, hash: number, atMs: number): void => {
+  const { hashes, units } = state.ring;
   const unit = Math.floor(atMs / UNIT_MS);
   let place = units.length;
   while (place > 0 && units[place - 1]! > unit) place--;
-  hashes.splice(place, 0, hash);
-  units.splice(place, 0, unit);
+  if (place === units.length) {
+    hashes.push(hash);
+    units.push(unit);
+  } else {
+    hashes.splice(place, 0, hash);
+    units.splice(place, 0, unit);
+  }
   if (hashes.length > MAX_IDS) {
     hashes.shift();
     units.shift();
   }
-  return true;
 };

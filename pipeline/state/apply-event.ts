@@ -1,29 +1,29 @@
 /** An event is folded into features and attributes; where it names an action that was decided, it is that decision's outcome. */
-import { foldEvent, hasSeen, rememberId } from '#feature-store';
+import { foldEvent, hasSeen, rememberNew } from '#feature-store';
 import { DONE, deadLetter, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import type { RecogniseRule } from '../rewards/rewards.ts';
 import { attributeToItem } from './apply-outcome.ts';
 import type { CustomerWork, Source } from './customer-work.ts';
+import { parseEventData, readEventData } from './event-data.ts';
+import type { EventData } from './event-data.ts';
 import type { EventInput } from './input.ts';
 import { StoredEvent, identityOf } from './stored-event.ts';
 
-type EventData = Readonly<Record<string, unknown>>;
-const NO_DATA: EventData = Object.freeze({});
-
 export const applyEvent = (work: CustomerWork, { event }: EventInput, source: Source): StepResult<null> => {
-  const identity = event instanceof StoredEvent ? event.identity : identityOf(event);
+  const stored = event instanceof StoredEvent ? event : null;
+  const identity = stored === null ? identityOf(event) : stored.identity;
   if (hasSeen(work.state, identity)) return drop('duplicate');
   const { featureSet, rewards } = work.facts;
   const folds = featureSet.plans.has(event.type);
   const rules = rewards.recognise.get(event.type);
   if (folds || rules !== undefined) {
-    const data = parseData(event.data);
+    const data = stored === null ? parseEventData(event.data) : readEventData(stored.bytes, stored.dataAt);
     if (data === null) return deadLetter('event.data', `data of ${event.type} ${event.id} is not a JSON object`);
     if (folds) foldEvent(work.state, event, data);
     if (rules !== undefined) for (const rule of rules) recognise(work, rule, data, event.time, source);
   }
-  rememberId(work.state, identity, event.receivedAt);
+  rememberNew(work.state, identity, event.receivedAt);
   return DONE;
 };
 
@@ -41,15 +41,5 @@ const recognise = (work: CustomerWork, rule: RecogniseRule, data: EventData, occ
     const fact = { outcome: rule.outcome, amount: typeof amount === 'number' ? amount : null, reward: null, occurredAtMs };
     attributeToItem(work, decision, item, fact, { kind: 'recognised', occurredAtMs, source });
     return;
-  }
-};
-
-const parseData = (text: string): EventData | null => {
-  if (text === '{}') return NO_DATA;
-  try {
-    const data: unknown = JSON.parse(text);
-    return typeof data === 'object' && data !== null && !Array.isArray(data) ? (data as EventData) : null;
-  } catch {
-    return null;
   }
 };

@@ -3,7 +3,7 @@ const PLACES = 4_096;
 const LONGEST = 32;
 const words = new Array<string | undefined>(PLACES).fill(undefined);
 
-/** The UTF-8 text of these bytes. */
+/** The UTF-8 text of these bytes; the engine's own copy of it, which makes a quick property name. */
 export const readWord = (bytes: Buffer, from: number, to: number): string => {
   const length = to - from;
   if (length > LONGEST || length <= 0) return bytes.toString('utf8', from, to);
@@ -13,8 +13,10 @@ export const readWord = (bytes: Buffer, from: number, to: number): string => {
   const known = words[place];
   if (known !== undefined && isSame(known, bytes, from, length)) return known;
   const word = bytes.toString('utf8', from, to);
-  if (word.length === length) words[place] = word;
-  return word;
+  if (word.length !== length) return word;
+  const [name] = Object.keys({ [word]: 0 });
+  words[place] = name!;
+  return name!;
 };
 
 /** Only ASCII is kept, whose code units are its bytes. */
