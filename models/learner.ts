@@ -2,7 +2,6 @@
 import { AttuneError, DAY_MS, type ActionProfile, type Experience } from '#contracts';
 import { packArtifact, unpackArtifact } from './artifact.ts';
 import { logit, Platt, sigmoid } from './calibrator/platt.ts';
-import { clampRate, unclampRate } from './calibrator/rate.ts';
 import { createContextCode, createEncoder, type ActionPart } from './encoder/encoder.ts';
 import type { EncoderSpec } from './encoder/spec.ts';
 import { OwnPart } from './head/own-part.ts';
@@ -152,7 +151,7 @@ class BayesianLearner implements Learner {
     const gr = g * residual;
     this.#shared.learn(this.#psi, g * v, gr);
     own?.learn(this.#phi, this.#psi, g, g * v, gr);
-    if (this.#link !== 'identity') this.#platt.learn(this.#logitOf(score), g, target);
+    if (this.#link === 'logit') this.#platt.learn(this.#offset + score, g, target);
     this.#weight += g;
     this.experiences++;
     if (this.#today > RESCALE_AT) this.#rescale();
@@ -164,11 +163,11 @@ class BayesianLearner implements Learner {
     this.#encode(experience);
     const own = this.#ownOf(experience.action.id, false);
     const score = this.#score(own);
-    const expected = this.#link === 'identity' ? score : sigmoid(this.#platt.slope * this.#logitOf(score) + this.#platt.shift);
+    const expected = this.#expected(score);
     const change = this.#weightOf(experience, false) * ((newTarget ?? expected) - oldTarget);
     this.#shared.correct(this.#psi, change);
     own?.correct(this.#phi, change);
-    if (this.#link !== 'identity') this.#platt.correct(this.#logitOf(score), change);
+    if (this.#link === 'logit') this.#platt.correct(this.#offset + score, change);
   }
 
   publish(): Publication {
@@ -269,13 +268,13 @@ class BayesianLearner implements Learner {
     const today = this.#today;
     this.#shared.solve(this.#tuning.sharedRidge * today, SHARED_ITERATIONS);
     for (const own of this.#owns.values()) own.solve(this.#shared.means, this.#tuning.ownRidge * today, OWN_ITERATIONS);
-    if (this.#link !== 'identity') this.#platt.fit(today);
+    if (this.#link === 'logit') this.#platt.fit(today);
     this.#nextSolve = Math.max(this.#nextSolve, Math.ceil(this.experiences * 1.3) + 10);
   }
 
   get #offset(): number {
     const { priorRate } = this.#spec;
-    return this.#link === 'logit' ? logit(priorRate) : this.#link === 'rate' ? unclampRate(priorRate) : 0;
+    return this.#link === 'logit' ? logit(priorRate) : this.#link === 'rate' ? priorRate : 0;
   }
 
   /** Curvature, and curvature · score + target − prediction. Only the logistic link depends on the score, and so on what was learned before. */
@@ -288,9 +287,9 @@ class BayesianLearner implements Learner {
     return [v, v * score + target - p];
   }
 
-  /** What the calibrator sees. */
-  #logitOf(score: number): number {
-    return this.#link === 'rate' ? logit(clampRate(this.#offset + score)) : this.#offset + score;
+  #expected(score: number): number {
+    if (this.#link === 'identity') return score;
+    return this.#link === 'rate' ? this.#offset + score : sigmoid(this.#platt.slope * (this.#offset + score) + this.#platt.shift);
   }
 
   /** Today's weight of a new example. */

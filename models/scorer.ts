@@ -1,8 +1,8 @@
 /** Opens a model's artifacts for serving: the version once, proved equal to TensorFlow.js, then each snapshot in well under a millisecond. */
 import { AttuneError, type ActionProfile, type Scorer } from '#contracts';
 import { unpackArtifact } from './artifact.ts';
-import { logit, sigmoid } from './calibrator/platt.ts';
-import { clampRate } from './calibrator/rate.ts';
+import { sigmoid } from './calibrator/platt.ts';
+import { clampRate } from './calibrator/clamp-rate.ts';
 import { createContextCode, createEncoder, type ActionPart, type Encoder } from './encoder/encoder.ts';
 import { createSparseRow } from './head/sparse-row.ts';
 import { createKernel, KERNEL_CAPACITY, type Kernel } from './kernel/kernel.ts';
@@ -79,7 +79,7 @@ const createScorer = ({ header, shared, heads, loop, encoder, kernel, partOf }: 
   const known = new WeakMap<ActionProfile, { readonly row: number; readonly base: number; readonly part: ActionPart }>();
   const { offset, slope, shift, counts, link } = header;
   const meanOf = (score: number): number =>
-    link === 'identity' ? score : sigmoid(slope * (link === 'rate' ? logit(clampRate(score)) : score) + shift);
+    link === 'identity' ? score : link === 'rate' ? clampRate(score) : sigmoid(slope * score + shift);
 
   const recall = (action: ActionProfile) => {
     const part = partOf(action);
