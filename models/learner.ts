@@ -4,6 +4,7 @@ import { packArtifact, unpackArtifact } from './artifact.ts';
 import { logit, Platt, sigmoid } from './calibrator/platt.ts';
 import { createContextCode, createEncoder, type ActionPart } from './encoder/encoder.ts';
 import type { EncoderSpec } from './encoder/spec.ts';
+import { ridgeOf } from './head/evidence.ts';
 import { OwnPart } from './head/own-part.ts';
 import { SharedPart } from './head/shared-part.ts';
 import { createSparseRow, push } from './head/sparse-row.ts';
@@ -108,6 +109,8 @@ class BayesianLearner implements Learner {
   readonly #phi: Float64Array;
   readonly #parts = new WeakMap<ActionProfile, ActionPart>();
   #shared: SharedPart;
+  readonly #sharedRidges: Float64Array;
+  readonly #ownRidges: Float64Array;
   #owns = new Map<string, OwnPart>();
   #platt = new Platt();
   #link: Link;
@@ -135,6 +138,8 @@ class BayesianLearner implements Learner {
     this.#code = createContextCode(this.#encoder);
     this.#phi = new Float64Array(strideOf(trunk));
     this.#shared = new SharedPart(this.#encoder.psiDims);
+    this.#sharedRidges = new Float64Array(this.#encoder.kinds).fill(tuning.sharedRidge);
+    this.#ownRidges = new Float64Array(this.#phi.length).fill(tuning.ownRidge);
   }
 
   get effectiveN(): number {
@@ -218,6 +223,8 @@ class BayesianLearner implements Learner {
       sharedA: shared.a,
       sharedB: shared.b,
       sharedMeans: this.#shared.means,
+      sharedRidges: this.#sharedRidges,
+      ownRidges: this.#ownRidges,
       counts: this.#platt.counts,
       positives: this.#platt.positives,
       scores: this.#platt.scores,
@@ -252,6 +259,8 @@ class BayesianLearner implements Learner {
     learner.#weights = new Map(header.weights);
     learner.#shared.restore(arrays['sharedMet'] as Int32Array, array('sharedA'), array('sharedB'));
     learner.#shared.means.set(array('sharedMeans'));
+    learner.#sharedRidges.set(array('sharedRidges'));
+    learner.#ownRidges.set(array('ownRidges'));
     header.owns.forEach(({ id, weight, columns }, i) => {
       const own = new OwnPart(learner.#phi.length);
       own.weight = weight;
@@ -266,10 +275,40 @@ class BayesianLearner implements Learner {
 
   #solve(): void {
     const today = this.#today;
-    this.#shared.solve(this.#tuning.sharedRidge * today, SHARED_ITERATIONS);
-    for (const own of this.#owns.values()) own.solve(this.#shared.means, this.#tuning.ownRidge * today, OWN_ITERATIONS);
+    const { kindOf } = this.#encoder;
+    this.#shared.solve((place) => this.#sharedRidges[kindOf(place)]! * today, SHARED_ITERATIONS);
+    const ownRidges = this.#ownRidges.map((ridge) => ridge * today);
+    for (const own of this.#owns.values()) own.solve(this.#shared.means, ownRidges, OWN_ITERATIONS);
+    if (this.#link === 'rate') this.#weighEvidence(today);
     if (this.#link === 'logit') this.#platt.fit(today);
     this.#nextSolve = Math.max(this.#nextSolve, Math.ceil(this.experiences * 1.3) + 10);
+  }
+
+  /** One ridge for each kind of shared weight, and one for each dimension of φ over all actions. */
+  #weighEvidence(today: number): void {
+    const { priorRate } = this.#spec;
+    const noise = priorRate * (1 - priorRate);
+    const { kindOf, kinds } = this.#encoder;
+    const squares = new Float64Array(kinds);
+    const decided = new Float64Array(kinds);
+    this.#shared.met.forEach((place, i) => {
+      const kind = kindOf(place);
+      const a = this.#shared.diagonal(i) / today;
+      squares[kind]! += this.#shared.means[place]! ** 2;
+      decided[kind]! += a / (a + this.#sharedRidges[kind]!);
+    });
+    for (let kind = 1; kind < kinds; kind++)
+      this.#sharedRidges[kind] = ridgeOf({ squares: squares[kind]!, decided: decided[kind]! }, noise, this.#tuning.sharedRidge);
+    for (let i = 0; i < this.#ownRidges.length; i++) {
+      let ownSquares = 0;
+      let ownDecided = 0;
+      for (const { a, means } of this.#owns.values()) {
+        const d = a[(i * (i + 3)) / 2]! / today;
+        ownSquares += means[i]! ** 2;
+        ownDecided += d / (d + this.#ownRidges[i]!);
+      }
+      this.#ownRidges[i] = ridgeOf({ squares: ownSquares, decided: ownDecided }, noise, this.#tuning.ownRidge);
+    }
   }
 
   get #offset(): number {

@@ -9,20 +9,24 @@ type Value = AttributeValue | undefined;
 
 const ID_BUCKETS = 128;
 const PROFILE_BUCKETS = 64;
-const CROSS_BUCKETS = 2048;
+/** Of one cross. */
+const CROSS_BUCKETS = 512;
 const PAIR_DIMS = 6;
 const PROFILE_AT = 1 + ID_BUCKETS;
 const CROSS_AT = PROFILE_AT + PROFILE_BUCKETS;
-const PAIR_AT = CROSS_AT + CROSS_BUCKETS;
 
 export const createDeclaredEncoder = (spec: Declared): Encoder => {
   const xNames = ['bias'];
   const writers = spec.fields.map((field) => createWriter(field, xNames));
   const readers = spec.crosses.map(createCrossReader);
   const tokenOf = createTokens();
+  const PAIR_AT = CROSS_AT + spec.crosses.length * CROSS_BUCKETS;
   return {
     xDims: Math.ceil(xNames.length / 4) * 4,
     psiDims: PAIR_AT + PAIR_DIMS,
+    kinds: 4 + spec.crosses.length,
+    kindOf: (place) =>
+      place < 1 ? 0 : place < PROFILE_AT ? 1 : place < CROSS_AT ? 2 : place >= PAIR_AT ? 3 : 4 + Math.floor((place - CROSS_AT) / CROSS_BUCKETS),
     xNames,
     encodeContext(request, { x, common, tokens }) {
       x.fill(0);
@@ -41,7 +45,7 @@ export const createDeclaredEncoder = (spec: Declared): Encoder => {
       for (let i = 0; i < part.crosses.length; i++) {
         const token = tokens[i]!;
         const seed = part.crosses[i]!;
-        if (token !== 0 && seed !== 0) push(out, CROSS_AT + (avalanche(token ^ seed) & (CROSS_BUCKETS - 1)), 1);
+        if (token !== 0 && seed !== 0) push(out, CROSS_AT + i * CROSS_BUCKETS + (avalanche(token ^ seed) & (CROSS_BUCKETS - 1)), 1);
       }
       const pair = request.view.pair(action.id);
       if (pair.shown > 0) {

@@ -15,6 +15,8 @@ const X_DIMS = 64;
 export const createGenericEncoder = ({ dims }: Generic): Encoder => ({
   xDims: X_DIMS,
   psiDims: dims,
+  kindOf: () => 0,
+  kinds: 1,
   xNames: ['bias', ...Array.from({ length: X_DIMS - 1 }, (_, i) => `hash#${i}`)],
   encodeContext(request, { x, common }) {
     x.fill(0);

@@ -1,10 +1,11 @@
-/** Solves (A + λI) x = b from where x stands, by conjugate gradients with Jacobi's preconditioner (Golub & Van Loan, §11.5). */
+/** Solves (A + Λ) x = b from where x stands, by conjugate gradients with Jacobi's preconditioner (Golub & Van Loan, §11.5). */
 
 interface Problem {
   /** Packed lower triangle by rows. */
   readonly a: Float64Array;
   readonly dims: number;
-  readonly ridge: number;
+  /** Λ, one entry a dimension. */
+  readonly ridge: ArrayLike<number>;
   readonly rhs: Float64Array;
   /** The start, and the solution. */
   readonly x: Float64Array;
@@ -24,7 +25,7 @@ export const conjugateGradient = ({ a, dims, ridge, rhs, x, iterations }: Proble
   multiply(a, dims, ridge, x, ap);
   let rz = 0;
   for (let i = 0; i < dims; i++) {
-    inverse[i] = 1 / (a[(i * (i + 3)) / 2]! + ridge);
+    inverse[i] = 1 / (a[(i * (i + 3)) / 2]! + ridge[i]!);
     r[i] = rhs[i]! - ap[i]!;
     z[i] = p[i] = r[i]! * inverse[i]!;
     rz += r[i]! * z[i]!;
@@ -51,7 +52,7 @@ export const conjugateGradient = ({ a, dims, ridge, rhs, x, iterations }: Proble
   return used;
 };
 
-const multiply = (a: Float64Array, dims: number, ridge: number, v: Float64Array, out: Float64Array): void => {
+const multiply = (a: Float64Array, dims: number, ridge: ArrayLike<number>, v: Float64Array, out: Float64Array): void => {
   let at = 0;
   for (let i = 0; i < dims; i++) {
     const vi = v[i]!;
@@ -61,7 +62,7 @@ const multiply = (a: Float64Array, dims: number, ridge: number, v: Float64Array,
       sum += e * v[j]!;
       out[j]! += e * vi;
     }
-    out[i] = sum + (a[at + i]! + ridge) * vi;
+    out[i] = sum + (a[at + i]! + ridge[i]!) * vi;
     at += i + 1;
   }
 };

@@ -3,7 +3,7 @@ import { conjugateGradient } from './conjugate-gradient.ts';
 import type { SparseRow } from './sparse-row.ts';
 
 /**
- *   (A + λ g I) w = b − C w_shared,   A = Σ g v φφᵀ,   b = Σ g φ (v u + y − p),   C = Σ g v φψᵀ
+ *   (A + g Λ) w = b − C w_shared,   A = Σ g v φφᵀ,   b = Σ g φ (v u + y − p),   C = Σ g v φψᵀ
  *
  * C is kept by column and only for entries of ψ that this action has met (its ψ is sparse), so the residual against the shared part
  * stays exact when w_shared moves. A is the packed lower triangle. O(d²/2) a row of learning.
@@ -50,7 +50,8 @@ export class OwnPart {
     for (let i = 0; i < this.dims; i++) this.b[i]! += change * phi[i]!;
   }
 
-  solve(shared: Float64Array, ridge: number, iterations: number): void {
+  /** @param ridge one entry a dimension */
+  solve(shared: Float64Array, ridge: Float64Array, iterations: number): void {
     const rhs = Float64Array.from(this.b);
     for (const [index, column] of this.columns) {
       const w = shared[index]!;

@@ -3,7 +3,7 @@ import { conjugateGradient } from './conjugate-gradient.ts';
 import type { SparseRow } from './sparse-row.ts';
 
 /**
- * (A + λ g I) w = b. O(nonzeros²) a row of learning.
+ * (A + g Λ) w = b. O(nonzeros²) a row of learning.
  *
  * ψ is hashed into far more places than are ever met, so A is kept over the places met, in the order of their first row: a new place is
  * one more row at the end of the packed lower triangle, and solving costs the square of what is used, not of what could be.
@@ -49,10 +49,12 @@ export class SharedPart {
     }
   }
 
-  solve(ridge: number, iterations: number): void {
+  /** @param ridgeOf of a place in ψ */
+  solve(ridgeOf: (place: number) => number, iterations: number): void {
     const { met, means } = this;
     const dims = met.length;
     const x = Float64Array.from(met, (place) => means[place]!);
+    const ridge = Float64Array.from(met, ridgeOf);
     conjugateGradient({ a: this.a, dims, ridge, rhs: this.b.subarray(0, dims), x, iterations });
     met.forEach((place, i) => (means[place] = x[i]!));
   }
@@ -71,6 +73,11 @@ export class SharedPart {
     for (const place of met) this.#meet(place);
     this.a.set(a);
     this.b.set(b);
+  }
+
+  /** A's diagonal at the i-th place met. */
+  diagonal(i: number): number {
+    return this.a[(i * (i + 3)) / 2]!;
   }
 
   #meet(place: number): void {
