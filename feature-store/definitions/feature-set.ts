@@ -33,6 +33,8 @@ interface Guarded<T> {
 export interface EventPlan {
   readonly features: readonly Guarded<CompiledFeature>[];
   readonly attributes: readonly Guarded<{ readonly index: number; readonly setter: AttributeSetter }>[];
+  /** Whether any of them has a condition. */
+  readonly asks: boolean;
 }
 
 export interface FeatureSet {
@@ -186,6 +188,9 @@ const planEvents = (attributes: readonly AttributeDefinition[], features: readon
         attributes: guard(
           setters.filter(({ setter }) => setter.event === type),
           ({ setter }) => setter.when,
+        ),
+        asks: [...features.map(({ definition }) => definition), ...setters.map(({ setter }) => setter)].some(
+          ({ event, when }) => event === type && when !== null,
         ),
       },
     ]),

@@ -57,12 +57,17 @@ export class ByteWriter {
   /** @param value an integer from 0 to 2^53 */
   varint(value: number): void {
     this.reserve(8);
+    const { buffer } = this;
     let rest = value;
-    while (rest > 0x7f) {
-      this.buffer[this.at++] = (rest % 0x80) | 0x80;
+    while (rest > 0x7fffffff) {
+      buffer[this.at++] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);
     }
-    this.buffer[this.at++] = rest;
+    while (rest > 0x7f) {
+      buffer[this.at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    buffer[this.at++] = rest;
   }
 
   /** Any integer; small ones of either sign are short. */

@@ -58,6 +58,8 @@ export interface PendingDecision {
 export interface Registers {
   /** Time that decayed values and buckets refer to: the newest event time folded. */
   refMs: number;
+  /** Only in memory: until then no bucket of any window ends. 0: unknown. */
+  untilMs: number;
   readonly values: number[];
 }
 

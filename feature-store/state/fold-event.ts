@@ -4,6 +4,8 @@ import type { AttributeSetter } from '../definitions/definitions.ts';
 import type { CompiledFeature, FeatureSet } from '../definitions/feature-set.ts';
 import type { CustomerState, Registers } from './customer-state.ts';
 
+const NO_SCOPE = Object.freeze({});
+
 /** A text attribute's longest value: the state is bounded whatever the events say. */
 export const MAX_TEXT = 100;
 
@@ -21,7 +23,7 @@ export const foldEvent = (
   const plan = featureSet.plans.get(event.type);
   if (plan === undefined) return;
   const atMs = Math.max(0, Math.min(event.time, event.receivedAt));
-  const scope = { event: { type: event.type, data } };
+  const scope = plan.asks ? { event: { type: event.type, data } } : NO_SCOPE;
   for (const { when, items } of plan.attributes) {
     if (when === null || when(scope)) for (const { index, setter } of items) setAttribute(state, index, setter, data, atMs);
   }
@@ -63,15 +65,27 @@ const advance = (registers: Registers, set: FeatureSet, atMs: number): void => {
     let factor = 0;
     for (const slot of slots) {
       if (values[slot] === 0) continue;
-      if (factor === 0) factor = 2 ** ((refMs - atMs) / ms);
+      if (factor === 0) factor = halve((atMs - refMs) / ms);
       values[slot] = Math.fround(values[slot]! * factor);
     }
   }
+  if (atMs < registers.untilMs) return;
+  let untilMs = Infinity;
   for (const { widthMs, features } of set.windows) {
     const from = Math.floor(refMs / widthMs);
     const to = Math.floor(atMs / widthMs);
     if (to > from) for (const feature of features) expireBuckets(values, feature, from, to, set);
+    // A millisecond early: a width need not be whole, and early only costs another look.
+    untilMs = Math.min(untilMs, (to + 1) * widthMs - 1);
   }
+  registers.untilMs = untilMs;
+};
+
+/** 2^-x; for the small x between events that follow each other by the first terms of the exponential series, exact to float64. */
+const halve = (x: number): number => {
+  if (x > 1e-3) return 2 ** -x;
+  const y = -x * Math.LN2;
+  return 1 + y * (1 + (y / 2) * (1 + (y / 3) * (1 + y / 4)));
 };
 
 const expireBuckets = (values: number[], { run, slot, slots }: CompiledFeature, from: number, to: number, set: FeatureSet): void => {

@@ -139,13 +139,13 @@ const writeBits = <T>(writer: ByteWriter, items: readonly T[], isOn: (item: T) =
 /** Layout: reference time, a bit per feature that holds something, then each one's registers by kind. */
 export const readRegisters = (reader: ByteReader, set: FeatureSet): Registers => {
   const values = set.emptyRegisters.slice();
-  if (reader.done) return { refMs: 0, values };
+  if (reader.done) return { refMs: 0, untilMs: 0, values };
   const refMs = reader.u48();
   const bits = reader.bytes((set.features.length + 7) >> 3);
   for (let i = 0; i < set.features.length; i++) {
     if ((bits[i >> 3]! & (1 << (i & 7))) !== 0) readFeature(reader, set.features[i]!, values, refMs);
   }
-  return { refMs, values };
+  return { refMs, untilMs: 0, values };
 };
 
 export const writeRegisters = (writer: ByteWriter, { refMs, values }: Registers, set: FeatureSet): void => {

@@ -4,13 +4,14 @@ import { DONE, deadLetter, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import type { RecogniseRule } from '../rewards/rewards.ts';
 import { attributeToItem } from './apply-outcome.ts';
+import { sourceOf } from './customer-work.ts';
 import type { CustomerWork, Source } from './customer-work.ts';
 import { parseEventData, readEventData } from './event-data.ts';
 import type { EventData } from './event-data.ts';
 import type { EventInput } from './input.ts';
 import { StoredEvent, identityOf } from './stored-event.ts';
 
-export const applyEvent = (work: CustomerWork, { event }: EventInput, source: Source): StepResult<null> => {
+export const applyEvent = (work: CustomerWork, { event, record }: EventInput): StepResult<null> => {
   const stored = event instanceof StoredEvent ? event : null;
   const identity = stored === null ? identityOf(event) : stored.identity;
   if (hasSeen(work.state, identity)) return drop('duplicate');
@@ -21,7 +22,10 @@ export const applyEvent = (work: CustomerWork, { event }: EventInput, source: So
     const data = stored === null ? parseEventData(event.data) : readEventData(stored.bytes, stored.dataAt);
     if (data === null) return deadLetter('event.data', `data of ${event.type} ${event.id} is not a JSON object`);
     if (folds) foldEvent(work.state, event, data);
-    if (rules !== undefined) for (const rule of rules) recognise(work, rule, data, event.time, source);
+    if (rules !== undefined) {
+      const source = sourceOf(record);
+      for (const rule of rules) recognise(work, rule, data, event.time, source);
+    }
   }
   rememberNew(work.state, identity, event.receivedAt);
   return DONE;

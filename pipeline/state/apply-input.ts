@@ -10,10 +10,9 @@ import type { CustomerWork } from './customer-work.ts';
 import type { StateInput } from './input.ts';
 
 export const applyInput = (work: CustomerWork, input: StateInput): StepResult<null> => {
+  if (input.kind === 'event') return applyEvent(work, input);
   const source = sourceOf(input.record);
   switch (input.kind) {
-    case 'event':
-      return applyEvent(work, input, source);
     case 'decision':
       return applyDecision(work, input, source);
     case 'outcome':

@@ -38,10 +38,11 @@ export interface Folded {
 export const foldCustomer = (options: FoldOptions): Folded => {
   const poison = new Map<StateInput, StepResult<null>>();
   for (;;) {
-    const results: [StateInput, StepResult<null>][] = [];
-    const thrown = foldOnce(options, poison, results);
+    const done: StateInput[] = [];
+    const results: StepResult<null>[] = [];
+    const thrown = foldOnce(options, poison, done, results);
     if ('folded' in thrown) {
-      for (const [input, result] of results) options.onResult(input, result);
+      for (let i = 0; i < done.length; i++) options.onResult(done[i]!, results[i]!);
       return thrown.folded;
     }
     poison.set(thrown.input, deadLetter('record.failed', `${thrown.input.kind}: ${(thrown.error as Error).message}`));
@@ -53,7 +54,8 @@ type Attempt = { readonly folded: Folded } | { readonly input: StateInput; reado
 const foldOnce = (
   options: FoldOptions,
   poison: ReadonlyMap<StateInput, StepResult<null>>,
-  results: [StateInput, StepResult<null>][],
+  done: StateInput[],
+  results: StepResult<null>[],
 ): Attempt => {
   const { key, facts, epoch, stored, inputs, waiting } = options;
   const state = stored !== null && recordKindOf(stored) === 'state' ? decodeState(stored, facts.featureSet) : emptyState(facts.featureSet);
@@ -73,7 +75,9 @@ const foldOnce = (
   let applied = 0;
 
   const apply = (input: StateInput): void => {
-    results.push([input, poison.get(input) ?? applyInput(work, input)]);
+    const result = (poison.size === 0 ? undefined : poison.get(input)) ?? applyInput(work, input);
+    done.push(input);
+    results.push(result);
   };
   let current = inputs[0]!;
   try {
