@@ -296,7 +296,7 @@ const measure = async (customers: number, events: number) => {
 };
 
 /** Shorter runs, for a look at a profile. */
-const [, , customers = 100_000, events = 160_000] = process.argv.map(Number);
+const [, , customers = 100_000, events = 240_000] = process.argv.map(Number);
 const small = await measure(1_000, events);
 console.log(JSON.stringify(small));
 const large = await measure(customers, events);

@@ -40,7 +40,7 @@ interface Plan {
 const MAX_ROUNDS = 20;
 
 /** Records of a batch at most: what a customer did in it is folded and written once. */
-export const DEFAULT_BATCH = 4_000;
+export const DEFAULT_BATCH = 8_000;
 const READ = 64;
 const COMMIT = 500;
 
@@ -54,10 +54,10 @@ export const processBatch = async (deps: BatchDeps, partition: number, records: 
     const record = records[i]!;
     metrics.records++;
     const result = decodeStep(record);
-    if (result.kind === 'ok') inputs.push(result.value);
-    else if (result.kind === 'deadLetter') letters.push(letterOf(deps, record, result.reason, result.message));
+    if (result.kind === 'ok') {
+      if (!isErased(deps, result.value)) inputs.push(result.value);
+    } else if (result.kind === 'deadLetter') letters.push(letterOf(deps, record, result.reason, result.message));
   }
-  inputs = inputs.filter((input) => !isErased(deps, input));
   for (let round = 0; inputs.length > 0 || letters.length > 0; round++) {
     if (round === MAX_ROUNDS)
       throw new Error(`state: commits of partition ${partition} were refused ${round} times; is another writer at work?`);

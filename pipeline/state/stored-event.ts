@@ -19,6 +19,8 @@ export class StoredEvent implements FoldableEvent {
   readonly receivedAt: number;
   /** Where the JSON text begins; it ends with the record. */
   readonly dataAt: number;
+  /** What the ring of seen ids keeps of it; found while the bytes are at hand, which the fold meets in another order. */
+  readonly identity: number;
   readonly #idAt: number;
   readonly #idEnd: number;
   readonly #sourceAt: number;
@@ -35,6 +37,7 @@ export class StoredEvent implements FoldableEvent {
     this.#idEnd = found.idEnd;
     this.#sourceAt = found.idEnd + found.sourceHead;
     this.#sourceEnd = found.sourceEnd;
+    this.identity = identityHashOfEvent(bytes, this.#sourceAt, this.#sourceEnd, this.#idAt, this.#idEnd) ?? identityOf(this);
   }
 
   get id(): string {
@@ -47,11 +50,6 @@ export class StoredEvent implements FoldableEvent {
 
   get data(): string {
     return this.bytes.toString('utf8', this.dataAt);
-  }
-
-  /** What the ring of seen ids keeps of it. */
-  get identity(): number {
-    return identityHashOfEvent(this.bytes, this.#sourceAt, this.#sourceEnd, this.#idAt, this.#idEnd) ?? identityOf(this);
   }
 }
 
