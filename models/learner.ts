@@ -18,6 +18,8 @@ export interface Tuning {
   readonly halfLifeDays: number;
   /** Forgetting by number of experiences besides time, for loops of the caller's own candidates; 0 is none. */
   readonly halfLifeRows: number;
+  /** The same for the shared part: it may remember longer what the own parts then correct for today. */
+  readonly sharedHalfLifeRows: number;
   readonly sharedRidge: number;
   readonly ownRidge: number;
   readonly bandwidth: number;
@@ -30,6 +32,7 @@ export interface Tuning {
 export const DECLARED_TUNING: Tuning = {
   halfLifeDays: 60,
   halfLifeRows: 0,
+  sharedHalfLifeRows: 0,
   sharedRidge: 3,
   ownRidge: 4,
   bandwidth: 0.25,
@@ -39,9 +42,10 @@ export const DECLARED_TUNING: Tuning = {
 };
 export const GENERIC_TUNING: Tuning = {
   halfLifeDays: 60,
-  halfLifeRows: 800,
-  sharedRidge: 6,
-  ownRidge: 20,
+  halfLifeRows: 300,
+  sharedHalfLifeRows: 1_000,
+  sharedRidge: 12,
+  ownRidge: 10,
   bandwidth: 0.5,
   norm: 1,
   outputs: 128,
@@ -154,7 +158,8 @@ class BayesianLearner implements Learner {
     const score = this.#score(own);
     const [v, residual] = this.#linearised(score, target);
     const gr = g * residual;
-    this.#shared.learn(this.#psi, g * v, gr);
+    const lasting = this.#lastingOf(g, experience.decidedAtMs) / g;
+    this.#shared.learn(this.#psi, lasting * g * v, lasting * gr);
     own?.learn(this.#phi, this.#psi, g, g * v, gr);
     if (this.#link === 'logit') this.#platt.learn(this.#offset + score, g, target);
     this.#weight += g;
@@ -169,8 +174,9 @@ class BayesianLearner implements Learner {
     const own = this.#ownOf(experience.action.id, false);
     const score = this.#score(own);
     const expected = this.#expected(score);
-    const change = this.#weightOf(experience, false) * ((newTarget ?? expected) - oldTarget);
-    this.#shared.correct(this.#psi, change);
+    const g = this.#weightOf(experience, false);
+    const change = g * ((newTarget ?? expected) - oldTarget);
+    this.#shared.correct(this.#psi, (change * this.#lastingOf(g, experience.decidedAtMs)) / g);
     own?.correct(this.#phi, change);
     if (this.#link === 'logit') this.#platt.correct(this.#offset + score, change);
   }
@@ -276,7 +282,8 @@ class BayesianLearner implements Learner {
   #solve(): void {
     const today = this.#today;
     const { kindOf } = this.#encoder;
-    this.#shared.solve((place) => this.#sharedRidges[kindOf(place)]! * today, SHARED_ITERATIONS);
+    const lasting = this.#lastingOf(today, this.#newestMs);
+    this.#shared.solve((place) => this.#sharedRidges[kindOf(place)]! * lasting, SHARED_ITERATIONS);
     const ownRidges = this.#ownRidges.map((ridge) => ridge * today);
     for (const own of this.#owns.values()) own.solve(this.#shared.means, ownRidges, OWN_ITERATIONS);
     if (this.#link === 'rate') this.#weighEvidence(today);
@@ -354,6 +361,14 @@ class BayesianLearner implements Learner {
     return time * this.#rowGrowth;
   }
 
+  /** A weight by halfLifeRows, as one by sharedHalfLifeRows. */
+  #lastingOf(g: number, atMs: number): number {
+    const { halfLifeRows, sharedHalfLifeRows } = this.#tuning;
+    if (halfLifeRows === sharedHalfLifeRows) return g;
+    const time = this.#timeGrowth(atMs);
+    return time * Math.pow(g / time, halfLifeRows / sharedHalfLifeRows);
+  }
+
   /** The first target outside [0, 1] of a caller's loop shows that rewards are real numbers: what was learned as rates is dropped. */
   #observe(target: number): void {
     if (!Number.isFinite(target)) throw new AttuneError('learning.target', `a target must be a finite number, not ${target}`);
@@ -397,7 +412,7 @@ class BayesianLearner implements Learner {
 
   #rescale(): void {
     const factor = 1 / this.#today;
-    this.#shared.scale(factor);
+    this.#shared.scale(1 / this.#lastingOf(this.#today, this.#newestMs));
     for (const own of this.#owns.values()) own.scale(factor);
     this.#platt.scale(factor);
     this.#weight *= factor;

@@ -41,7 +41,9 @@ const parseCross = (entry: Record<string, unknown>, refuse: Refuse): Cross[] => 
   if (typeof entry['profile'] !== 'string') refuse('a cross names a field of the action by `profile`');
   const steps = asArray(entry['steps']).map(Number);
   if (steps.some((step, i) => !(step > (steps[i - 1] ?? -Infinity)))) refuse('`steps` must be increasing numbers');
-  return source === null ? [] : [{ profile: String(entry['profile']), source, name: String(entry[source]), ...(steps.length > 0 ? { steps } : {}) }];
+  return source === null
+    ? []
+    : [{ profile: String(entry['profile']), source, name: String(entry[source]), ...(steps.length > 0 ? { steps } : {}) }];
 };
 
 const sourceOf = (entry: Record<string, unknown>, refuse: Refuse): FieldSource | null => {

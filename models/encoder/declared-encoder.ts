@@ -26,7 +26,15 @@ export const createDeclaredEncoder = (spec: Declared): Encoder => {
     psiDims: PAIR_AT + PAIR_DIMS,
     kinds: 4 + spec.crosses.length,
     kindOf: (place) =>
-      place < 1 ? 0 : place < PROFILE_AT ? 1 : place < CROSS_AT ? 2 : place >= PAIR_AT ? 3 : 4 + Math.floor((place - CROSS_AT) / CROSS_BUCKETS),
+      place < 1
+        ? 0
+        : place < PROFILE_AT
+          ? 1
+          : place < CROSS_AT
+            ? 2
+            : place >= PAIR_AT
+              ? 3
+              : 4 + Math.floor((place - CROSS_AT) / CROSS_BUCKETS),
     xNames,
     encodeContext(request, { x, common, tokens }) {
       x.fill(0);
