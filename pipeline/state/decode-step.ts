@@ -9,17 +9,16 @@ import {
   eventCodec,
   outcomeCodec,
 } from '#contracts';
-import type { EventRecord } from '#contracts';
 import type { LogRecord } from '#event-log';
 import { deadLetter, ok } from '../steps.ts';
 import type { Step, StepResult } from '../steps.ts';
 import { ATTUNE_SOURCE, TIMER_EVENT } from './timer-event.ts';
 import type { StateInput } from './input.ts';
-import { readStoredEvent } from './stored-event.ts';
+import { EVENTS, StoredEvent, readStoredEvent } from './stored-event.ts';
 
-const [EVENTS, DECISIONS, OUTCOMES, COMMUNICATIONS] = [TOPICS.events, TOPICS.decisions, TOPICS.outcomes, TOPICS.communications].map(
-  (topic) => STATE_INPUTS.indexOf(topic),
-) as [number, number, number, number];
+const [DECISIONS, OUTCOMES, COMMUNICATIONS] = [TOPICS.decisions, TOPICS.outcomes, TOPICS.communications].map((topic) =>
+  STATE_INPUTS.indexOf(topic),
+) as [number, number, number];
 
 export const decodeStep: Step<LogRecord, StateInput> = function decode(record) {
   try {
@@ -32,12 +31,11 @@ export const decodeStep: Step<LogRecord, StateInput> = function decode(record) {
 const decodeRecord = (record: LogRecord): StepResult<StateInput> => {
   switch (record.topic) {
     case TOPICS.events: {
-      const stored = readStoredEvent(record.value);
-      const event = stored ?? eventCodec.decode(record.value);
-      const key = stored === null ? customerKeyFromBytes((event as EventRecord).customerKey) : stored.key;
+      const event = readStoredEvent(record) ?? eventCodec.decode(record.value);
+      const key = event instanceof StoredEvent ? event.key : customerKeyFromBytes(event.customerKey);
       if (event.type === TIMER_EVENT && event.source === ATTUNE_SOURCE)
         return ok({ kind: 'timer', record, topicIndex: EVENTS, key, dueMs: event.time });
-      return ok({ kind: 'event', record, topicIndex: EVENTS, key, event });
+      return ok(event instanceof StoredEvent ? event : { kind: 'event', record, topicIndex: EVENTS, key, event });
     }
     case TOPICS.decisions: {
       const decision = decisionCodec.decode(record.value);

@@ -112,6 +112,13 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
     metrics.erasures++;
   };
 
+  const refuseErasure = async ({ topic, partition, offset, value }: LogRecord): Promise<void> => {
+    const message = 'it is not an erasure, and nobody was erased for it';
+    logger.error({ topic, partition, offset }, message);
+    const letter = deadLetterCodec.encode({ topic, partition, offset, reason: 'record.unreadable', message, payload: value, at: clock() });
+    await log.append([{ topic: TOPICS.deadLetters, shard: partition, value: letter }]);
+  };
+
   const failed = (error: unknown, what: string): void => {
     metrics.failures++;
     logger.error({ err: error }, what);
@@ -132,9 +139,11 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
       if (consumer !== undefined) return;
       await publishFeatureSet(store.blobs, facts.featureSet);
       follower = log.follow([TOPICS.erasures], (record) => {
-        const { customerKey, erasedAt } = erasureCodec.decode(record.value);
-        const key = customerKeyFromBytes(customerKey);
-        erased.set(key, Math.max(erasedAt, erased.get(key) ?? 0));
+        const erasure = readErasure(record);
+        // The eraser tells of it, once and not at every start.
+        if (erasure === null) return;
+        const key = customerKeyFromBytes(erasure.customerKey);
+        erased.set(key, Math.max(erasure.erasedAt, erased.get(key) ?? 0));
       });
       await follower.caughtUp;
       // Done once each, by a group's offsets: what the customer does afterwards makes a new state, which a restart must not delete.
@@ -142,8 +151,11 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
         group: `${group}-erasures`,
         topics: [TOPICS.erasures],
         onBatch: async ({ partition, records }) => {
-          for (const record of records)
-            await turns.take(partition, () => erase(customerKeyFromBytes(erasureCodec.decode(record.value).customerKey), partition));
+          for (const record of records) {
+            const erasure = readErasure(record);
+            if (erasure === null) await refuseErasure(record);
+            else await turns.take(partition, () => erase(customerKeyFromBytes(erasure.customerKey), partition));
+          }
         },
         onError: (error) => failed(error, 'an erasure failed; it comes again'),
       });
@@ -170,6 +182,14 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
       consumer = undefined;
     },
   };
+};
+
+const readErasure = (record: LogRecord): Erasure | null => {
+  try {
+    return erasureCodec.decode(record.value);
+  } catch {
+    return null;
+  }
 };
 
 /** One at a time within a partition: a batch and an erasure never interleave. */

@@ -1,55 +1,62 @@
 /** An event as it lies in the log: fields are found in place, because folding asks for few of them. */
-import { eventCodec } from '#contracts';
+import { STATE_INPUTS, TOPICS, eventCodec } from '#contracts';
 import type { CustomerKey, EventRecord } from '#contracts';
+import type { LogRecord } from '#event-log';
 import { identityHash, identityHashOfEvent } from '#feature-store';
-import { readWord } from './words.ts';
+import type { EventInput } from './input.ts';
 import { nameOfKey } from './key-names.ts';
+import { readWord } from './words.ts';
 
 /** What folding knows of an event; a decoded record is one, too. */
 export type FoldableEvent = Pick<EventRecord, 'id' | 'source' | 'type' | 'time' | 'receivedAt' | 'data'>;
 
+export const EVENTS = STATE_INPUTS.indexOf(TOPICS.events);
 const HEADER = Buffer.concat([Buffer.from([0xc3, 0x01]), eventCodec.fingerprint]);
 
-/** Views the record's bytes, which must not change. */
-export class StoredEvent implements FoldableEvent {
-  readonly bytes: Buffer;
+/** An input by itself, small because a batch holds thousands. It views the record's bytes, which must not change. */
+export class StoredEvent implements FoldableEvent, EventInput {
+  readonly record: LogRecord;
   readonly key: CustomerKey;
   readonly type: string;
   readonly time: number;
   readonly receivedAt: number;
-  /** Where the JSON text begins; it ends with the record. */
+  /** Where the JSON text begins in the record's value; it ends with it. */
   readonly dataAt: number;
   /** What the ring of seen ids keeps of it; found while the bytes are at hand, which the fold meets in another order. */
   readonly identity: number;
-  readonly #idAt: number;
-  readonly #idEnd: number;
-  readonly #sourceAt: number;
-  readonly #sourceEnd: number;
 
-  constructor(bytes: Buffer, found: Found, key: CustomerKey, type: string) {
-    this.bytes = bytes;
+  constructor(record: LogRecord, { time, receivedAt, dataAt, sourceAt, sourceEnd, idAt, idEnd }: Found, key: CustomerKey, type: string) {
+    this.record = record;
     this.key = key;
     this.type = type;
-    this.time = found.time;
-    this.receivedAt = found.receivedAt;
-    this.dataAt = found.dataAt;
-    this.#idAt = found.idAt;
-    this.#idEnd = found.idEnd;
-    this.#sourceAt = found.idEnd + found.sourceHead;
-    this.#sourceEnd = found.sourceEnd;
-    this.identity = identityHashOfEvent(bytes, this.#sourceAt, this.#sourceEnd, this.#idAt, this.#idEnd) ?? identityOf(this);
+    this.time = time;
+    this.receivedAt = receivedAt;
+    this.dataAt = dataAt;
+    this.identity = identityHashOfEvent(record.value, sourceAt, sourceEnd, idAt, idEnd) ?? identityOf(this);
+  }
+
+  get kind(): 'event' {
+    return 'event';
+  }
+
+  get topicIndex(): number {
+    return EVENTS;
+  }
+
+  get event(): this {
+    return this;
   }
 
   get id(): string {
-    return this.bytes.toString('utf8', this.#idAt, this.#idEnd);
+    return eventCodec.decode(this.record.value).id;
   }
 
   get source(): string {
-    return this.bytes.toString('utf8', this.#sourceAt, this.#sourceEnd);
+    return eventCodec.decode(this.record.value).source;
   }
 
   get data(): string {
-    return this.bytes.toString('utf8', this.dataAt);
+    return this.record.value.toString('utf8', this.dataAt);
   }
 }
 
@@ -58,7 +65,7 @@ export const identityOf = (event: Pick<EventRecord, 'source' | 'id'>): number =>
 interface Found {
   idAt: number;
   idEnd: number;
-  sourceHead: number;
+  sourceAt: number;
   sourceEnd: number;
   time: number;
   receivedAt: number;
@@ -66,18 +73,19 @@ interface Found {
 }
 
 /** Reused: a StoredEvent takes what it needs. */
-const found: Found = { idAt: 0, idEnd: 0, sourceHead: 0, sourceEnd: 0, time: 0, receivedAt: 0, dataAt: 0 };
+const found: Found = { idAt: 0, idEnd: 0, sourceAt: 0, sourceEnd: 0, time: 0, receivedAt: 0, dataAt: 0 };
 let at = 0;
 
 /** Null: not of the current version, or not whole; the codec knows more, or says why. */
-export const readStoredEvent = (bytes: Buffer): StoredEvent | null => {
+export const readStoredEvent = (record: LogRecord): StoredEvent | null => {
+  const bytes = record.value;
   if (bytes.length < HEADER.length) return null;
   for (let i = 0; i < HEADER.length; i++) if (bytes[i] !== HEADER[i]) return null;
   at = HEADER.length;
   found.idEnd = skipText(bytes);
   found.idAt = textAt;
   found.sourceEnd = skipText(bytes);
-  found.sourceHead = textAt - found.idEnd;
+  found.sourceAt = textAt;
   const typeEnd = skipText(bytes);
   const typeAt = textAt;
   skipText(bytes);
@@ -91,7 +99,7 @@ export const readStoredEvent = (bytes: Buffer): StoredEvent | null => {
   const end = skipText(bytes);
   found.dataAt = textAt;
   if (end !== bytes.length || !Number.isSafeInteger(found.time) || !Number.isSafeInteger(found.receivedAt)) return null;
-  return new StoredEvent(bytes, found, nameOfKey(bytes, keyAt), readWord(bytes, typeAt, typeEnd));
+  return new StoredEvent(record, found, nameOfKey(bytes, keyAt), readWord(bytes, typeAt, typeEnd));
 };
 
 let textAt = 0;
