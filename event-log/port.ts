@@ -79,6 +79,13 @@ export interface EventLog {
    */
   append(records: readonly AppendRecord[]): Promise<readonly Position[]>;
 
+  /**
+   * As durable as law 3 asks, soonest: resolves when the death of this process cannot lose the records (the machine's death may,
+   * within 50 ms), although the log shows them to readers some milliseconds later, after what this process sent before and before what
+   * it sends afterwards. `append([])` resolves when they can be read. Absent where `append` is the only way.
+   */
+  accept?(records: readonly AppendRecord[]): Promise<void>;
+
   /** At most `maxRecords` from `offset` on, empty at the end; an offset below the first readable one starts at the first. */
   read(topic: Topic, partition: number, offset: number, maxRecords: number): Promise<readonly LogRecord[]>;
 

@@ -38,6 +38,7 @@ const know = (serving: TestServing, id: string, index: number): Promise<void> =>
   ]);
 
 const everyReceipt = async (log: EventLog): Promise<Decision[]> => {
+  await log.append([]);
   const receipts: Decision[] = [];
   for (let partition = 0; partition < log.partitions; partition++) {
     for (const record of await log.read(TOPICS.decisions, partition, 0, 10_000)) receipts.push(decisionCodec.decode(record.value));

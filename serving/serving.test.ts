@@ -44,6 +44,7 @@ test('a decision is answered 201 with its receipt durable and readable', async (
   expect(answer.actions.map(({ rank }) => rank)).toEqual(answer.actions.map((_, index) => index + 1));
   const id = parseDecisionId(answer.decisionId)!;
   expect(shardOfDecision(id)).toBe(shardOf('c-1001'));
+  await serving.log.append([]);
   const records = await serving.log.read(TOPICS.decisions, partitionOf(shardOfDecision(id), serving.log.partitions), 0, 100);
   const logged = decisionCodec.decode(records.at(-1)!.value);
   expect(logged.customerKnown).toBe(true);
@@ -130,6 +131,7 @@ test("an outcome is taken with its decision's shard, and the same content twice 
   expect(one.statusCode, one.body).toBe(202);
   expect(one.body).toBe(two.body);
   const shard = shardOfDecision(parseDecisionId(decisionId)!);
+  await serving.log.append([]);
   const records = await serving.log.read(TOPICS.outcomes, partitionOf(shard, serving.log.partitions), 0, 100);
   expect(outcomeCodec.decode(records.at(-1)!.value)).toMatchObject({
     outcome: 'accepted',
@@ -167,11 +169,13 @@ test('events are taken one or in a batch, structured or plain, all or none', asy
     { 'content-type': 'application/cloudevents-batch+json' },
   );
   expect(batch.json()).toEqual({ accepted: 2 });
+  await serving.log.append([]);
   const records = await serving.log.read(TOPICS.events, partitionOf(shardOf('c-9'), serving.log.partitions), 0, 100);
   expect(records.map(({ value }) => eventCodec.decode(value).id)).toEqual(['e-1', 'e-2', 'e-3']);
 
   const half = await post('/v1/events', [event({ id: 'e-4' }), event({ id: 'e-5', data: { amount: 'ten', overage: 0, dueInDays: 3 } })]);
   expect(half.json()).toMatchObject({ status: 400, errors: [{ field: '1.data.amount' }] });
+  await serving.log.append([]);
   const after = await serving.log.read(TOPICS.events, partitionOf(shardOf('c-9'), serving.log.partitions), 0, 100);
   expect(after).toHaveLength(3);
 });

@@ -115,7 +115,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     monotonicMs: () => performance.now(),
     onAppended: (tookMs, records) => metrics.appended(tookMs, records),
   });
-  const receipts = createReceiptFinder({ log, archive: deps.archive });
+  const receipts = createReceiptFinder({ log, archive: deps.archive, clock });
   const decider = createDecider({
     store,
     catalog,

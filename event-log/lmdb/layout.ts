@@ -62,3 +62,8 @@ export const META_KEY = Buffer.from([0, 0]);
 export function headsKey(topic: Topic): Buffer {
   return Buffer.from([0, topicId(topic)]);
 }
+
+/** Under it stands the number of the journal's newest entry that the log holds. */
+export function journalKey(journal: string): Buffer {
+  return Buffer.concat([Buffer.from([0, 255]), Buffer.from(journal, 'hex')]);
+}

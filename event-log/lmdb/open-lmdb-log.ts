@@ -10,9 +10,11 @@ import { readBootId } from './boot-id.ts';
 import { attempt, openEnvironment, unavailable, type Env } from './environment.ts';
 import { Groups } from './groups.ts';
 import { openIdentity } from './identity.ts';
+import { Journal } from './journal.ts';
 import { ALL_TOPICS, META_KEY } from './layout.ts';
 import { LmdbConsumer } from './lmdb-consumer.ts';
 import { followTopics } from './lmdb-follower.ts';
+import { adoptOrphans } from './orphans.ts';
 import { Reader } from './reader.ts';
 import { retainQueue } from './retention.ts';
 
@@ -39,7 +41,10 @@ export function openLmdbLog(options: OpenLmdbLogOptions): Promise<LmdbEventLog> 
   return Promise.try(() => open(options));
 }
 
-function open({ dir, partitions, now = Date.now, bootId = readBootId() }: OpenLmdbLogOptions): LmdbEventLog {
+/** How often a process deletes its own idle journal and looks for those of dead ones. */
+const TEND_JOURNALS_MS = 1_000;
+
+async function open({ dir, partitions, now = Date.now, bootId = readBootId() }: OpenLmdbLogOptions): Promise<LmdbEventLog> {
   attempt(`could not make ${dir}`, () => mkdirSync(dir, { recursive: true }));
   const records = openEnvironment(join(dir, 'records'));
   const offsets = openEnvironment(join(dir, 'groups'));
@@ -51,7 +56,9 @@ function open({ dir, partitions, now = Date.now, bootId = readBootId() }: OpenLm
   const reader = new Reader(shared);
   const groups = new Groups({ ...shared, env: offsets.env });
   const arrivals = new Arrivals({ reader, bells });
-  const appender = new Appender({ ...shared, onVisible: (topics) => topics.forEach((topic) => bells.ring(topic)) });
+  const journals = join(dir, 'journals');
+  const journal = attempt(`could not make ${journals}`, () => new Journal({ dir: journals, monotonicMs: () => performance.now() }));
+  const appender = new Appender({ ...shared, journal, onVisible: (topics) => topics.forEach((topic) => bells.ring(topic)) });
   const consumers = new Set<Consumer>();
   const everyPartition = Array.from({ length: identity.partitions }, (_, partition) => partition);
   let closing: Promise<void> | null = null;
@@ -70,9 +77,26 @@ function open({ dir, partitions, now = Date.now, bootId = readBootId() }: OpenLm
     return consumer;
   }
 
+  /** What cannot be taken over now (a full disk) is tried again. */
+  const adopt = (): Promise<void> =>
+    adoptOrphans({ dir: journals, own: journal.id, takeOver: (id, entries) => appender.takeOver(id, entries) }).catch(() => undefined);
+  await adopt();
+  let adopting = Promise.resolve();
+  let idle = true;
+  const tending = setInterval(() => {
+    journal.tidy();
+    if (!idle) return;
+    idle = false;
+    adopting = adopt().finally(() => (idle = true));
+  }, TEND_JOURNALS_MS);
+  tending.unref();
+
   async function close(): Promise<void> {
+    clearInterval(tending);
     await Promise.all([...consumers].map((consumer) => consumer.stop()));
+    await adopting;
     await appender.close();
+    journal.close();
     bells.close();
     await Promise.all([records.close(), offsets.close()]);
   }
@@ -81,6 +105,7 @@ function open({ dir, partitions, now = Date.now, bootId = readBootId() }: OpenLm
     epoch: identity.epoch,
     partitions: identity.partitions,
     append: (batch) => appender.append(batch),
+    accept: async (batch) => void (await appender.accept(batch)),
     readNow: (topic, partition, offset, maxRecords) => reading(() => reader.read(topic, partition, offset, maxRecords)),
     read: async (topic, partition, offset, maxRecords) => log.readNow(topic, partition, offset, maxRecords),
     offsets: async (topic, partition) => reading(() => reader.offsets(topic, partition)),

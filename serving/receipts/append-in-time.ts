@@ -1,10 +1,10 @@
 /** Appends to the log within a bound: a 2xx means durable, and past the bound nothing is promised. */
 import type { AppendRecord, EventLog } from '#event-log';
-import type { Clock } from '#contracts';
+import { COMPACTED_TOPICS, type Clock } from '#contracts';
 import { notDurable } from '../errors/problem.ts';
 
 export interface Appender {
-  /** Resolves when all are durable; rejects with a 503 problem when the log fails or takes longer than the bound. */
+  /** Resolves when all are durable (none: when all that was sent before can be read); rejects with a 503 problem when the log fails or takes longer than the bound. */
   append(records: readonly AppendRecord[]): Promise<void>;
   /** Waits for appends in hand, for the bound at most: whoever waited longer was told that nothing is promised. */
   drain(): Promise<void>;
@@ -32,6 +32,10 @@ export const createAppender = ({ log, boundMs, monotonicMs, onAppended }: Append
   const flush = (): void => {
     const group = waiting;
     waiting = [];
+    if (group.length > 0) send(group);
+  };
+
+  const send = (group: readonly Waiting[]): void => {
     const records = group.length === 1 ? group[0]!.records : group.flatMap((one) => one.records);
     const began = monotonicMs();
     const giveUp = (): void => {
@@ -56,11 +60,19 @@ export const createAppender = ({ log, boundMs, monotonicMs, onAppended }: Append
     void appended.finally(() => inHand.delete(appended));
   };
 
-  const start = async (records: readonly AppendRecord[]): Promise<unknown> => log.append(records);
+  /** What steers the system (controls, models, erasures) is acknowledged when everyone can read it, the rest as soon as it is safe. */
+  const start = async (records: readonly AppendRecord[]): Promise<unknown> =>
+    log.accept === undefined || records.length === 0 || records.some(({ topic }) => COMPACTED_TOPICS.includes(topic))
+      ? log.append(records)
+      : log.accept(records);
 
   return {
     append(records) {
       return new Promise((resolve, reject) => {
+        if (records.length === 0) {
+          flush();
+          return send([{ records, resolve, reject }]);
+        }
         if (waiting.length === 0) setImmediate(flush);
         waiting.push({ records, resolve, reject });
       });

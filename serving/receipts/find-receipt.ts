@@ -7,6 +7,7 @@ import {
   partitionOf,
   shardOfDecision,
   timeOfDecision,
+  type Clock,
   type Decision,
   type DecisionId,
 } from '#contracts';
@@ -33,14 +34,21 @@ const SLACK_MS = 2_000;
 /** An append ends within its bound; a minute covers a process that slept. */
 const WINDOW_MS = MINUTE_MS;
 const PAGE = 500;
+/** How young a decision's receipt may be on its way, and how long its way is waited for. */
+const FRESH_MS = MINUTE_MS;
+const PATIENCE_MS = 250;
 /** Keeps an id that was never given from costing a walk through the whole log. */
 const MOST_RECORDS = 50_000;
 /** Avro single-object header; the id is the record's first field. */
 const ID_AT = 10;
 
-export const createReceiptFinder = (deps: { readonly log: EventLog; readonly archive: ReceiptArchive | null }): ReceiptFinder => {
-  const { log, archive } = deps;
+export interface ReceiptFinderDeps {
+  readonly log: EventLog;
+  readonly archive: ReceiptArchive | null;
+  readonly clock: Clock;
+}
 
+export const createReceiptFinder = ({ log, archive, clock }: ReceiptFinderDeps): ReceiptFinder => {
   const scan = async (id: DecisionId, windowMs: number): Promise<Decision | null> => {
     const partition = partitionOf(shardOfDecision(id), log.partitions);
     const bytes = decisionIdToBytes(id);
@@ -59,9 +67,16 @@ export const createReceiptFinder = (deps: { readonly log: EventLog; readonly arc
     return null;
   };
 
+  /** A receipt that was acknowledged a moment ago is perhaps still on its way into the log. */
+  const accepted = async (id: DecisionId): Promise<Decision | null> => {
+    if (log.accept === undefined || Math.abs(clock() - timeOfDecision(id)) > FRESH_MS) return null;
+    await Promise.race([log.append([]).catch(() => undefined), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+    return scan(id, WINDOW_MS);
+  };
+
   return {
     async find(id) {
-      const logged = await scan(id, WINDOW_MS);
+      const logged = (await scan(id, WINDOW_MS)) ?? (await accepted(id));
       if (logged !== null) return { decision: logged, source: 'log' };
       const archived = archive === null ? null : await archive.find(id);
       return archived === null ? null : { decision: archived, source: 'archive' };

@@ -59,6 +59,8 @@ export const addCustomersRoutes = (app: FastifyInstance, context: ServingContext
     },
     async (request, reply) => {
       const subject = subjects.find(request.query.kind ?? 'customer', request.params.id);
+      // What was taken before must lie in the log before, or its time might be later than the erasure's.
+      await appender.append([]);
       const erasedAt = clock();
       await appender.append([
         {
