@@ -6,7 +6,7 @@ import type { RecogniseRule } from '../rewards/rewards.ts';
 import { attributeToItem } from './apply-outcome.ts';
 import { sourceOf } from './customer-work.ts';
 import type { CustomerWork, Source } from './customer-work.ts';
-import { parseEventData, readEventData } from './event-data.ts';
+import { parseEventData } from './event-data.ts';
 import type { EventData } from './event-data.ts';
 import type { EventInput } from './input.ts';
 import { StoredEvent, identityOf } from './stored-event.ts';
@@ -19,7 +19,7 @@ export const applyEvent = (work: CustomerWork, { event, record }: EventInput): S
   const folds = featureSet.plans.has(event.type);
   const rules = rewards.recognise.get(event.type);
   if (folds || rules !== undefined) {
-    const data = stored === null ? parseEventData(event.data) : readEventData(record.value, stored.dataAt);
+    const data = stored === null ? parseEventData(event.data) : (stored.flatData ?? parseEventData(event.data));
     if (data === null) return deadLetter('event.data', `data of ${event.type} ${event.id} is not a JSON object`);
     if (folds) foldEvent(work.state, event, data);
     if (rules !== undefined) {

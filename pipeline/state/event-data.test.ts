@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseEventData, readEventData } from './event-data.ts';
+import { parseEventData, readFlatObject } from './event-data.ts';
 
-const read = (text: string) => readEventData(Buffer.concat([Buffer.from('before'), Buffer.from(text)]), 6);
+const read = (text: string) => {
+  const bytes = Buffer.concat([Buffer.from('before'), Buffer.from(text)]);
+  return readFlatObject(bytes, 6) ?? parseEventData(text);
+};
 
 const leaf = fc.oneof(
   fc.string({ maxLength: 40 }),
@@ -86,4 +89,9 @@ test('numbers at the limits of the short way are those of JSON.parse', () => {
     '1.2.3',
   ])
     expect({ number, data: read(`{"v":${number}}`) }).toEqual({ number, data: parseEventData(`{"v":${number}}`) });
+});
+
+test('flat data is read without JSON.parse', () => {
+  const data = { page: 'plans', product: null, amount: -12.5, seen: true, count: 7 };
+  expect(readFlatObject(Buffer.from(JSON.stringify(data)), 0)).toEqual(data);
 });

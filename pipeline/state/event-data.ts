@@ -1,4 +1,4 @@
-/** The data of an event from its bytes in the log: a flat object is read at once, anything else by JSON.parse, to the same result. */
+/** The data of an event: a flat object is read from its bytes in the log, anything else by JSON.parse, to the same result. */
 import { readWord } from './words.ts';
 
 export type EventData = Readonly<Record<string, unknown>>;
@@ -15,10 +15,6 @@ export const parseEventData = (text: string): EventData | null => {
   }
 };
 
-/** The same of UTF-8 that goes to the end of `bytes`. */
-export const readEventData = (bytes: Buffer, from: number): EventData | null =>
-  readFlatObject(bytes, from) ?? parseEventData(bytes.toString('utf8', from));
-
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
@@ -33,8 +29,8 @@ const POWERS = Array.from({ length: 16 }, (_, i) => 10 ** i);
 
 let at = 0;
 
-/** As JSON.stringify writes it: no space, no escape, ASCII, no nesting, numbers of at most 15 digits. Undefined: something else. */
-const readFlatObject = (bytes: Buffer, from: number): EventData | undefined => {
+/** The data from UTF-8 that goes to the end of `bytes`, if it is as JSON.stringify writes it: no space, no escape, ASCII, no nesting, numbers of at most 15 digits. Undefined: something else. */
+export const readFlatObject = (bytes: Buffer, from: number): EventData | undefined => {
   const last = bytes.length - 1;
   if (bytes[from] !== OPEN || bytes[last] !== CLOSE) return undefined;
   if (last === from + 1) return NO_DATA;

@@ -5,11 +5,12 @@ import {
   customerKeyFromBytes,
   customerKeyOfDecision,
   customerKeyToBytes,
+  deadLetterCodec,
   decisionIdToBytes,
   erasureCodec,
 } from '#contracts';
-import type { Clock, CustomerKey } from '#contracts';
-import type { Consumer, EventLog, Follower } from '#event-log';
+import type { Clock, CustomerKey, Erasure } from '#contracts';
+import type { Consumer, EventLog, Follower, LogRecord } from '#event-log';
 import { decodeState, loadFeatureSet, fingerprintOf, positionPrefixOf, publishFeatureSet, recordKindOf } from '#feature-store';
 import type { FeatureSet, FeatureStore } from '#feature-store';
 import type { Rewards } from '../rewards/rewards.ts';
@@ -115,6 +116,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
   const refuseErasure = async ({ topic, partition, offset, value }: LogRecord): Promise<void> => {
     const message = 'it is not an erasure, and nobody was erased for it';
     logger.error({ topic, partition, offset }, message);
+    if (silent) return;
     const letter = deadLetterCodec.encode({ topic, partition, offset, reason: 'record.unreadable', message, payload: value, at: clock() });
     await log.append([{ topic: TOPICS.deadLetters, shard: partition, value: letter }]);
   };

@@ -3,6 +3,8 @@ import { STATE_INPUTS, TOPICS, eventCodec } from '#contracts';
 import type { CustomerKey, EventRecord } from '#contracts';
 import type { LogRecord } from '#event-log';
 import { identityHash, identityHashOfEvent } from '#feature-store';
+import { readFlatObject } from './event-data.ts';
+import type { EventData } from './event-data.ts';
 import type { EventInput } from './input.ts';
 import { nameOfKey } from './key-names.ts';
 import { readWord } from './words.ts';
@@ -22,7 +24,9 @@ export class StoredEvent implements FoldableEvent, EventInput {
   readonly receivedAt: number;
   /** Where the JSON text begins in the record's value; it ends with it. */
   readonly dataAt: number;
-  /** What the ring of seen ids keeps of it; found while the bytes are at hand, which the fold meets in another order. */
+  /** The data where it is a flat object; undefined: something else, to be parsed when it is asked for. */
+  readonly flatData: EventData | undefined;
+  /** What the ring of seen ids keeps of it. Both are found while the bytes are at hand: the fold meets events in another order. */
   readonly identity: number;
 
   constructor(record: LogRecord, { time, receivedAt, dataAt, sourceAt, sourceEnd, idAt, idEnd }: Found, key: CustomerKey, type: string) {
@@ -32,6 +36,7 @@ export class StoredEvent implements FoldableEvent, EventInput {
     this.time = time;
     this.receivedAt = receivedAt;
     this.dataAt = dataAt;
+    this.flatData = readFlatObject(record.value, dataAt);
     this.identity = identityHashOfEvent(record.value, sourceAt, sourceEnd, idAt, idEnd) ?? identityOf(this);
   }
 
