@@ -1,5 +1,5 @@
 /** The dead letters of the log: listed for a person, and given back to the topic they came from. */
-import { TOPICS, deadLetterCodec } from '#contracts';
+import { COMPACTED_TOPICS, TOPICS, deadLetterCodec } from '#contracts';
 import type { DeadLetter, Topic } from '#contracts';
 import type { EventLog } from '#event-log';
 
@@ -36,9 +36,12 @@ export const listDeadLetters = async (log: EventLog, filter: DeadLetterFilter = 
   return filter.limit === undefined ? letters : letters.slice(-filter.limit);
 };
 
-/** Appends the payloads to their topics again, in order; what was applied before is recognised by its identity. Returns how many. */
+/**
+ * Appends the payloads to their topics again, in order; what was applied before is recognised by its identity. Returns how many.
+ * Records of compacted topics stay: without their key they would say nothing about anyone.
+ */
 export const replayDeadLetters = async (log: EventLog, filter: DeadLetterFilter = {}): Promise<number> => {
-  const letters = await listDeadLetters(log, filter);
+  const letters = (await listDeadLetters(log, filter)).filter(({ topic }) => !COMPACTED_TOPICS.includes(topic as Topic));
   for (let i = 0; i < letters.length; i += PAGE) {
     await log.append(
       letters.slice(i, i + PAGE).map(({ topic, partition, payload }) => ({ topic: topic as Topic, shard: partition, value: payload })),
