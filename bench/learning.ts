@@ -34,8 +34,12 @@ const runSeed = ({ seed, decisions }: Job): RunResult =>
 
 const main = async (): Promise<void> => {
   const { values } = parseArgs({
-    options: { seeds: { type: 'string', default: '5' }, first: { type: 'string', default: '1' },
-      decisions: { type: 'string', default: '50000' }, picture: { type: 'string' } },
+    options: {
+      seeds: { type: 'string', default: '5' },
+      first: { type: 'string', default: '1' },
+      decisions: { type: 'string', default: '50000' },
+      picture: { type: 'string' },
+    },
   });
   const decisions = Number(values.decisions);
   const jobs = Array.from({ length: Number(values.seeds) }, (_, i): Job => ({ seed: Number(values.first) + i, decisions }));

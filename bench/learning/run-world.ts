@@ -196,7 +196,15 @@ export const runWorld = (options: RunOptions): RunResult => {
       const view = viewOfState(encodeState(states.get(customerId)!, nowMs), { customerKey: key, featureSet, nowMs });
       // No placement: a placement narrows the catalog to a few actions, and the benchmark wants at least twenty.
       const request: ScoringRequest = { view, context, channel, direction, placement: null, nowMs };
-      const verdict = decide({ catalog, scorer, controls: null, ...request, limit: 1, allowNone: false, seed: Math.floor(random() * 2 ** 53) });
+      const verdict = decide({
+        catalog,
+        scorer,
+        controls: null,
+        ...request,
+        limit: 1,
+        allowNone: false,
+        seed: Math.floor(random() * 2 ** 53),
+      });
       const eligible = eligibleOf(verdict, actionIds);
       if (eligible.length >= LEAST_ELIGIBLE) return { touchpoint, request, verdict, eligible, key };
       tally.passedOver();

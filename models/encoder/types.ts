@@ -24,7 +24,7 @@ export interface Encoder {
   readonly xDims: number;
   readonly psiDims: number;
   /** Which kind a place in ψ is of: weights of one kind share a ridge. */
-  kindOf(place: number): number;
+  readonly kindOf: (place: number) => number;
   readonly kinds: number;
   /** The names of x's dimensions, for people. */
   readonly xNames: readonly string[];
