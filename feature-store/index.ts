@@ -1,6 +1,7 @@
 /** The feature store: its port and LMDB adapter, feature definitions, the customer's state and what a decision sees of it. */
 export * from './port.ts';
 export { openLmdbFeatureStore, type LmdbFeatureStoreOptions } from './lmdb/open-lmdb-feature-store.ts';
+export { removeWiped, wipeFreePages } from './lmdb/wipe.ts';
 export * from './companion.ts';
 export type { AttributeDefinition, AttributeSetter, FeatureDefinition, FeatureDefinitions } from './definitions/definitions.ts';
 export { parseDefinitions } from './definitions/parse-definitions.ts';

@@ -22,6 +22,8 @@ export interface StateCommit extends StateWrite {
   readonly companions: readonly StateWrite[];
   /** The one timer of this key: `from` as it was (null: none), `to` as it shall be (null: none). */
   readonly timer: { readonly from: number | null; readonly to: number | null };
+  /** An erasure: within seconds no byte of what it deletes is left in the store's files. */
+  readonly wipe?: boolean;
 }
 
 export type CommitResult = 'committed' | 'refused';

@@ -2,14 +2,30 @@
 import { AttuneError, partitionOf } from '#contracts';
 import type { CommitResult, DueTimer, StateCommit, StateKey, States, Timers } from '../port.ts';
 import { attempt, type Environment, type Table } from './environment.ts';
+import { removeWiped, wipeFreePages } from './wipe.ts';
 
 const SCAN_CHUNK = 500;
 
 export const createLmdbStates = (environment: Environment, partitions: number): { readonly states: States; readonly timers: Timers } => {
   const tables = Array.from({ length: partitions }, (_, partition) => environment.table(`states-${partition}`));
   const timers = environment.table('timers');
+  const meta = environment.table('meta');
   const tableOf = (shard: number): Table => tables[partitionOf(shard, partitions)]!;
   const read = (key: StateKey, shard: number): Buffer | null => attempt('read a state', () => tableOf(shard).getBinary(key) ?? null);
+
+  let wiping: NodeJS.Timeout | undefined;
+  /** Soon, so that many erasures share one; what a crash prevents is done at the next start. */
+  const wipeSoon = (): void => {
+    wiping ??= setTimeout(() => {
+      wiping = undefined;
+      void wipe().catch(() => undefined);
+    }, WIPE_AFTER_MS).unref();
+  };
+  const wipe = async (): Promise<void> => {
+    await wipeFreePages(environment.root);
+    if (wiping === undefined) await environment.durably(() => meta.removeSync(WIPE_DUE));
+  };
+  if (meta.doesExist(WIPE_DUE)) wipeSoon();
 
   // Whatever can be wrong with a commit is found before its first write: a batch of transactions is not taken back.
   const apply = (commit: StateCommit): CommitResult => {
@@ -20,9 +36,11 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
     const next = to === null || from === to ? null : timerKey(partition, to, commit.key);
     if (!stands(table.getBinaryFast(commit.key), commit.expected)) return 'refused';
     for (const { key, value } of [commit, ...commit.companions]) {
-      if (value === null) table.removeSync(key);
+      if (value === null && commit.wipe === true) removeWiped(table, key);
+      else if (value === null) table.removeSync(key);
       else table.putSync(key, value);
     }
+    if (commit.wipe === true) meta.putSync(WIPE_DUE, NOTHING);
     if (old !== null) timers.removeSync(old);
     if (next !== null) timers.putSync(next, NOTHING);
     return 'committed';
@@ -35,7 +53,9 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
       commit: async (commits) => {
         refuseMistakes(commits);
         if (commits.length === 0) return [];
-        return environment.durably(() => commits.map(apply));
+        const results = await environment.durably(() => commits.map(apply));
+        if (commits.some((commit) => commit.wipe === true)) wipeSoon();
+        return results;
       },
       scan: (partition) => scan(tables[partition]!),
     },
@@ -51,6 +71,8 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
 };
 
 const NOTHING = Buffer.alloc(0);
+const WIPE_DUE = Buffer.from('wipe-due');
+const WIPE_AFTER_MS = 500;
 const LOWEST = Buffer.alloc(0);
 
 /** The vector that was read is still the first bytes of what is there. */

@@ -31,7 +31,7 @@ const FROM = NOW - 200 * DAY_MS;
 const atLoad = (state: CustomerState): CustomerState => decodeState(encodeState(state, NOW), telco);
 const contentOf = (state: CustomerState): unknown => ({
   ...describeState(state, NOW + DAY_MS),
-  ring: state.ring,
+  ring: [state.ring.hashes.slice(state.ring.forgotten), state.ring.units.slice(state.ring.forgotten)],
   pending: state.pending,
   pairs: [...state.pairs].toSorted(([a], [b]) => a - b),
 });
@@ -426,6 +426,19 @@ describe('steps', () => {
     expect(removePending(read, id)).toBe(false);
     expect(findPending(read, id)).toBeUndefined();
     expect(findPending(read, 'none' as DecisionId)).toBeUndefined();
+  });
+
+  test('which identities are remembered does not depend on how often the state is stored between', () => {
+    let often = emptyState(telco);
+    const once = emptyState(telco);
+    for (let i = 0; i < 300; i++) {
+      const [id, atMs] = [`event:${i % 290}`, NOW - ((i * 37) % 50) * MINUTE_MS];
+      expect(hasSeen(often, id)).toBe(hasSeen(once, id));
+      expect(rememberId(often, id, atMs)).toBe(rememberId(once, id, atMs));
+      expect(once.ring.hashes.length - once.ring.forgotten).toBeLessThanOrEqual(MAX_IDS);
+      often = atLoad(often);
+    }
+    expect(contentOf(often)).toEqual(contentOf(once));
   });
 
   test('identities are remembered for 24 hours, the last 64 of them', () => {

@@ -68,6 +68,8 @@ export interface IdentityRing {
   readonly hashes: number[];
   /** When each was seen, in units of ten minutes since 1970. */
   readonly units: number[];
+  /** How many of the first ones do not count any more; only in memory. */
+  forgotten: number;
 }
 
 /** In the order in which they are stored. */

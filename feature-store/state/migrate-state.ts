@@ -11,8 +11,8 @@ export const migrateState = (from: CustomerState, set: FeatureSet): CustomerStat
   to.contacts.push(...from.contacts);
   for (const [key, pair] of from.pairs) to.pairs.set(key, pair);
   to.pending.push(...from.pending);
-  to.ring.hashes.push(...from.ring.hashes);
-  to.ring.units.push(...from.ring.units);
+  to.ring.hashes.push(...from.ring.hashes.slice(from.ring.forgotten));
+  to.ring.units.push(...from.ring.units.slice(from.ring.forgotten));
   return to;
 };
 

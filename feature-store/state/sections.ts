@@ -464,7 +464,7 @@ const writeDuration = (writer: ByteWriter, ms: number): void => {
 
 /** Layout: the newest unit (ten minutes), then age in units and 5 bytes of hash, oldest first. */
 export const readRing = (reader: ByteReader): IdentityRing => {
-  const ring: IdentityRing = { hashes: [], units: [] };
+  const ring: IdentityRing = { hashes: [], units: [], forgotten: 0 };
   if (reader.done) return ring;
   const base = reader.u32();
   while (!reader.done) {
@@ -480,8 +480,9 @@ export const oldestUnitOf = (reader: ByteReader): number => reader.u32() - reade
 
 /** @param oldestUnit entries before it are forgotten */
 export const writeRing = (writer: ByteWriter, ring: IdentityRing, oldestUnit: number): void => {
-  const first = ring.units.findIndex((unit) => unit >= oldestUnit);
-  if (first < 0) return;
+  let first = ring.forgotten;
+  while (first < ring.units.length && ring.units[first]! < oldestUnit) first++;
+  if (first === ring.units.length) return;
   const base = ring.units.at(-1)!;
   writer.u32(base);
   for (let i = first; i < ring.units.length; i++) {

@@ -19,7 +19,7 @@ export const applyEvent = (work: CustomerWork, { event, record }: EventInput): S
   const folds = featureSet.plans.has(event.type);
   const rules = rewards.recognise.get(event.type);
   if (folds || rules !== undefined) {
-    const data = stored === null ? parseEventData(event.data) : (stored.flatData ?? parseEventData(event.data));
+    const data = stored?.flatData ?? parseEventData(event.data);
     if (data === null) return deadLetter('event.data', `data of ${event.type} ${event.id} is not a JSON object`);
     if (folds) foldEvent(work.state, event, data);
     if (rules !== undefined) {

@@ -6,6 +6,7 @@ import { decodeLink, encodeLink, encodeState, loadFeatureSet, positionPrefixOf, 
 import type { CommitResult, FeatureStore, StateCommit, StateWrite } from '#feature-store';
 import { startSlices } from '../slices.ts';
 import type { Slices } from '../slices.ts';
+import { DONE } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import type { StateFacts } from './context.ts';
 import { decodeStep } from './decode-step.ts';
@@ -303,7 +304,8 @@ const letterOf = (
 });
 
 const count = (metrics: StateMetrics, input: StateInput, result: StepResult<null>): void => {
-  if (result.kind === 'ok') metrics[APPLIED[input.kind]]++;
+  if (result === DONE && input.kind === 'event') metrics.events++;
+  else if (result.kind === 'ok') metrics[APPLIED[input.kind]]++;
   else if (result.kind === 'deadLetter') metrics.deadLetters++;
   else if (result.reason === 'duplicate') metrics.duplicates++;
   else metrics.dropped++;

@@ -106,6 +106,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
           expected: positionPrefixOf(value),
           companions: links.map(({ decisionId }) => ({ key: decisionIdToBytes(decisionId), value: null })),
           timer: { from: state.nextTimerMs, to: null },
+          wipe: true,
         },
       ]);
       if (result === 'committed') break;

@@ -1,0 +1,37 @@
+/** What an erasure deletes is in no file afterwards. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { openLmdbFeatureStore } from './open-lmdb-feature-store.ts';
+
+const keyOf = (index: number): Buffer => {
+  const key = Buffer.alloc(16);
+  key.writeUInt32BE((index * 2_654_435_761) % 2 ** 32);
+  return key;
+};
+
+test('of 50 customers who are erased among 500 that change, no byte stays in the files', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'attune-wipe-'));
+  const store = await openLmdbFeatureStore({ dir, partitions: 1 });
+  const none = { shard: 0, companions: [], timer: { from: null, to: null } };
+  const versions = new Map<number, Buffer>();
+  for (let round = 0; round < 6; round++) {
+    const commits = Array.from({ length: 500 }, (_, i) => {
+      const value = Buffer.from(`${round}${i}|${'x'.repeat(round * 17)}|secret-name-${i}-|${'y'.repeat((i * 37) % (i % 7 === 0 ? 5_000 : 400))}`);
+      const commit = { ...none, key: keyOf(i), value, expected: versions.get(i) ?? null };
+      versions.set(i, value);
+      return commit;
+    });
+    for (let i = 0; i < 500; i += 100) await store.states.commit(commits.slice(i, i + 100));
+  }
+  const erased = Array.from({ length: 50 }, (_, i) => i * 10);
+  await store.states.commit(erased.map((i) => ({ ...none, key: keyOf(i), value: null, expected: versions.get(i)!, wipe: true })));
+  const left = (): number => {
+    const file = readFileSync(join(dir, 'states', 'data.mdb'));
+    return erased.filter((i) => file.includes(`secret-name-${i}-`)).length;
+  };
+  await expect.poll(left, { timeout: 15_000 }).toBe(0);
+  await store.close();
+  rmSync(dir, { recursive: true });
+});
