@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { open } from 'lmdb';
 import type { RootDatabase } from 'lmdb';
+import { removeWiped, wipeFreePages } from '#feature-store';
 
 /** What one slot's rewards have come to, and what of it the learner has seen. */
 export interface LearnedRow {
@@ -68,6 +69,7 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
     maxReaders: 16,
   });
   let closed = false;
+  let wiping: Promise<void> = Promise.resolve();
 
   const remove = (decisionId: string, customerKey: string): void => {
     db.removeSync(rowKey(decisionId));
@@ -93,11 +95,16 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
         }
         for (const { customerKey, erasedAtMs } of erased) {
           const keys = [...range(customerIndexKey(customerKey, NO_KEY), customerIndexKey(customerKey, firstIdAt(erasedAtMs + 1)))];
-          for (const { key } of keys) remove(key.subarray(17).toString('hex'), customerKey);
+          for (const { key } of keys) {
+            removeWiped(db, rowKey(key.toString('hex', 17)));
+            db.removeSync(Buffer.from(key));
+          }
         }
         db.putSync(META, Buffer.from(JSON.stringify(checkpoint), 'utf8'));
       });
       await db.flushed;
+      // At each start all erasures come again, so that one which a crash interrupted is wiped then.
+      if (erased.length > 0) wiping = wiping.then(() => wipeFreePages(db)).catch(() => undefined);
     },
     *scan() {
       for (const { key, value } of range(Buffer.of(ROW), Buffer.of(ROW + 1))) {
@@ -118,6 +125,7 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
     async close() {
       if (closed) return;
       closed = true;
+      await wiping;
       await db.flushed;
       await db.close();
     },
