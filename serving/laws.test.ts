@@ -240,3 +240,38 @@ test.each([
   expect((await post('/v1/events', EVENT)).statusCode).toBe(202);
   await serving.stop();
 });
+
+test('law 4: a decision whose receipt reaches the log after its 503 is the one that the retry answers', async () => {
+  let delayMs = 0;
+  const serving = await openTestServing(({ log }) => ({
+    log: appending(log, async (records) => {
+      const waitMs = delayMs;
+      delayMs = 0;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      return log.append(records);
+    }),
+    config: { appendBoundMs: 100, deadlineMs: 2_000, modelPatienceMs: 0, watchCatalog: false },
+  }));
+  await know(serving, 'c-1', 1);
+  const ask = () =>
+    serving.app.inject({
+      method: 'POST',
+      url: '/v1/decisions',
+      payload: { customerId: 'c-1', requestId: 'r-late', channel: 'app', limit: 3 },
+    });
+  delayMs = 700;
+  const statuses: number[] = [];
+  let answer = await ask();
+  for (let i = 0; i < 50 && answer.statusCode === 503; i++) {
+    statuses.push(answer.statusCode);
+    answer = await ask();
+  }
+  expect(statuses.length).toBeGreaterThan(1);
+  const again = await ask();
+  expect(again.json()).toEqual(answer.json());
+  const receipts = await everyReceipt(serving.log);
+  expect(receipts.map(({ chosen }) => chosen.map(({ actionId }) => actionId))).toEqual([
+    answer.json<{ actions: { actionId: string }[] }>().actions.map(({ actionId }) => actionId),
+  ]);
+  await serving.stop();
+});

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { decisionIdFromBytes, decisionIdToBytes, type Clock, type Decision, type DecisionId } from '#contracts';
 import type { FeatureStore } from '#feature-store';
 import { notDurable } from '../errors/problem.ts';
+import { settlementOf } from '../receipts/append-in-time.ts';
 import type { ReceiptFinder } from '../receipts/find-receipt.ts';
 
 export interface OnceByRequest {
@@ -32,6 +33,27 @@ const POLL_MS = 10;
 
 export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
   const inFlight = new Map<string, Promise<Decision>>();
+  /** Decisions that were answered 503 while their receipts may still reach the log: a second one beside them would say something else. */
+  const undecided = new Map<string, Promise<unknown>>();
+
+  const settled = async (name: string): Promise<void> => {
+    const settlement = undecided.get(name);
+    if (settlement === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(resolve, deps.boundMs, 'late');
+    });
+    const first = await Promise.race([settlement, late]);
+    clearTimeout(timer);
+    if (first === 'late') throw notDurable(`the event log has not answered within ${deps.boundMs} ms`);
+  };
+
+  const remember = (name: string, error: unknown): void => {
+    const settlement = settlementOf(error);
+    if (settlement === null) return;
+    const forgotten = settlement.catch(() => null).finally(() => undecided.delete(name));
+    undecided.set(name, forgotten);
+  };
 
   const claim = async (name: string, id: DecisionId, nowMs: number): Promise<DecisionId | null> => {
     const key = hash('sha256', name, 'buffer').subarray(0, 16);
@@ -50,6 +72,7 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
   };
 
   const first = async (name: string, id: DecisionId, nowMs: number, make: Make): Promise<Decision> => {
+    await settled(name);
     const claimed = await claim(name, id, nowMs);
     if (claimed === null) return make(id, true);
     if (claimed === id) return make(id, false);
@@ -66,7 +89,12 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
     once({ name, id, nowMs }, make) {
       const running = inFlight.get(name);
       if (running !== undefined) return running;
-      const decision = first(name, id, nowMs, make).finally(() => inFlight.delete(name));
+      const decision = first(name, id, nowMs, make)
+        .catch((error: unknown) => {
+          remember(name, error);
+          throw error;
+        })
+        .finally(() => inFlight.delete(name));
       inFlight.set(name, decision);
       return decision;
     },

@@ -24,6 +24,12 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+const settling = new WeakMap<object, Promise<unknown>>();
+
+/** Of a 503 for an append that took too long: resolves when the log has taken it or refused it after all. Null: nothing is on its way. */
+export const settlementOf = (error: unknown): Promise<unknown> | null =>
+  (typeof error === 'object' && error !== null && settling.get(error)) || null;
+
 /** Requests of one turn of the event loop share an append and a timer. */
 export const createAppender = ({ log, boundMs, monotonicMs, onAppended }: AppenderOptions): Appender => {
   let waiting: Waiting[] = [];
@@ -40,6 +46,7 @@ export const createAppender = ({ log, boundMs, monotonicMs, onAppended }: Append
     const began = monotonicMs();
     const giveUp = (): void => {
       const late = notDurable(`the event log has not answered within ${boundMs} ms`);
+      settling.set(late, appended);
       for (const one of group) one.reject(late);
     };
     // Where this process itself was late, the log's answer may be waiting behind the timer: it is heard first.
