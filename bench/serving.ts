@@ -26,6 +26,8 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const durationMs = Number(values.seconds) * 1_000;
 const connections = Number(values.connections);
+/** Both servers are measured once the engine has compiled their code. */
+const WARM_ANSWERS = 12_000;
 const SECRET = 'bench-secret-bench-secret';
 
 const main = async (): Promise<void> => {
@@ -57,8 +59,10 @@ const main = async (): Promise<void> => {
       show(`${label} ${side}`, measured);
       return measured;
     };
-    await measure('warm-up', 'attune', null, 2_000);
-    await measure('warm-up', 'floor', null, 1_000);
+    for (const side of ['attune', 'floor'] as const) {
+      for (let answered = 0, turn = 0; answered < WARM_ANSWERS && turn < 5; turn++)
+        answered += (await measure('warm-up', side, null, 2_000)).answered;
+    }
     const saturated: Record<Side, Measured[]> = { attune: [], floor: [] };
     for (let round = 0; round < rounds; round++) {
       const order = round % 2 === 0 ? (['attune', 'floor'] as const) : (['floor', 'attune'] as const);

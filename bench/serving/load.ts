@@ -1,6 +1,7 @@
 /**
- * A lean load generator in a process of its own: keep-alive connections over raw sockets, bodies prepared beforehand, no client library, since
- * on two cores autocannon itself was the bottleneck. Takes one task a message from its parent and answers with what it measured.
+ * A lean load generator in a process of its own, since half of the figures need requests that are due at fixed moments, whatever came of
+ * earlier ones (a generator that waits for answers hides the wait of those it did not send), and since two cores leave it little: keep-alive
+ * connections over raw sockets, bodies prepared beforehand. Takes one task a message from its parent and answers with what it measured.
  */
 import { connect, type Socket } from 'node:net';
 

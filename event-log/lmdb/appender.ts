@@ -49,7 +49,7 @@ interface Draft {
 const MAX_RECORDS_PER_TRANSACTION = 8_192;
 const MAX_KEY_BYTES = 65_000;
 /** How long accepted records wait for others: nobody waits for them, and a transaction of many is cheaper than many transactions. */
-const GATHER_MS = 5;
+const GATHER_MS = 10;
 const RETRY_MS = 200;
 
 export class Appender {

@@ -165,13 +165,13 @@ describe('a log that accepts', { timeout: 60_000 }, () => {
 });
 
 describe('a journal', () => {
-  it('promises nothing while its oldest entry waits too long for the disk, and goes on afterwards', () => {
+  it('promises nothing while LMDB is far behind, and goes on afterwards', () => {
     let nowMs = 0;
     const journal = new Journal({ dir, monotonicMs: () => nowMs });
     const first = journal.write([event('1')], 0);
-    nowMs = 30;
+    nowMs = 1_900;
     expect(journal.write([event('2')], 0)).not.toBeNull();
-    nowMs = 36;
+    nowMs = 2_001;
     expect(journal.write([event('3')], 0)).toBeNull();
     journal.flushed(first!);
     expect(journal.write([event('4')], 0)).not.toBeNull();

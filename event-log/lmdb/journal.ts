@@ -1,16 +1,19 @@
 /**
  * A process's own journal: accepted records lie in the system's page cache, where the death of the process cannot reach them, until
- * LMDB has them on the disk. Files are short-lived: a handful of megabytes or a second, then deleted.
+ * LMDB has them on the disk. Where LMDB is late (a busy machine), the journal itself is put on the disk, in time for law 3. Files are
+ * short-lived: a handful of megabytes or a second, then deleted.
  */
-import { closeSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { AppendRecord } from '../port.ts';
 import { encodeEntry } from './journal-entry.ts';
 import { isDead, processTag } from './process-tag.ts';
 
-/** Law 3 allows 50 ms between the acknowledgement and the disk; past this nothing more is promised before its fsync. */
-const MOST_UNFLUSHED_MS = 35;
+/** Law 3 allows 50 ms between the acknowledgement and the disk. */
+const SYNC_AFTER_MS = 30;
+/** Past this LMDB does not come after, and callers have to wait for it. */
+const MOST_UNFLUSHED_MS = 2_000;
 const MOST_BYTES = 8_000_000;
 /** Nobody writes to an older file, so that others may take it over when it has not been touched for much longer. */
 const MOST_FILE_AGE_MS = 1_000;
@@ -21,6 +24,8 @@ interface JournalFile {
   readonly openedAtMs: number;
   bytes: number;
   lastNumber: number;
+  /** The newest entry that an fsync of this file covers. */
+  syncedNumber: number;
 }
 
 export interface JournalDeps {
@@ -39,6 +44,7 @@ export class Journal {
   #file: JournalFile | null = null;
   #files = 0;
   #number = 0;
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(deps: JournalDeps) {
     this.#deps = deps;
@@ -62,6 +68,7 @@ export class Journal {
       return null;
     }
     this.#unflushed.push({ number, atMs: nowMs });
+    this.#timer ??= setTimeout(() => this.#syncLate(), SYNC_AFTER_MS);
     return number;
   }
 
@@ -84,11 +91,33 @@ export class Journal {
   /** Files whose entries are not on the disk stay, for whoever opens the log next. */
   close(): void {
     openHere.delete(this.id);
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#fill();
     const lastFlushed = this.#unflushed.length > 0 ? this.#unflushed[0]!.number - 1 : Infinity;
     for (const file of this.#full.splice(0)) {
       if (file.lastNumber <= lastFlushed) remove(file);
       else closeSync(file.descriptor);
+    }
+  }
+
+  /** In this thread, for a hand-over to another one is what LMDB is waiting for. */
+  #syncLate(): void {
+    this.#timer = null;
+    const oldest = this.#unflushed[0];
+    if (oldest === undefined) return;
+    const waitMs = oldest.atMs + SYNC_AFTER_MS - this.#deps.monotonicMs();
+    if (waitMs <= 0) for (const file of this.#file === null ? this.#full : [...this.#full, this.#file]) this.#sync(file);
+    this.#timer = setTimeout(() => this.#syncLate(), waitMs <= 0 ? SYNC_AFTER_MS : waitMs);
+  }
+
+  #sync(file: JournalFile): void {
+    if (file.syncedNumber === file.lastNumber) return;
+    try {
+      fdatasyncSync(file.descriptor);
+      if (file.syncedNumber === 0) syncFolder(this.#deps.dir);
+      file.syncedNumber = file.lastNumber;
+    } catch {
+      // A failing disk: LMDB's own fsync tells it to the callers.
     }
   }
 
@@ -99,12 +128,22 @@ export class Journal {
 
   #open(openedAtMs: number): JournalFile {
     const path = join(this.#deps.dir, journalFileName({ owner: processTag(), journal: this.id, index: (this.#files += 1) }));
-    return { path, descriptor: openSync(path, 'ax', 0o600), openedAtMs, bytes: 0, lastNumber: 0 };
+    return { path, descriptor: openSync(path, 'ax', 0o600), openedAtMs, bytes: 0, lastNumber: 0, syncedNumber: 0 };
   }
 
   #fill(): void {
     if (this.#file !== null) this.#full.push(this.#file);
     this.#file = null;
+  }
+}
+
+/** The new file's name. */
+function syncFolder(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

@@ -7,11 +7,13 @@ import { validationFaults } from './validation-faults.ts';
 export const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
 
 export const installErrorHandler = (app: FastifyInstance, onRefused: (status: number) => void): void => {
+  const unavailable = createQuietWarning(app);
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const problem = problemOf(error);
     onRefused(problem.status);
     // A 503 says that something outside is away; only a defect is worth a stack.
-    if (problem.status === 503) request.log.warn(problem.detail);
+    if (error instanceof ProblemError && error.code === 'not-ready') request.log.debug(problem.detail);
+    else if (problem.status === 503) unavailable(problem.detail);
     else if (problem.status >= 500) request.log.error({ err: error }, problem.detail);
     // Without a serializer of its own the route's 2xx schema cannot touch it.
     return reply.code(problem.status).header('content-type', PROBLEM_JSON).serializer(JSON.stringify).send(problem);
@@ -21,6 +23,22 @@ export const installErrorHandler = (app: FastifyInstance, onRefused: (status: nu
     const problem = createProblem(404, 'not-found', `there is no ${request.method} ${request.url.split('?')[0]!.slice(0, 200)}; see /docs`);
     return reply.code(404).header('content-type', PROBLEM_JSON).serializer(JSON.stringify).send(problem);
   });
+};
+
+const WARN_EVERY_MS = 1_000;
+
+/** While an engine is away every request fails alike: the first is told at once, then one a second with their number. */
+const createQuietWarning = ({ log }: FastifyInstance): ((detail: string) => void) => {
+  let quietUntilMs = 0;
+  let untold = 0;
+  return (detail) => {
+    untold += 1;
+    const nowMs = performance.now();
+    if (nowMs < quietUntilMs) return;
+    log.warn(untold === 1 ? detail : `${detail} (${untold} such answers since the last line)`);
+    quietUntilMs = nowMs + WARN_EVERY_MS;
+    untold = 0;
+  };
 };
 
 const problemOf = (error: FastifyError): Problem => {

@@ -20,11 +20,13 @@ export class ProblemError extends Error {
   readonly problem: Problem;
   /** Fastify reads it. */
   readonly statusCode: number;
+  readonly code: string;
 
   constructor(status: number, code: string, detail: string, errors: readonly FieldFault[] = []) {
     super(detail);
     this.name = 'ProblemError';
     this.statusCode = status;
+    this.code = code;
     this.problem = createProblem(status, code, detail, errors);
   }
 }
