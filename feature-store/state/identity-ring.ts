@@ -14,7 +14,7 @@ const SEED = 0x1d;
 export const identityHash = (id: string): number => hash48(id, SEED) % 2 ** 40;
 
 const PRIME = 0x01000193;
-const PREFIX = [...'event:'].map((letter) => letter.charCodeAt(0));
+const PREFIX = Buffer.from('event:');
 const startOf = (seed: number): number => PREFIX.reduce((h, unit) => Math.imul(h ^ unit, PRIME), 0x811c9dc5 ^ seed);
 const HIGH = startOf(SEED);
 const LOW = startOf(SEED ^ 0x9e3779b9);
