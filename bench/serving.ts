@@ -10,6 +10,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ENGINE_FLAGS } from '../cli/engine-flags.ts';
 import type { LoadResult, LoadTask } from './serving/load.ts';
 import { seedStores } from './serving/seed-stores.ts';
 import type { ServerStart } from './serving/server-start.ts';
@@ -113,7 +114,7 @@ const cpuOf = async ({ child }: Server): Promise<number> => {
 };
 
 const startServer = async (children: ChildProcess[], file: string, start: ServerStart, prof: string | undefined): Promise<Server> => {
-  const execArgv = prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`];
+  const execArgv = [...ENGINE_FLAGS, ...(prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`])];
   const child = fork(join(import.meta.dirname, 'serving', file), { execArgv, serialization: 'advanced' });
   children.push(child);
   child.send(start);

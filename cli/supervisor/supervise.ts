@@ -3,6 +3,7 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ENGINE_FLAGS } from '../engine-flags.ts';
 import { EXIT } from '../exit-codes.ts';
 import { createBackoff } from './backoff.ts';
 import { parseFromRole } from './messages.ts';
@@ -38,7 +39,11 @@ export const supervise = (options: SuperviseOptions): Supervised => {
 
   const runOnce = (): Promise<{ code: number | null; signal: NodeJS.Signals | null }> =>
     new Promise((resolve) => {
-      const started = fork(options.entry, options.args, { env: options.env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+      const started = fork(options.entry, options.args, {
+        env: options.env,
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        execArgv: [...process.execArgv, ...ENGINE_FLAGS],
+      });
       child = started;
       for (const stream of [started.stdout, started.stderr]) {
         if (stream !== null) createInterface({ input: stream }).on('line', (line) => onLine(role, line));
