@@ -18,7 +18,9 @@ test('of 50 customers who are erased among 500 that change, no byte stays in the
   const versions = new Map<number, Buffer>();
   for (let round = 0; round < 6; round++) {
     const commits = Array.from({ length: 500 }, (_, i) => {
-      const value = Buffer.from(`${round}${i}|${'x'.repeat(round * 17)}|secret-name-${i}-|${'y'.repeat((i * 37) % (i % 7 === 0 ? 5_000 : 400))}`);
+      const value = Buffer.from(
+        `${round}${i}|${'x'.repeat(round * 17)}|secret-name-${i}-|${'y'.repeat((i * 37) % (i % 7 === 0 ? 5_000 : 400))}`,
+      );
       const commit = { ...none, key: keyOf(i), value, expected: versions.get(i) ?? null };
       versions.set(i, value);
       return commit;

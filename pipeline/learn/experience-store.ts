@@ -70,6 +70,7 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
   });
   let closed = false;
   let wiping: Promise<void> = Promise.resolve();
+  let hasErased = false;
 
   const remove = (decisionId: string, customerKey: string): void => {
     db.removeSync(rowKey(decisionId));
@@ -104,6 +105,7 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
       });
       await db.flushed;
       // At each start all erasures come again, so that one which a crash interrupted is wiped then.
+      hasErased ||= erased.length > 0;
       if (erased.length > 0) wiping = wiping.then(() => wipeFreePages(db)).catch(() => undefined);
     },
     *scan() {
@@ -126,6 +128,8 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
       if (closed) return;
       closed = true;
       await wiping;
+      // By now no reader holds a page back.
+      if (hasErased) await wipeFreePages(db);
       await db.flushed;
       await db.close();
     },
