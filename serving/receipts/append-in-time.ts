@@ -4,7 +4,10 @@ import { COMPACTED_TOPICS, type Clock } from '#contracts';
 import { notDurable } from '../errors/problem.ts';
 
 export interface Appender {
-  /** Resolves when all are durable (none: when all that was sent before can be read); rejects with a 503 problem when the log fails or takes longer than the bound. */
+  /**
+   * Resolves when all are durable (none: when all that was sent before can be read); rejects with a 503 problem when the log fails or
+   * takes longer than the bound.
+   */
   append(records: readonly AppendRecord[]): Promise<void>;
   /** Waits for appends in hand, for the bound at most: whoever waited longer was told that nothing is promised. */
   drain(): Promise<void>;
