@@ -100,9 +100,10 @@ const wake = (): void => waiting.splice(0).forEach((resume) => resume());
 
 let learned = 0;
 let finished = false;
+const isFinished = (): boolean => finished;
 /** How many outcomes are in the snapshot that decides now. */
 const watchModel = async (): Promise<void> => {
-  while (!finished) {
+  while (!isFinished()) {
     const { models } = await send<{ models: { loop: string; serving: boolean; experiences: number }[] }>('GET', '/v1/models');
     for (const model of models) if (model.loop === LOOP && model.serving) learned = Math.max(learned, model.experiences);
     wake();
@@ -114,7 +115,8 @@ let known = 0;
 /** What is known of customers is told some way ahead of their calls, as a bank would. */
 const tellAll = async (): Promise<void> => {
   for (let first = 0; first < contacts.length; first += TOLD_AT_ONCE) {
-    while (first > answered + TOLD_AHEAD) await delay(5);
+    const isFarAhead = (): boolean => first > answered + TOLD_AHEAD;
+    while (isFarAhead()) await delay(5);
     const rows = contacts.slice(first, first + TOLD_AT_ONCE);
     await tell(first, rows);
     await untilKnown(first + rows.length - 1);
