@@ -29,6 +29,8 @@ const durationMs = Number(values.seconds) * 1_000;
 const connections = Number(values.connections);
 /** Both servers are measured once the engine has compiled their code. */
 const WARM_ANSWERS = 12_000;
+/** Of each measurement, for both sides, not counted. */
+const SETTLE_MS = 1_000;
 const SECRET = 'bench-secret-bench-secret';
 
 const main = async (): Promise<void> => {
@@ -55,7 +57,7 @@ const main = async (): Promise<void> => {
 
     const measure = async (label: string, side: Side, ratePerSecond: number | null, ms = durationMs): Promise<Measured> => {
       const before = await cpuOf(servers[side]);
-      const result = await load({ port: servers[side].port, durationMs: ms, ratePerSecond });
+      const result = await load({ port: servers[side].port, durationMs: ms, settleMs: SETTLE_MS, ratePerSecond });
       const measured = { ...result, cpuUs: ((await cpuOf(servers[side])) - before) / Math.max(1, result.answered + result.refused) };
       show(`${label} ${side}`, measured);
       return measured;
@@ -73,7 +75,7 @@ const main = async (): Promise<void> => {
     const theirs = median(saturated.floor.map((result) => result.perSecond));
     const rate = Math.floor(ours / 2);
     const half: Record<Side, Measured[]> = { attune: [], floor: [] };
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < rounds; round++) {
       for (const side of ['attune', 'floor'] as const) half[side].push(await measure(`half load (${rate}/s)`, side, rate));
     }
     const p99 = (results: readonly LoadResult[]): number => median(results.map((result) => result.p99Ms));
