@@ -58,7 +58,7 @@ const main = async (): Promise<void> => {
     const measure = async (label: string, side: Side, ratePerSecond: number | null, ms = durationMs): Promise<Measured> => {
       const before = await cpuOf(servers[side]);
       const result = await load({ port: servers[side].port, durationMs: ms, settleMs: SETTLE_MS, ratePerSecond });
-      const measured = { ...result, cpuUs: ((await cpuOf(servers[side])) - before) / Math.max(1, result.answered + result.refused) };
+      const measured = { ...result, cpuUs: ((await cpuOf(servers[side])) - before) / Math.max(1, result.sent) };
       show(`${label} ${side}`, measured);
       return measured;
     };

@@ -20,6 +20,8 @@ export interface LoadTask {
 export interface LoadResult {
   readonly answered: number;
   readonly refused: number;
+  /** All requests of the run, those before it settled included: what processor time is divided by. */
+  readonly sent: number;
   readonly seconds: number;
   readonly perSecond: number;
   readonly p50Ms: number;
@@ -96,6 +98,7 @@ export const runLoad = async (task: LoadTask): Promise<LoadResult> => {
   return {
     answered,
     refused,
+    sent: next,
     seconds,
     perSecond: answered / (seconds - task.settleMs / 1_000),
     p50Ms: at(0.5),
