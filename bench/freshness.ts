@@ -63,7 +63,10 @@ interface Models {
 const outcomeMs: number[] = [];
 for (let n = 0; n < Math.min(samples, 100); n++) {
   const customerId = `fresh-${n % 50}`;
-  const decision = await send<{ decisionId: string; actions: { actionId: string }[] }>('POST', '/v1/decisions', { customerId, channel: 'app' });
+  const decision = await send<{ decisionId: string; actions: { actionId: string }[] }>('POST', '/v1/decisions', {
+    customerId,
+    channel: 'app',
+  });
   const actionId = decision.actions[0]?.actionId;
   if (actionId === undefined) continue;
   const sentAt = Date.now();

@@ -36,7 +36,7 @@ const scorerOf = async ({ loop, modelVersion, modelSnapshot }: Decision): Promis
     const root = models.find((model) => model.loop === loop && model.version === modelVersion && model.snapshot === 0);
     const kept = models.find((model) => model.loop === loop && model.version === modelVersion && model.snapshot === modelSnapshot);
     const [rootBytes, bytes] = [root && (await store.blobs.get(root.blob)), kept && (await store.blobs.get(kept.blob))];
-    scorers.set(name, rootBytes && bytes ? await (await openVersion(rootBytes)).open(bytes) : null);
+    scorers.set(name, rootBytes && bytes ? (await openVersion(rootBytes)).open(bytes) : null);
   }
   return scorers.get(name)!;
 };

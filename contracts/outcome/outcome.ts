@@ -24,4 +24,17 @@ export interface Outcome {
   readonly receivedAt: number;
 }
 
+/** What any catalog understands, besides its own. Append only: stored states name them by place. */
+export const STANDARD_OUTCOMES = [
+  'impression',
+  'clicked',
+  'accepted',
+  'rejected',
+  'later',
+  'converted',
+  'complaint',
+  'optOut',
+  'undelivered',
+] as const;
+
 export const outcomeCodec = createRecordCodec<Outcome>({ name: 'attune.outcomes', versions: [v1 as never] });

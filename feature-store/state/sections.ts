@@ -7,6 +7,7 @@ import {
   type AttributeValue,
   type Contact,
   type PairCounters,
+  STANDARD_OUTCOMES,
 } from '#contracts';
 import type { CompiledFeature, FeatureSet } from '../definitions/feature-set.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
@@ -14,21 +15,7 @@ import type { IdentityRing, PendingDecision, PendingItem, Registers, TimedValue 
 
 /** Well-known words by their place; append only, at most 15 channels. A word that is not here is stored as text after byte 0. */
 const CHANNELS = ['app', 'web', 'callCenter', 'sms', 'email', 'push', 'store', 'chat', 'letter', 'whatsapp'];
-const OUTCOMES = [
-  'impression',
-  'clicked',
-  'accepted',
-  'rejected',
-  'later',
-  'converted',
-  'complaint',
-  'optOut',
-  'undelivered',
-  'none',
-  'resolved',
-  'escalated',
-  'callAvoided',
-];
+const OUTCOMES: readonly string[] = [...STANDARD_OUTCOMES, 'none', 'resolved', 'escalated', 'callAvoided'];
 
 /** Below this a decayed amount is nothing. */
 export const NEGLIGIBLE = 1e-6;

@@ -1,17 +1,6 @@
 /** The outcomes that a client may report: the standard ones and those that rewards.yaml adds. */
+import { STANDARD_OUTCOMES } from '#contracts';
 import type { Project } from '#project';
-
-export const STANDARD_OUTCOMES = [
-  'impression',
-  'clicked',
-  'accepted',
-  'rejected',
-  'later',
-  'converted',
-  'complaint',
-  'optOut',
-  'undelivered',
-] as const;
 
 /** rewards.yaml itself is checked by those who reward; here only the names under `outcomes` count. */
 export const outcomeNamesOf = (project: Project): ReadonlySet<string> => {
