@@ -35,5 +35,6 @@ export { evaluateFeatures } from './state/evaluate-features.ts';
 export { foldEvent } from './state/fold-event.ts';
 export { hasSeen, identityHash, identityHashOfEvent, rememberId, rememberNew, MAX_IDS, ID_TTL_MS } from './state/identity-ring.ts';
 export { viewOfReceipt, viewOfState } from './state/view.ts';
+export { withoutPersonal } from './state/without-personal.ts';
 export { describeState, type StateDescription } from './state/describe-state.ts';
 export { bytesOfCustomer } from './state/size.ts';

@@ -9,8 +9,11 @@ import { openLmdbFeatureStore } from '../lmdb/open-lmdb-feature-store.ts';
 import { decodeState, encodeState, fingerprintOf } from './codec.ts';
 import { describeState } from './describe-state.ts';
 import { evaluateFeatures } from './evaluate-features.ts';
+import { emptyState } from './customer-state.ts';
+import { foldEvent } from './fold-event.ts';
 import { sampleState } from './sample-customers.ts';
 import { viewOfReceipt, viewOfState } from './view.ts';
+import { withoutPersonal } from './without-personal.ts';
 
 const NOW = 1_800_000_000_000;
 const telco = compileFeatures(loadProject(new URL('../../catalog/telco', import.meta.url).pathname));
@@ -132,4 +135,31 @@ describe('the view of a customer', () => {
       rmSync(dir, { recursive: true });
     }
   });
+});
+
+test('a receipt without what is personal holds no byte of it, and teaches the same', () => {
+  const state = emptyState(telco);
+  const data = { plan: 'basic', tenureMonths: 7, name: 'Zebulon Quackenbush', email: 'z@personal.example' };
+  const event = {
+    id: 'e',
+    source: 's',
+    type: 'customer.updated',
+    subjectKind: 'customer',
+    subjectId: 'c-secret',
+    customerKey: Buffer.from(customerKey, 'hex'),
+    time: NOW,
+    receivedAt: NOW,
+    data: JSON.stringify(data),
+  };
+  foldEvent(state, event, data, telco);
+  const receipt = { ...receiptOf(encodeState(state, NOW), evaluateFeatures(state.registers, telco, NOW)), subjectId: 'c-secret' };
+  const bytes = decisionCodec.encode(withoutPersonal(receipt, telco));
+  for (const secret of ['Zebulon', 'personal.example', 'c-secret']) {
+    expect(decisionCodec.encode(receipt).includes(secret)).toBe(true);
+    expect(bytes.includes(secret)).toBe(false);
+  }
+  const kept = viewOfReceipt(decisionCodec.decode(bytes), telco);
+  const { name: _name, email: _email, ...rest } = viewOfReceipt(receipt, telco).attributes;
+  expect(kept.attributes).toEqual(rest);
+  expect(kept.features).toEqual(viewOfReceipt(receipt, telco).features);
 });

@@ -2,7 +2,7 @@
 import { HOUR_MS, DAY_MS, MINUTE_MS, TOPICS, customerKeyFromBytes, decisionCodec, erasureCodec, modelCodec, rewardCodec } from '#contracts';
 import type { Clock, CustomerKey, Decision, ModelRecord, Topic } from '#contracts';
 import type { Consumer, EventLog, Follower, LogRecord } from '#event-log';
-import { featureSetByFingerprint, fingerprintOf, loadFeatureSet } from '#feature-store';
+import { featureSetByFingerprint, fingerprintOf, loadFeatureSet, withoutPersonal } from '#feature-store';
 import type { FeatureSet, FeatureStore } from '#feature-store';
 import type { Learner } from '#models';
 import type { Logger, Role } from '../role.ts';
@@ -57,6 +57,7 @@ interface Known {
   announced: boolean;
 }
 
+const NOTHING = Buffer.alloc(0);
 const SUPERSEDED_MS = 2 * MINUTE_MS;
 const MAX_IN_HAND = 20_000;
 /** A tenth of the time goes to publishing, but nobody waits longer than half a second for that, unless a snapshot costs more than 250 ms. */
@@ -175,7 +176,10 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       const slot = await slotOf(decision.loop);
       const profileOf = await prepareOrNull(decision);
       const row = desk.row(decision.decisionId.toString('hex'));
-      row.decision = record.value;
+      // Without definitions a state cannot be told from what is personal in it: then the row does without it.
+      row.decision = decisionCodec.encode(
+        profileOf === null ? { ...decision, subjectId: null, state: NOTHING } : withoutPersonal(decision, deps.featureSet()),
+      );
       row.customerKey = key;
       if (slot !== null && profileOf !== null) for (const rank of row.rows.keys()) learn(slot, row.rows, rank, decision, profileOf);
       return done();
