@@ -18,7 +18,7 @@ import { readContacts } from './bank/read-contacts.ts';
 import type { BankContact } from './bank/read-contacts.ts';
 
 const { values } = parseArgs({
-  options: { data: { type: 'string' }, rows: { type: 'string' }, window: { type: 'string', default: '32' } },
+  options: { data: { type: 'string' }, rows: { type: 'string' }, window: { type: 'string', default: '4' } },
 });
 if (values.data === undefined) {
   console.error(
