@@ -20,7 +20,8 @@ const customers = [ID, ...Array.from({ length: OTHERS }, (_, i) => `stay-${i}`)]
 
 const event = (subject: string, round: number) => ({
   specversion: '1.0',
-  id: `${subject}-${round}`,
+  // The sender's own id of the event is not the customer's.
+  id: `e-${customers.indexOf(subject)}-${round}`,
   source: '/erasure',
   type: 'customer.updated',
   subject,

@@ -36,7 +36,8 @@ test('without chdb it says so, decides, and the log keeps every record for the w
     const decided = await send<{ decisionId: string; actions: { actionId: string }[] }>('POST', '/v1/decisions', {
       customerId: 'c-1',
       channel: 'app',
-      limit: 1,
+      // Its own candidate is always chosen; of the catalog's, none may be.
+      candidates: [{ id: 'only' }],
     });
     const { actionId } = decided.actions[0]!;
     await send('POST', '/v1/outcomes', { decisionId: decided.decisionId, actionId, outcome: 'accepted', outcomeId: 'o-1' });
