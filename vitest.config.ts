@@ -13,6 +13,7 @@ export default defineConfig({
           exclude: [...exclude, 'test/faults/**'],
           testTimeout: 120_000,
           fileParallelism: false,
+          globalSetup: ['test/engines/global-setup.ts'],
         },
       },
       { test: { name: 'faults', include: ['test/faults/**/*.test.ts'], exclude, testTimeout: 900_000, fileParallelism: false } },

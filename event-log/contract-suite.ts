@@ -310,7 +310,7 @@ export function describeEventLogContract(name: string, create: () => Promise<Log
         const sinks = [new Sink(), new Sink()];
         const other = await open();
         const first = log.consume({ group: 'g', topics: [events], onBatch: sinks[0]!.take });
-        other.consume({ group: 'g', topics: [events], onBatch: sinks[1]!.take });
+        const second = other.consume({ group: 'g', topics: [events], onBatch: sinks[1]!.take });
         let appended = 0;
         await eventually(async () => {
           await log.append(Array.from({ length: 16 }, (_, shard) => record(events, shard, `${shard}.${appended}`)));
@@ -322,6 +322,8 @@ export function describeEventLogContract(name: string, create: () => Promise<Log
         appended += 16;
         await eventually(async () => new Set([...sinks[0]!.texts(), ...sinks[1]!.texts()]).size === appended);
         expect(sinks[1]!.texts().filter((text) => text.startsWith('last'))).toHaveLength(16);
+        expect(first.assigned()).toEqual([]);
+        expect(second.assigned().toSorted((a, b) => a - b)).toEqual(Array.from({ length: log.partitions }, (_, partition) => partition));
       });
 
       it('hear of a new record soon', async () => {

@@ -51,12 +51,14 @@ export interface ConsumeOptions {
 }
 
 export interface Consumer {
+  /** The partition numbers that this member works on at this moment. */
+  assigned(): readonly number[];
   /** Finishes the batches in hand, commits, and returns. Safe to call twice. */
   stop(): Promise<void>;
 }
 
 /** Follows compacted topics from their beginning in every process (no group, no commits): models, controls, erasures. */
-export interface Follower extends Consumer {
+export interface Follower extends Pick<Consumer, 'stop'> {
   /** Resolves once everything that the topics held when it began has been delivered. */
   readonly caughtUp: Promise<void>;
 }

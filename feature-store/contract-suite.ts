@@ -268,6 +268,32 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
       });
     });
 
+    describe('leases', () => {
+      test('of processes that want one, one holds it until it lets go or its time is over', async () => {
+        const other = await under.open();
+        const got = await Promise.all([store, other, store].map((one, i) => one.leases.hold('learner', `owner ${i}`, 60_000)));
+        expect(got.filter(Boolean)).toHaveLength(1);
+        const winner = `owner ${got.indexOf(true)}`;
+        expect(await other.leases.holder('learner')).toBe(winner);
+        expect(await other.leases.hold('learner', winner, 60_000)).toBe(true);
+        expect(await store.leases.hold('learner', 'late', 60_000)).toBe(false);
+        await store.leases.release('learner', 'late');
+        expect(await store.leases.holder('learner')).toBe(winner);
+        await other.leases.release('learner', winner);
+        expect(await store.leases.holder('learner')).toBeNull();
+        expect(await store.leases.hold('learner', 'late', 60_000)).toBe(true);
+      });
+
+      test('a lease that nobody renews ends, and names do not share one', async () => {
+        expect(await store.leases.hold('a', 'first', 50)).toBe(true);
+        expect(await store.leases.hold('b', 'second', 60_000)).toBe(true);
+        await new Promise((resolve) => setTimeout(resolve, 80));
+        expect(await store.leases.holder('a')).toBeNull();
+        expect(await store.leases.hold('a', 'second', 60_000)).toBe(true);
+        expect(await store.leases.hold('a', 'first', 60_000)).toBe(false);
+      });
+    });
+
     test('closing twice is safe, and what was committed is there after opening again', async () => {
       await store.states.commit([write(anna, 1, { timer: { from: null, to: 5 } })]);
       await store.close();

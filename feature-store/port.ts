@@ -30,6 +30,8 @@ export type CommitResult = 'committed' | 'refused';
 
 export interface DueTimer {
   readonly key: StateKey;
+  /** Under which the key was committed; embedded, any shard of its partition. */
+  readonly shard: number;
   /** ms since 1970 UTC */
   readonly dueMs: number;
 }
@@ -67,11 +69,25 @@ export interface Requests {
   claim(requestKey: Buffer, decisionId: Buffer, options: { nowMs: number; ttlMs: number }): Promise<Buffer>;
 }
 
+/** Who does what only one process may do: the learner, a rebuild. */
+export interface Leases {
+  /**
+   * True: the owner holds the lease for `ttlMs` from now, whether it was free, run out, or its own already. False: another holds it.
+   * @param owner unique for each holder; ends in nothing that another could be called
+   */
+  hold(name: string, owner: string, ttlMs: number): Promise<boolean>;
+  /** Nothing happens when another holds it. */
+  release(name: string, owner: string): Promise<void>;
+  /** Null: nobody holds it at this moment. */
+  holder(name: string): Promise<string | null>;
+}
+
 export interface FeatureStore {
   readonly states: States;
   readonly timers: Timers;
   readonly blobs: Blobs;
   readonly requests: Requests;
+  readonly leases: Leases;
   /** Safe to call twice. */
   close(): Promise<void>;
 }

@@ -138,6 +138,7 @@ const reading = (store: FeatureStore, read: FeatureStore['states']['read']): Fea
   timers: store.timers,
   blobs: store.blobs,
   requests: store.requests,
+  leases: store.leases,
   close: () => store.close(),
 });
 

@@ -46,6 +46,10 @@ export class LmdbConsumer implements Consumer {
     this.#renew();
   }
 
+  assigned(): readonly number[] {
+    return [...this.#workers].flatMap(([partition, worker]) => (worker.cancel.signal.aborted ? [] : [partition]));
+  }
+
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;

@@ -59,7 +59,7 @@ async function open({ dir, partitions, now = Date.now, bootId = readBootId() }: 
   const journals = join(dir, 'journals');
   const journal = attempt(`could not make ${journals}`, () => new Journal({ dir: journals, monotonicMs: () => performance.now() }));
   const appender = new Appender({ ...shared, journal, onVisible: (topics) => topics.forEach((topic) => bells.ring(topic)) });
-  const consumers = new Set<Consumer>();
+  const consumers = new Set<Pick<Consumer, 'stop'>>();
   const everyPartition = Array.from({ length: identity.partitions }, (_, partition) => partition);
   let closing: Promise<void> | null = null;
 
@@ -72,7 +72,7 @@ async function open({ dir, partitions, now = Date.now, bootId = readBootId() }: 
     });
   }
 
-  function keep<T extends Consumer>(consumer: T): T {
+  function keep<T extends Pick<Consumer, 'stop'>>(consumer: T): T {
     consumers.add(consumer);
     return consumer;
   }

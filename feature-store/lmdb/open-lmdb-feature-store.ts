@@ -4,6 +4,7 @@ import { AttuneError } from '#contracts';
 import type { FeatureStore } from '../port.ts';
 import { createLmdbBlobs } from './blobs.ts';
 import { openEnvironment, type Environment } from './environment.ts';
+import { createLmdbLeases } from './leases.ts';
 import { createLmdbRequests } from './requests.ts';
 import { createLmdbStates } from './states.ts';
 
@@ -23,6 +24,7 @@ export const openLmdbFeatureStore = async ({ dir, partitions }: LmdbFeatureStore
       ...createLmdbStates(states, partitions),
       blobs: createLmdbBlobs(blobs),
       requests: createLmdbRequests(requests),
+      leases: createLmdbLeases(requests),
       close: async () => {
         await Promise.all(environments.map((environment) => environment.close()));
       },

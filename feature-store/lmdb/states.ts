@@ -90,7 +90,11 @@ const timerKey = (partition: number, dueMs: number, key: StateKey): Buffer => {
   return out;
 };
 
-const parseTimerKey = (bytes: Buffer): DueTimer => ({ key: Buffer.from(bytes.subarray(8)), dueMs: bytes.readUIntBE(2, 6) });
+const parseTimerKey = (bytes: Buffer): DueTimer => ({
+  key: Buffer.from(bytes.subarray(8)),
+  shard: bytes.readUInt16BE(0),
+  dueMs: bytes.readUIntBE(2, 6),
+});
 
 const KEY_BYTES = 16;
 
