@@ -287,6 +287,65 @@ export function describeEventLogContract(name: string, create: () => Promise<Log
         expect((await log.committed('g', events, 0)) ?? 0).toBeLessThanOrEqual(offset);
       });
 
+      it('hold their commits as long as asked, and commit them then', async () => {
+        const [position] = await log.append([record(events, 0, 'a')]);
+        const sink = new Sink();
+        log.consume({ group: 'g', topics: [events], onBatch: sink.take, holdCommitsMs: 1_500 });
+        await sink.reaches(1);
+        await pause(300);
+        expect((await log.committed('g', events, 0)) ?? 0).toBeLessThanOrEqual(position!.offset);
+        await eventually(async () => (await log.committed('g', events, 0)) === position!.offset + 1);
+      });
+
+      it('leave uncommitted what is held when they stop', async () => {
+        const [position] = await log.append([record(events, 0, 'a')]);
+        const sink = new Sink();
+        const consumer = log.consume({ group: 'g', topics: [events], onBatch: sink.take, holdCommitsMs: 60_000 });
+        await sink.reaches(1);
+        await consumer.stop();
+        expect((await log.committed('g', events, 0)) ?? 0).toBeLessThanOrEqual(position!.offset);
+      });
+
+      it('rewind to what is committed, after the batches in hand have ended', async () => {
+        await log.append(['a', 'b', 'c'].map((text) => record(events, 0, text)));
+        const sink = new Sink();
+        const consumer = log.consume({
+          group: 'g',
+          topics: [events],
+          holdCommitsMs: 60_000,
+          maxRecords: 2,
+          onBatch: async (batch) => {
+            await pause(50);
+            await sink.take(batch);
+          },
+        });
+        await eventually(async () => sink.batches.length > 0);
+        await consumer.rewind();
+        const before = sink.texts().length;
+        await eventually(async () => sink.texts().length >= before + 3);
+        expect(sink.texts().slice(before, before + 3)).toEqual(['a', 'b', 'c']);
+        await consumer.stop();
+      });
+
+      it('rewind out of a batch that fails', async () => {
+        await log.append([record(events, 0, 'a')]);
+        const sink = new Sink();
+        let failing = true;
+        const consumer = log.consume({
+          group: 'g',
+          topics: [events],
+          onBatch: async (batch) => {
+            if (failing) throw new Error('not now');
+            await sink.take(batch);
+          },
+        });
+        await pause(500);
+        failing = false;
+        await consumer.rewind();
+        await sink.reaches(1);
+        expect(sink.texts()).toEqual(['a']);
+      });
+
       it('finish the batch in hand when they stop', async () => {
         let begun = false;
         let finished = false;

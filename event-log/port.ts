@@ -48,11 +48,21 @@ export interface ConsumeOptions {
    */
   readonly onBatch: (batch: Batch) => Promise<void>;
   readonly onError?: (error: unknown, batch: Batch) => void;
+  /**
+   * Default 0. The offsets of a batch are committed only this long after `onBatch` resolved, and `stop` leaves uncommitted what is
+   * younger: for effects in a store that may lose its last moments, so that a restart or `rewind` brings their causes again.
+   */
+  readonly holdCommitsMs?: number;
 }
 
 export interface Consumer {
   /** The partition numbers that this member works on at this moment. */
   assigned(): readonly number[];
+  /**
+   * The effects of the last `holdCommitsMs` may be gone: waits until the batches in hand have ended, well or not, forgets what was
+   * delivered and not committed, and begins again where a restart would. Resolves when no batch from before is at work.
+   */
+  rewind(): Promise<void>;
   /** Finishes the batches in hand, commits, and returns. Safe to call twice. */
   stop(): Promise<void>;
 }

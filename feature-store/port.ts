@@ -88,6 +88,13 @@ export interface FeatureStore {
   readonly blobs: Blobs;
   readonly requests: Requests;
   readonly leases: Leases;
+  /** 0 where what was acknowledged stays. Else: the death of the engine, or a change of its leader, may undo commits up to this old. */
+  readonly mayLoseMs: number;
+  /**
+   * Called when commits of the last `mayLoseMs` may have been undone. Until every listener has resolved, `states.commit` and
+   * `states.readMany` reject with EngineUnavailable, so that nothing is built on what was lost; `states.read` goes on. Returns how to end it.
+   */
+  onLoss(listener: () => Promise<void>): () => void;
   /** Safe to call twice. */
   close(): Promise<void>;
 }

@@ -34,12 +34,13 @@ export class LmdbConsumer implements Consumer {
   #renewing: Promise<void> | null = null;
   #renewAgain = false;
   #stopping: Promise<void> | null = null;
+  #rewinding: Promise<void> = Promise.resolve();
 
   constructor(deps: LmdbConsumerDeps, options: ConsumeOptions) {
     this.#deps = deps;
     this.#options = options;
     this.#member = createMember(options.group);
-    this.#committer = new Committer(deps.groups, this.#member);
+    this.#committer = new Committer(deps.groups, this.#member, options.holdCommitsMs ?? 0);
     this.#bell = `group.${encodeURIComponent(options.group)}`;
     this.#heartbeat = setInterval(() => this.#renew(), HEARTBEAT_MS);
     this.#deaf = deps.bells.listen((name) => name === this.#bell && this.#renew());
@@ -50,9 +51,27 @@ export class LmdbConsumer implements Consumer {
     return [...this.#workers].flatMap(([partition, worker]) => (worker.cancel.signal.aborted ? [] : [partition]));
   }
 
+  rewind(): Promise<void> {
+    this.#rewinding = this.#rewinding.then(() => this.#rewind());
+    return this.#rewinding;
+  }
+
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  async #rewind(): Promise<void> {
+    const workers = [...this.#workers].filter(([, worker]) => !worker.cancel.signal.aborted);
+    for (const [, worker] of workers) worker.cancel.abort();
+    await Promise.all(workers.map(([, worker]) => worker.done));
+    for (const [partition, worker] of workers) {
+      this.#committer.drop(partition);
+      // A partition that was let go meanwhile is another's.
+      if (this.#stopping !== null || this.#workers.get(partition) !== worker) continue;
+      this.#workers.delete(partition);
+      this.#startWorker(partition);
+    }
   }
 
   /** The heartbeat goes on until the last batch is done, so that no one else takes what is still in hand. */
@@ -64,6 +83,8 @@ export class LmdbConsumer implements Consumer {
     await Promise.all(this.#releases);
     clearInterval(this.#heartbeat);
     await this.#renewing;
+    await this.#rewinding;
+    this.#committer.drop();
     await this.#committer.settle();
     await this.#deps.groups.leave(this.#member).catch(() => undefined);
     this.#ring();
@@ -106,6 +127,7 @@ export class LmdbConsumer implements Consumer {
 
   async #release(partition: number, worker: Worker): Promise<void> {
     await worker.done;
+    this.#committer.drop(partition);
     await this.#committer.settle();
     await this.#deps.groups.release(this.#member, [partition]).catch(() => undefined);
     this.#workers.delete(partition);

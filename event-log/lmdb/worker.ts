@@ -4,7 +4,7 @@ import type { Batch, ConsumeOptions } from '../port.ts';
 import type { Arrivals } from './arrivals.ts';
 import { FIRST_BACKOFF_MS, LAST_BACKOFF_MS, sleep } from './backoff.ts';
 import type { Committer } from './committer.ts';
-import type { Groups } from './groups.ts';
+import type { Commit, Groups } from './groups.ts';
 import { createCursor, takeMerged, type Cursor } from './merge.ts';
 import type { Reader } from './reader.ts';
 
@@ -26,7 +26,7 @@ export async function workThroughPartition(deps: WorkerDeps, partition: number, 
     const records = takeMerged(deps.reader, cursors, deps.options.maxRecords ?? DEFAULT_MAX_RECORDS);
     if (records.length > 0 && !(await handle(deps.options, { partition, records }, cancelled))) return;
     if (cursors.some((cursor, index) => cursor.position !== committed[index])) {
-      commit(deps, cursors);
+      deps.committer.commitLater(commitsOf(cursors));
       committed = cursors.map((cursor) => cursor.position);
     }
     if (records.length > 0) await nextTurn();
@@ -54,7 +54,7 @@ async function openCursors(deps: WorkerDeps, partition: number, cancelled: Abort
     try {
       const cursors: Cursor[] = [];
       for (const topic of topics) cursors.push(createCursor(topic, partition, await startOf(deps, topic, partition)));
-      commit(deps, cursors);
+      deps.committer.commit(commitsOf(cursors));
       return cursors;
     } catch (error) {
       deps.options.onError?.(error, { partition, records: [] });
@@ -79,6 +79,6 @@ async function startOf(
   return options.from === 'latest' ? next : first;
 }
 
-function commit({ committer }: WorkerDeps, cursors: readonly Cursor[]): void {
-  committer.commit(cursors.map(({ topic, partition, position }) => ({ topic, partition, next: position })));
+function commitsOf(cursors: readonly Cursor[]): Commit[] {
+  return cursors.map(({ topic, partition, position }) => ({ topic, partition, next: position }));
 }

@@ -25,6 +25,8 @@ export const openLmdbFeatureStore = async ({ dir, partitions }: LmdbFeatureStore
       blobs: createLmdbBlobs(blobs),
       requests: createLmdbRequests(requests),
       leases: createLmdbLeases(requests),
+      mayLoseMs: 0,
+      onLoss: () => () => {},
       close: async () => {
         await Promise.all(environments.map((environment) => environment.close()));
       },

@@ -62,6 +62,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
   let consumer: Consumer | undefined;
   let eraser: Consumer | undefined;
   let follower: Follower | undefined;
+  let deafToLoss: (() => void) | undefined;
   let poll: NodeJS.Timeout | undefined;
   let polling: Promise<void> = Promise.resolve();
   const fired = new Map<string, number>();
@@ -153,6 +154,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
       eraser = log.consume({
         group: `${group}-erasures`,
         topics: [TOPICS.erasures],
+        holdCommitsMs: store.mayLoseMs,
         onBatch: async ({ partition, records }) => {
           for (const record of records) {
             const erasure = readErasure(record);
@@ -166,8 +168,14 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
         group,
         topics: STATE_INPUTS,
         maxRecords,
+        holdCommitsMs: store.mayLoseMs,
         onBatch: ({ partition, records }) => turns.take(partition, () => processBatch(batchDeps, partition, records)),
         onError: (error) => failed(error, 'a batch of state failed; it comes again'),
+      });
+      deafToLoss = store.onLoss(async () => {
+        logger.error({ mayLoseMs: store.mayLoseMs }, 'the feature store may have lost its last commits; their records are read again');
+        await Promise.all([consumer?.rewind(), eraser?.rewind()]);
+        fired.clear();
       });
       if (!silent) {
         poll = setInterval(() => {
@@ -176,6 +184,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
       }
     },
     async stop() {
+      deafToLoss?.();
       clearInterval(poll);
       await polling;
       await consumer?.stop();
