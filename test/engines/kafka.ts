@@ -36,6 +36,8 @@ export const kafkaIsMissing = async (): Promise<string | null> => {
 export interface KafkaOptions {
   /** Default 1. */
   readonly brokers?: number;
+  /** Where the brokers listen; free ports when absent. */
+  readonly ports?: readonly number[];
   /** What clients are told to connect to, in place of a broker's own port: a proxy in between. By broker. */
   readonly advertised?: readonly number[];
   /** More lines of server.properties. */
@@ -48,7 +50,7 @@ export const startKafka = async (options: KafkaOptions = {}): Promise<KafkaClust
   const { brokers: count = 1, heapMb = 384 } = options;
   const dir = mkdtempSync(join(tmpdir(), 'attune-kafka-'));
   const ports = await Promise.all(Array.from({ length: count * 2 }, () => freePort()));
-  const port = (index: number): number => ports[index]!;
+  const port = (index: number): number => options.ports?.[index] ?? ports[index]!;
   const voters = Array.from({ length: count }, (_, i) => `${i + 1}@127.0.0.1:${ports[count + i]}`).join(',');
   const clusterId = randomBytes(16).toString('base64url');
   const children: (Child | null)[] = Array.from({ length: count }, () => null);

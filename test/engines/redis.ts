@@ -1,6 +1,6 @@
 /** Redis on loopback, from Debian's package: one server, or three masters as a Redis Cluster. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,6 +15,11 @@ export interface RedisUnderTest {
   readonly url: string;
   readonly ports: readonly number[];
   kill(index?: number): Promise<void>;
+  /**
+   * The machine dies, not only the server: the append-only file ends where it was `loseMs` ago, as what was not yet forced to the disk
+   * is gone. Returns how many bytes of commands were lost.
+   */
+  crash(loseMs: number, index?: number): Promise<number>;
   /** Again, with what its files hold. */
   start(index?: number): Promise<void>;
   pause(index?: number): void;
@@ -74,16 +79,45 @@ export const startRedis = async ({ masters = 1, aof = true, args = [] }: RedisOp
     rmSync(dir, { recursive: true, force: true });
     throw error;
   }
+  const sizesOf = (index: number): [string, number][] => {
+    const folder = join(dir, `aof-${index}`);
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder).flatMap((name): [string, number][] => {
+      const stat = name.endsWith('.incr.aof') ? statSync(join(folder, name), { throwIfNoEntry: false }) : undefined;
+      return stat === undefined ? [] : [[name, stat.size]];
+    });
+  };
+  const history: { readonly atMs: number; readonly name: string; readonly size: number }[] = [];
+  const sampling = setInterval(() => {
+    const atMs = Date.now();
+    while ((history[0]?.atMs ?? atMs) < atMs - 10_000) history.shift();
+    ports.forEach((_, index) => history.push(...sizesOf(index).map(([name, size]) => ({ atMs, name, size }))));
+  }, 100);
+  sampling.unref();
   return {
     url: ports.map((port) => `redis://127.0.0.1:${port}`).join(','),
     ports,
     async kill(index = 0) {
       await children[index]?.kill();
     },
+    async crash(loseMs, index = 0) {
+      const cutMs = Date.now() - loseMs;
+      await children[index]?.kill();
+      let lost = 0;
+      for (const [file, size] of sizesOf(index)) {
+        const then = history.toReversed().find(({ atMs, name }) => name === file && atMs <= cutMs);
+        // A file that is younger than that began by a rewrite, which was forced to the disk.
+        if (then === undefined || then.size >= size) continue;
+        truncateSync(join(dir, `aof-${index}`, file), then.size);
+        lost += size - then.size;
+      }
+      return lost;
+    },
     start,
     pause: (index = 0) => children[index]?.pause(),
     resume: (index = 0) => children[index]?.resume(),
     async stop() {
+      clearInterval(sampling);
       await Promise.all(children.flatMap((child) => (child === null ? [] : [child.kill()])));
       rmSync(dir, { recursive: true, force: true });
     },

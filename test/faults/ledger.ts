@@ -15,6 +15,10 @@ export interface Ledger {
   retries: number;
   /** 5xx answers other than 503, and 4xx answers: none is expected. */
   readonly refused: string[];
+  /** Any 5xx answer to a decision, 503 included. */
+  readonly decisions5xx: string[];
+  /** Decisions that said what they had to do without. */
+  degraded: number;
   /** A retried decision that named another action than its first answer. */
   readonly changed: string[];
 }
@@ -36,7 +40,16 @@ export const startClient = (options: {
   pauseMs: number;
   onAcknowledged?: () => void;
 }): Client => {
-  const ledger: Ledger = { events: new Map(), decisions: new Map(), outcomes: new Map(), retries: 0, refused: [], changed: [] };
+  const ledger: Ledger = {
+    events: new Map(),
+    decisions: new Map(),
+    outcomes: new Map(),
+    retries: 0,
+    refused: [],
+    decisions5xx: [],
+    degraded: 0,
+    changed: [],
+  };
   const load = { running: true };
   let state = options.seed >>> 0;
   const random = (): number => {
@@ -66,6 +79,7 @@ export const startClient = (options: {
           options.onAcknowledged?.();
           return JSON.parse(text);
         }
+        if (response.status >= 500 && path === '/v1/decisions') ledger.decisions5xx.push(`${response.status} ${text.slice(0, 200)}`);
         if (response.status !== 503) ledger.refused.push(`${response.status} ${path} ${text.slice(0, 200)}`);
         if (response.status < 500) return null;
       } catch {
@@ -89,8 +103,13 @@ export const startClient = (options: {
       ledger.events.set(customerId, (ledger.events.get(customerId) ?? 0) + 1);
 
     const ask = { customerId, requestId: `r-${id}`, channel: 'app', direction: 'inbound', limit: 1 };
-    const decision = (await post('/v1/decisions', ask)) as { decisionId: string; actions: { actionId: string }[] } | null;
+    const decision = (await post('/v1/decisions', ask)) as {
+      decisionId: string;
+      degraded: unknown;
+      actions: { actionId: string }[];
+    } | null;
     if (decision === null) return;
+    if (decision.degraded !== null) ledger.degraded++;
     ledger.decisions.set(ask.requestId, decision.decisionId);
     if (n % 5 === 0) {
       const again = (await post('/v1/decisions', ask)) as typeof decision;

@@ -1,6 +1,6 @@
 /**
  * Faults: kill -9 of API, pipeline and warehouse at random moments under load; at the end every acknowledged input is counted once.
- * `npm run test:faults [-- --short] [-- --rounds N] [-- --seed N]`; last line JSON: rounds, lost, doubled.
+ * `--engines`: the production engines, see engines.ts. `npm run test:faults [-- --short] [-- --rounds N] [-- --seed N]`; last line JSON: rounds, lost, doubled.
  */
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,9 +20,11 @@ const { values } = parseArgs({
     rounds: { type: 'string' },
     seed: { type: 'string', default: '1' },
     keep: { type: 'boolean', default: false },
+    engines: { type: 'boolean', default: false },
+    only: { type: 'string' },
   },
 });
-const rounds = Number(values.rounds ?? (values.short ? 6 : 24));
+const rounds = Number(values.rounds ?? (values.short ? (values.engines ? 9 : 6) : values.engines ? 36 : 24));
 const ROLES: readonly Role[] = ['pipeline', 'serve', 'warehouse'];
 const READER_PASSWORD = 'faults-reader-password';
 
@@ -119,4 +121,9 @@ const sizeOf = (path: string): number => {
   return sum;
 };
 
-process.exitCode = (await run()) ? 0 : 1;
+const runEngines = async (): Promise<boolean> => {
+  const { runEngineFaults } = await import('./engines.ts');
+  return runEngineFaults({ rounds, seed: Number(values.seed), keep: values.keep, only: values.only });
+};
+
+process.exitCode = (await (values.engines ? runEngines() : run())) ? 0 : 1;
