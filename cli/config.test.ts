@@ -1,28 +1,90 @@
-import { describe, expect, test } from 'vitest';
-import { describeVariables, readConfig } from './config.ts';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readConfig } from './config.ts';
+import { describeVariables } from './config/variables.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'attune-config-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const fileWith = (name: string, content: string): string => {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+};
+
+const ID_KEY = 'k'.repeat(16);
+const KAFKA = { KAFKA_BROKERS: 'a:9092, b:9092', ATTUNE_ID_KEY: ID_KEY };
+const REDIS = { REDIS_URL: 'redis://a:6379', ATTUNE_ID_KEY: ID_KEY };
 
 describe('configuration', () => {
   test('an empty environment is a working one on loopback', () => {
-    const config = readConfig({ ATTUNE_PORT: '' });
-    expect(config).toMatchObject({ host: '127.0.0.1', port: 8080, idKey: null, kafkaBrokers: [], redisUrl: null });
+    const config = readConfig({ ATTUNE_PORT: '', ATTUNE_ID_KEY_FILE: '' });
+    expect(config).toMatchObject({ host: '127.0.0.1', port: 8080, workers: 1, idKey: null, kafka: null, redis: null });
     expect(config.dataDir.endsWith('data')).toBe(true);
   });
 
   test('all faults are told at once, by name and without the values', () => {
-    const read = () => readConfig({ ATTUNE_PORT: 'eighty', ATTUNE_ID_KEY: 'short', REDIS_URL: 'localhost:6379', ATTUNE_LOG_LEVEL: 'loud' });
-    expect(read).toThrow(/ATTUNE_PORT[^]*ATTUNE_ID_KEY|ATTUNE_ID_KEY[^]*ATTUNE_PORT/);
-    expect(read).toThrow(/REDIS_URL/);
-    expect(read).toThrow(/ATTUNE_LOG_LEVEL/);
-    expect(read).not.toThrow(/short\b.*secret|localhost:6379/);
+    const read = () =>
+      readConfig({
+        ATTUNE_PORT: 'eighty',
+        ATTUNE_ID_KEY: 'short',
+        REDIS_URL: 'localhost:6379',
+        ATTUNE_LOG_LEVEL: 'loud',
+        SCHEMA_REGISTRY_PASSWORD: 'hush-hush',
+        KAFKA_SSL_CA: '/nowhere/ca.pem',
+        CLICKHOUSE_PASSWORD_FILE: '/nowhere/password',
+      });
+    for (const name of [
+      'ATTUNE_PORT',
+      'ATTUNE_ID_KEY',
+      'REDIS_URL',
+      'ATTUNE_LOG_LEVEL',
+      'SCHEMA_REGISTRY_PASSWORD',
+      'CLICKHOUSE_PASSWORD_FILE',
+    ])
+      expect(read).toThrow(new RegExp(`^  ${name} `, 'm'));
+    expect(read).toThrow(/KAFKA_SSL_CA names a file that cannot be read/);
+    expect(read).not.toThrow(/eighty|localhost:6379|loud|hush/);
   });
 
   test('a distributed set-up must bring its own id key', () => {
     expect(() => readConfig({ KAFKA_BROKERS: 'a:9092,b:9092' })).toThrow(/ATTUNE_ID_KEY is missing/);
-    expect(readConfig({ KAFKA_BROKERS: 'a:9092, b:9092', ATTUNE_ID_KEY: 'k'.repeat(16) }).kafkaBrokers).toEqual(['a:9092', 'b:9092']);
+    expect(() => readConfig({ REDIS_URL: 'redis://a' })).toThrow(/ATTUNE_ID_KEY is missing/);
+    expect(readConfig(KAFKA).kafka).toEqual({
+      brokers: ['a:9092', 'b:9092'],
+      topicPrefix: '',
+      replication: null,
+      ssl: null,
+      sasl: null,
+      registry: null,
+    });
+    expect(readConfig({ ...REDIS, REDIS_URL: 'redis://a:1, redis://b:2' }).redis?.urls).toEqual(['redis://a:1', 'redis://b:2']);
+  });
+
+  test('a secret may come as a file, and not twice', () => {
+    const password = fileWith('password', 'from the file\n');
+    const sasl = { ...KAFKA, KAFKA_SASL_MECHANISM: 'scram-sha-512', KAFKA_SASL_USERNAME: 'attune' };
+    expect(readConfig({ ...sasl, KAFKA_SASL_PASSWORD_FILE: password }).kafka?.sasl).toEqual({
+      mechanism: 'scram-sha-512',
+      username: 'attune',
+      password: 'from the file',
+    });
+    expect(() => readConfig({ ...sasl, KAFKA_SASL_PASSWORD_FILE: password, KAFKA_SASL_PASSWORD: 'x' })).toThrow(/both set/);
+    expect(() => readConfig({ ATTUNE_ID_KEY_FILE: fileWith('empty', '\n') })).toThrow(/ATTUNE_ID_KEY_FILE names a file that is empty/);
+  });
+
+  test('files of TLS switch it on, and what contradicts itself is refused', () => {
+    const ca = fileWith('ca.pem', 'a certificate');
+    expect(readConfig({ ...KAFKA, KAFKA_SSL_CA: ca }).kafka?.ssl).toEqual({ ca, cert: null, key: null });
+    expect(readConfig({ ...KAFKA, KAFKA_SSL: 'true' }).kafka?.ssl).toEqual({ ca: null, cert: null, key: null });
+    expect(() => readConfig({ ...KAFKA, KAFKA_SSL: 'false', KAFKA_SSL_CA: ca })).toThrow(/KAFKA_SSL is false/);
+    expect(() => readConfig({ ...KAFKA, KAFKA_SSL_CERT: ca })).toThrow(/KAFKA_SSL_CERT is set without KAFKA_SSL_KEY/);
+    expect(() => readConfig({ ...REDIS, REDIS_TLS_CA: ca })).toThrow(/rediss/);
+    expect(readConfig({ ...REDIS, REDIS_URL: 'rediss://a', REDIS_TLS_CA: ca }).redis?.ca).toBe(ca);
   });
 
   test('a misspelt variable is noticed', () => {
-    expect(readConfig({ ATTUNE_PROT: '1' }).unknown).toEqual(['ATTUNE_PROT']);
+    expect(readConfig({ ATTUNE_PROT: '1', ATTUNE_API_KEYS_FILE: '' }).unknown).toEqual(['ATTUNE_PROT']);
   });
 
   test('every variable is described', () => {

@@ -1,5 +1,5 @@
 /** What `attune --help` says. */
-import { describeVariables } from './config.ts';
+import { describeVariables } from './config/variables.ts';
 
 const COMMANDS: readonly (readonly [string, string])[] = [
   ['up [--demo]', 'everything on this machine: API, pipeline and embedded warehouse; --demo adds live traffic'],
@@ -14,14 +14,15 @@ const COMMANDS: readonly (readonly [string, string])[] = [
 export const helpText = (): string => {
   const commands = COMMANDS.map(([usage, meaning]) => `  attune ${usage.padEnd(50)} ${meaning}`);
   const variables = describeVariables().map(
-    ({ name, fallback, meaning }) => `  ${name.padEnd(26)} ${meaning}${fallback === '' || fallback === '""' ? '' : ` [${fallback}]`}`,
+    ({ name, fallback, meaning, secret }) =>
+      `  ${`${name}${secret ? '*' : ''}`.padEnd(33)} ${meaning}${fallback === '' ? '' : ` [${fallback}]`}`,
   );
   return [
     'Attune decides the next best action for a customer, and learns from what the customer then does.',
     '',
     ...commands,
     '',
-    'Environment:',
+    'Environment (* a secret: NAME_FILE may name a file that holds it):',
     ...variables,
   ].join('\n');
 };

@@ -19,8 +19,8 @@ export interface Stores {
 /** Throws `engine.unsupported` where the configuration asks for an engine that this version does not have. */
 export const refuseUnsupportedEngines = (config: Config): void => {
   const asked = [
-    config.kafkaBrokers.length > 0 ? 'KAFKA_BROKERS (Kafka as the event log)' : '',
-    config.redisUrl === null ? '' : 'REDIS_URL (Redis as the feature store)',
+    config.kafka === null ? '' : 'KAFKA_BROKERS (Kafka as the event log)',
+    config.redis === null ? '' : 'REDIS_URL (Redis as the feature store)',
   ].filter((text) => text !== '');
   if (asked.length === 0) return;
   throw new AttuneError(

@@ -13,7 +13,7 @@ export const openConfiguredWarehouse = (config: Config): Warehouse => {
   return openWarehouse({
     url: `http://127.0.0.1:${config.warehousePort}`,
     username: WRITER,
-    password: readWarehouseUsers(warehouseDir(config)).pipeline,
+    password: readWarehouseUsers(warehouseDir(config), config.warehousePasswords).pipeline,
     database,
   });
 };

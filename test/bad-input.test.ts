@@ -10,6 +10,7 @@ import { TOPICS, type Topic } from '#contracts';
 import { openLmdbLog, type Position } from '#event-log';
 import { listDeadLetters } from '#pipeline';
 import { freePort } from './free-port.ts';
+import { embeddedEnv } from './embedded-env.ts';
 import { createSend, type Send } from './send.ts';
 import { startSystem, type System } from './system.ts';
 
@@ -68,7 +69,7 @@ const attune = (args: readonly string[]): Promise<{ readonly code: number; reado
     execFile(
       process.execPath,
       [join(ROOT, 'cli/attune.mjs'), ...args],
-      { env: { ...process.env, ATTUNE_DATA_DIR: dataDir, ATTUNE_CATALOG: catalogDir, ATTUNE_PORT: '0' }, timeout: 60_000 },
+      { env: { ...embeddedEnv(), ATTUNE_DATA_DIR: dataDir, ATTUNE_CATALOG: catalogDir, ATTUNE_PORT: '0' }, timeout: 60_000 },
       (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), output: stdout + stderr }),
     );
   });

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { embeddedEnv } from './embedded-env.ts';
 
 export type Role = 'serve' | 'pipeline' | 'warehouse';
 
@@ -31,7 +32,7 @@ export const startSystem = async (options: {
 }): Promise<System> => {
   const child = spawn(process.execPath, [ENTRY, 'up', '--no-demo'], {
     env: {
-      ...process.env,
+      ...embeddedEnv(),
       ...options.env,
       ATTUNE_DATA_DIR: options.dataDir,
       ATTUNE_PORT: String(options.port),

@@ -7,7 +7,12 @@ import { runRole } from '../run-role.ts';
 export const warehouse = (config: Config): Promise<void> =>
   runRole('warehouse', config.logLevel, async () => {
     const { serveWarehouse } = await loadEmbeddedServer();
-    const server = await serveWarehouse({ dir: warehouseDir(config), host: '127.0.0.1', port: config.warehousePort });
+    const server = await serveWarehouse({
+      dir: warehouseDir(config),
+      host: '127.0.0.1',
+      port: config.warehousePort,
+      passwords: config.warehousePasswords,
+    });
     const port = Number(new URL(server.url).port);
     return {
       detail: `listening at ${server.url} (ClickHouse ${server.version}); user reader, password in ${warehouseDir(config)}/users.json`,

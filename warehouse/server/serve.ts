@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { openEngine, openSpool, type EngineOptions } from './engine.ts';
 import { createWarehouseHttp } from './http.ts';
-import { readWarehouseUsers } from './users.ts';
+import { readWarehouseUsers, type GivenPasswords } from './users.ts';
 
 export interface EmbeddedWarehouse {
   readonly url: string;
@@ -13,9 +13,9 @@ export interface EmbeddedWarehouse {
 
 /** @param options.port 0 takes a free one */
 export const serveWarehouse = async (
-  options: EngineOptions & { readonly host: string; readonly port: number },
+  options: EngineOptions & { readonly host: string; readonly port: number; readonly passwords?: GivenPasswords },
 ): Promise<EmbeddedWarehouse> => {
-  const users = readWarehouseUsers(options.dir);
+  const users = readWarehouseUsers(options.dir, options.passwords);
   const engine = await openEngine(options);
   const server = createWarehouseHttp({ engine, users, spoolDir: openSpool(options.dir) });
   await new Promise<void>((resolve, reject) => {

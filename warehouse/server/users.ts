@@ -11,8 +11,14 @@ export interface WarehouseUsers {
   readonly [READER]: string;
 }
 
-/** Reads `<dir>/users.json` (mode 600), which is made when it is missing. ATTUNE_WAREHOUSE_PASSWORD and ATTUNE_WAREHOUSE_READER_PASSWORD go before it. */
-export const readWarehouseUsers = (dir: string, env: Readonly<Record<string, string | undefined>> = process.env): WarehouseUsers => {
+/** Of the writer and of the reader; null: the one that was drawn. */
+export interface GivenPasswords {
+  readonly writer: string | null;
+  readonly reader: string | null;
+}
+
+/** Reads `<dir>/users.json` (mode 600), which is made when it is missing; given passwords go before it. */
+export const readWarehouseUsers = (dir: string, given: GivenPasswords = passwordsOf(process.env)): WarehouseUsers => {
   const file = path.join(dir, 'users.json');
   mkdirSync(dir, { recursive: true });
   try {
@@ -23,8 +29,14 @@ export const readWarehouseUsers = (dir: string, env: Readonly<Record<string, str
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   const kept = JSON.parse(readFileSync(file, 'utf8')) as WarehouseUsers;
-  return { pipeline: env['ATTUNE_WAREHOUSE_PASSWORD'] || kept.pipeline, reader: env['ATTUNE_WAREHOUSE_READER_PASSWORD'] || kept.reader };
+  return { pipeline: given.writer ?? kept.pipeline, reader: given.reader ?? kept.reader };
 };
+
+/** For a server that stands alone. */
+const passwordsOf = (env: Readonly<Record<string, string | undefined>>): GivenPasswords => ({
+  writer: env['ATTUNE_WAREHOUSE_PASSWORD'] || null,
+  reader: env['ATTUNE_WAREHOUSE_READER_PASSWORD'] || null,
+});
 
 export type Role = 'writer' | 'reader';
 
