@@ -173,8 +173,9 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
         await store.states.commit([write(anna, 1, { shard: 2, companions: [{ key: keyOf('link'), value: Buffer.from('x') }] })]);
         for (let partition = 0; partition < PARTITIONS; partition++) {
           const seen: string[] = [];
-          for await (const { key, value } of store.states.scan(partition)) {
+          for await (const { key, shard, value } of store.states.scan(partition)) {
             expect(value.length).toBeGreaterThan(0);
+            if (seen.length % 100 === 0) expect(await store.states.read(key, shard)).toEqual(value);
             seen.push(key.toString('hex'));
           }
           const expected = commits.filter(({ shard }) => shard === partition).map(({ key }) => key.toString('hex'));

@@ -3,6 +3,7 @@ export * from './port.ts';
 export { openLmdbFeatureStore, type LmdbFeatureStoreOptions } from './lmdb/open-lmdb-feature-store.ts';
 export { removeWiped, wipeFreePages } from './lmdb/wipe.ts';
 export * from './companion.ts';
+export { isRebuilding, markRebuild, unmarkRebuild, watchRebuild, type RebuildWatch } from './rebuild-mark.ts';
 export type { AttributeDefinition, AttributeSetter, FeatureDefinition, FeatureDefinitions } from './definitions/definitions.ts';
 export { parseDefinitions } from './definitions/parse-definitions.ts';
 export {

@@ -42,8 +42,11 @@ export interface States {
   readMany(keys: readonly { readonly key: StateKey; readonly shard: number }[]): Promise<readonly (Buffer | null)[]>;
   /** Durable when resolved; one result a commit. Commits of one call must not share a key. */
   commit(commits: readonly StateCommit[]): Promise<readonly CommitResult[]>;
-  /** Every key of a partition, in no order; a value may be newer than the scan's beginning. */
-  scan(partition: number): AsyncIterable<{ readonly key: StateKey; readonly value: Buffer }>;
+  /**
+   * Every key of a partition, in no order; a value may be newer than the scan's beginning. `shard` leads to the key in `read` and
+   * `commit`: the one under which it was committed, or another that the store cannot tell from it (embedded: the partition's number).
+   */
+  scan(partition: number): AsyncIterable<{ readonly key: StateKey; readonly shard: number; readonly value: Buffer }>;
 }
 
 export interface Timers {

@@ -57,7 +57,7 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
         if (commits.some((commit) => commit.wipe === true)) wipeSoon();
         return results;
       },
-      scan: (partition) => scan(tables[partition]!),
+      scan: (partition) => scan(tables[partition]!, partition),
     },
     timers: {
       due: async (partition, nowMs, limit) =>
@@ -114,13 +114,14 @@ const refuseMistakes = (commits: readonly StateCommit[]): void => {
 };
 
 /** In chunks, so that no read transaction stays open while the caller works (it would pin pages). */
-async function* scan(table: Table): AsyncGenerator<{ key: StateKey; value: Buffer }> {
+async function* scan(table: Table, shard: number): AsyncGenerator<{ key: StateKey; shard: number; value: Buffer }> {
   let after: Buffer | undefined;
   for (;;) {
     const chunk = attempt('scan states', () =>
       [...table.getRange({ ...(after === undefined ? {} : { start: after, exclusiveStart: true }), limit: SCAN_CHUNK })].map(
         ({ key, value }) => ({
           key: Buffer.from(key),
+          shard,
           value: Buffer.from(value),
         }),
       ),
