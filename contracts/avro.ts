@@ -69,9 +69,8 @@ export const createRecordCodec = <T>({ name, versions }: SchemaOptions): RecordC
       const version = isCurrent(buffer) ? versions.length - 1 : prints.findIndex((print) => print.equals(buffer.subarray(2, 10)));
       if (version < 0) throw new AttuneError('record.unreadable', `${name}: unknown schema ${buffer.subarray(2, 10).toString('hex')}`);
       try {
-        const type = types[version]!;
         // Records that hold `bytes` would otherwise alias the log's memory map.
-        return type.fromBuffer(buffer.subarray(10), resolvers[version]) as T;
+        return current.fromBuffer(buffer.subarray(10), resolvers[version]) as T;
       } catch (cause) {
         throw new AttuneError('record.unreadable', `${name}: ${(cause as Error).message}`, { cause });
       }

@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs';
+import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as contracts from './index.ts';
@@ -75,7 +76,7 @@ describe('records', () => {
         "attune.decisions": "bb360d9a0c6343d5",
         "attune.erasures": "e664df6950053c76",
         "attune.events": "d6bc90455804e49e",
-        "attune.models": "c8e60682f46e34fb",
+        "attune.models": "694dd8c5f9bccd43",
         "attune.outcomes": "ed157f2003241f09",
         "attune.rewards": "6793dcae52a722e6",
       }
@@ -87,6 +88,24 @@ describe('records', () => {
         expect(source).toContain(`./${file}`);
       }
     }
+  });
+
+  test('a model record of the first version is read as one without a shared checkpoint', () => {
+    const v1 = avro.Type.forSchema(JSON.parse(readFileSync(new URL('model/v1.avsc.json', import.meta.url), 'utf8')) as avro.Schema);
+    const record = {
+      loop: '',
+      version: 'v',
+      snapshot: 7,
+      role: 'champion',
+      blob: 'b',
+      at: 1,
+      experiences: 2,
+      watermark: 3,
+      kept: true,
+      note: 'n',
+    };
+    const bytes = Buffer.concat([Buffer.of(0xc3, 0x01), Buffer.from('c8e60682f46e34fb', 'hex'), v1.toBuffer(record)]);
+    expect(contracts.modelCodec.decode(bytes)).toEqual({ ...record, checkpoint: null });
   });
 
   test('what is encoded is decoded, and what is not ours is refused with a reason', () => {

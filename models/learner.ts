@@ -181,10 +181,10 @@ class BayesianLearner implements Learner {
     if (this.#link === 'logit') this.#platt.correct(this.#offset + score, change);
   }
 
-  publish(): Publication {
+  publish(after = 0): Publication {
     this.#solve();
     const today = this.#today;
-    this.#snapshot++;
+    this.#snapshot = Math.max(this.#snapshot, after) + 1;
     const stride = this.#phi.length;
     const heads = new Float32Array(stride * (this.#owns.size + 1));
     let row = 1;

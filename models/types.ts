@@ -17,7 +17,7 @@ export interface LearnerOptions {
 export interface Publication {
   /** 16 hex digits: hash of the version's blob. */
   readonly version: string;
-  /** Grows by one with each publication. */
+  /** Grows with each publication. */
   readonly snapshot: number;
   /** Encoder and trunk: the same bytes for every snapshot of a version. */
   readonly versionBlob: Uint8Array;
@@ -38,8 +38,8 @@ export interface Learner {
   learnShown(experience: Experience, target: number): void;
   /** A later record of the same row; a null target (undelivered after all) makes the row teach nothing more. */
   correct(experience: Experience, oldTarget: number, newTarget: number | null): void;
-  /** Solves for the means of what has changed; a few ms. */
-  publish(): Publication;
+  /** Solves for the means of what has changed; a few ms. The snapshot's number is above `after`, what others have given out. */
+  publish(after?: number): Publication;
   /** Everything, bit for bit: restoreLearner(checkpoint()) goes on as this one would. */
   checkpoint(): Uint8Array;
 }

@@ -34,6 +34,7 @@ const announce = async (publication: Publication, role: ModelRecord['role'], kep
       watermark: 0,
       kept,
       note: '',
+      checkpoint: null,
     };
     const keys = snapshot === 0 ? [`/${version}/0`] : [`/${version}`, `/${version}/${snapshot}`];
     const value = modelCodec.encode(record);
@@ -122,6 +123,7 @@ test('an artifact that is missing or broken leaves the serving model in place', 
     watermark: 0,
     kept: false,
     note: '',
+    checkpoint: null,
   };
   await serving.log.append([{ topic: TOPICS.models, shard: shardOf(''), key: Buffer.from('/broken'), value: modelCodec.encode(record) }]);
   const faults = async () => (await serving.app.inject({ method: 'GET', url: '/metrics' })).body;

@@ -58,6 +58,7 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
       watermark: 0,
       kept: true,
       note: '',
+      checkpoint: null,
     };
     await log.append([
       { topic: TOPICS.models, shard: shardOf(''), key: Buffer.from(`/${version}/${number}`), value: modelCodec.encode(record) },

@@ -1,5 +1,6 @@
 /** Announces a version or a snapshot of a model; the artifact is a blob. */
 import v1 from './v1.avsc.json' with { type: 'json' };
+import v2 from './v2.avsc.json' with { type: 'json' };
 import { createRecordCodec } from '../avro.ts';
 
 /** Announces a version or a snapshot of a model; the artifact is a blob. */
@@ -8,7 +9,7 @@ export interface ModelRecord {
   readonly loop: string;
   /** of the model: hash of encoder, trunk and head's shape */
   readonly version: string;
-  /** grows with each posterior published; 0 for the version itself */
+  /** grows with each posterior published; a learner that takes over leaves a gap; 0 for the version itself */
   readonly snapshot: number;
   /** what it does now */
   readonly role: 'champion' | 'challenger' | 'previous' | 'retired';
@@ -24,6 +25,8 @@ export interface ModelRecord {
   readonly kept: boolean;
   /** actor and reason of a promotion, else empty */
   readonly note: string;
+  /** hash of the learners' newest shared checkpoint, from which one without files of its own goes on; null when there is none */
+  readonly checkpoint: string | null;
 }
 
-export const modelCodec = createRecordCodec<ModelRecord>({ name: 'attune.models', versions: [v1 as never] });
+export const modelCodec = createRecordCodec<ModelRecord>({ name: 'attune.models', versions: [v1 as never, v2 as never] });

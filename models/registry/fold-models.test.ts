@@ -12,6 +12,7 @@ const record = (version: string, snapshot: number, role: ModelRecord['role'], mo
   watermark: snapshot * 100,
   at: snapshot * 1000,
   note: '',
+  checkpoint: null,
   kept: false,
   ...more,
 });

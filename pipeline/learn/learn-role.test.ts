@@ -39,8 +39,8 @@ const ledgerLearner = (ledger: Ledger): Learner => {
       if (row.target !== oldTarget) throw new Error(`corrected from ${oldTarget}, but it held ${row.target}`);
       row.target = newTarget;
     },
-    publish() {
-      ledger.snapshot++;
+    publish(after = 0) {
+      ledger.snapshot = Math.max(ledger.snapshot, after) + 1;
       return {
         version: 'ledger',
         snapshot: ledger.snapshot,

@@ -244,9 +244,8 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     const startMs = performance.now();
     slot.dirty = false;
     const { watermark } = slot;
-    let publication = learner.publish();
     // A crash forgets snapshots that were published after the checkpoint: their numbers are not given again.
-    while (publication.snapshot <= entry.snapshot) publication = learner.publish();
+    const publication = learner.publish(entry.snapshot);
     const blob = await store.blobs.put(publication.snapshotBlob);
     const at = clock();
     const kept = at - entry.keptAt >= HOUR_MS;
@@ -262,6 +261,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       watermark,
       kept,
       note: slot.note,
+      checkpoint: null,
     };
     const records: ModelRecord[] = [];
     if (!entry.announced) {
@@ -399,6 +399,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       watermark: 0,
       kept: true,
       note,
+      checkpoint: null,
     };
     await log.append(announce(record));
   };
