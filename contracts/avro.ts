@@ -18,8 +18,20 @@ export const fingerprint64 = (bytes: Uint8Array): Buffer => {
   return out;
 };
 
+/** 8 bytes: of the schema without words, defaults and order, so that texts which read the same bytes alike have the same. */
+export const fingerprintOfType = (type: avro.Type): Buffer => fingerprint64(Buffer.from(JSON.stringify(type.schema()), 'utf8'));
+
+export interface SchemaVersion {
+  /** As JSON, with its words of documentation. */
+  readonly schema: avro.Schema;
+  /** 8 bytes. */
+  readonly fingerprint: Buffer;
+}
+
 export interface RecordCodec<T> {
   readonly name: string;
+  /** Every released version, oldest first; the last one writes. */
+  readonly versions: readonly SchemaVersion[];
   /** The current schema, as JSON. */
   readonly schema: unknown;
   /** 8 bytes. */
@@ -40,7 +52,7 @@ export const createRecordCodec = <T>({ name, versions }: SchemaOptions): RecordC
   const types = versions.map((schema) => avro.Type.forSchema(schema, { wrapUnions: false }));
   const current = types.at(-1);
   if (current === undefined) throw new AttuneError('schema.none', `${name} has no schema version`);
-  const prints = types.map((type) => fingerprint64(Buffer.from(JSON.stringify(type.schema()), 'utf8')));
+  const prints = types.map(fingerprintOfType);
   const resolvers = types.map((type) => (type === current ? undefined : current.createResolver(type)));
   const fingerprint = prints.at(-1)!;
   const header = Buffer.concat([Buffer.from([0xc3, 0x01]), fingerprint]);
@@ -52,6 +64,7 @@ export const createRecordCodec = <T>({ name, versions }: SchemaOptions): RecordC
 
   return {
     name,
+    versions: versions.map((schema, i) => ({ schema, fingerprint: prints[i]! })),
     schema: versions.at(-1),
     fingerprint,
     encode(value) {

@@ -14,5 +14,6 @@ export * from './dead-letter/dead-letter.ts';
 export * from './model/model.ts';
 export * from './control/control.ts';
 export * from './erasure/erasure.ts';
+export * from './topics/topic-codecs.ts';
 export * from './customer-view/customer-view.ts';
 export * from './scoring/scoring.ts';
