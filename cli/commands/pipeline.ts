@@ -16,7 +16,7 @@ import { followProject } from '../follow-project.ts';
 import { openStores } from '../open-stores.ts';
 import type { Stores } from '../open-stores.ts';
 import { openConfiguredWarehouse } from '../open-warehouse.ts';
-import { serveMetrics } from '../pipeline-metrics.ts';
+import { openPipelineHealth } from '../pipeline-health/pipeline-health.ts';
 import { runRole } from '../run-role.ts';
 
 const ROLES = ['state', 'learn', 'record'] as const;
@@ -40,6 +40,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
   runRole('pipeline', config.logLevel, async (logger) => {
     const wanted = parseRoles(args);
     let current = compilePipelineProject(loadProject(config.catalogDir));
+    const health = await openPipelineHealth({ host: config.pipelineHost, port: config.pipelinePort, logger });
     const stores = await openStores(config);
     const shared: Shared = { ...stores, config, logger, project: () => current };
 
@@ -62,14 +63,14 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
       },
       onFault: (error) => logger.error({ err: error }, 'the catalog was not taken; what was in force stays'),
     });
-    const metrics = await serveMetrics(roles, config.pipelinePort);
+    health.started(roles, stores.log);
     return {
-      detail: `roles ${wanted.join(', ')}; metrics at http://127.0.0.1:${metrics.port}/metrics`,
-      port: metrics.port,
+      detail: `roles ${wanted.join(', ')}; /healthz, /readyz and /metrics at ${config.pipelineHost}:${health.port}`,
+      port: health.port,
       async stop() {
         follower.stop();
         for (const role of roles) await role.stop();
-        await metrics.stop();
+        await health.stop();
         await stores.close();
       },
     };

@@ -1,0 +1,39 @@
+/** How many records a role's consumer group has yet to read: the figure that grows when a role stands still. */
+import type { Topic } from '#contracts';
+import type { EventLog } from '#event-log';
+
+export interface Backlog {
+  metrics(): string;
+  stop(): void;
+}
+
+export interface BacklogDeps {
+  readonly log: Pick<EventLog, 'lag'>;
+  readonly groups: readonly { readonly group: string; readonly topics: readonly Topic[] }[];
+  /** Default 5 s. */
+  readonly everyMs?: number;
+}
+
+export const watchBacklog = ({ log, groups, everyMs = 5_000 }: BacklogDeps): Backlog => {
+  const known = new Map<string, number>();
+  let asking = false;
+  const ask = async (): Promise<void> => {
+    if (asking) return;
+    asking = true;
+    for (const { group, topics } of groups) {
+      // A log that is away leaves the figure unknown: an old one would look like health.
+      known.set(group, await log.lag(group, topics).catch(() => Number.NaN));
+    }
+    asking = false;
+  };
+  const timer = setInterval(() => void ask(), everyMs).unref();
+  void ask();
+  return {
+    metrics() {
+      const metric = 'attune_group_backlog_records';
+      const lines = [...known].map(([group, records]) => `${metric}{group="${group}"} ${records}\n`);
+      return `# HELP ${metric} Records that the consumer group has yet to read\n# TYPE ${metric} gauge\n${lines.join('')}`;
+    },
+    stop: () => clearInterval(timer),
+  };
+};

@@ -1,0 +1,71 @@
+/** What Prometheus is told about each number that a stream role counts. */
+
+export interface MetricWords {
+  readonly kind: 'counter' | 'gauge';
+  readonly help: string;
+}
+
+const counter = (help: string): MetricWords => ({ kind: 'counter', help });
+const gauge = (help: string): MetricWords => ({ kind: 'gauge', help });
+
+const WORDS: Readonly<Record<string, Readonly<Record<string, MetricWords>>>> = {
+  state: {
+    records: counter('Records read from the log'),
+    events: counter('Events folded into customers’ states'),
+    decisions: counter('Decisions folded into customers’ states'),
+    outcomes: counter('Outcomes attributed to their decisions'),
+    timers: counter('Timer events folded into customers’ states'),
+    communications: counter('Communications folded into customers’ states'),
+    duplicates: counter('Records known by their identity: a client’s retries'),
+    skipped: counter('Records known by their position: read again after a restart'),
+    dropped: counter('Records that concern nobody: erased customers, late outcomes'),
+    deadLetters: counter('Records that could not be used'),
+    waiting: counter('Outcomes that came before their decision'),
+    rewards: counter('Rewards appended'),
+    commits: counter('Customers’ states written'),
+    refused: counter('Commits that met another state than the one read, and were folded again'),
+    timersFired: counter('Timers that came due'),
+    erasures: counter('Customers erased'),
+    failures: counter('Batches that failed and came again'),
+    lagMs: gauge('From the log’s taking of the last record to its commit'),
+  },
+  learn: {
+    decisions: counter('Decisions read'),
+    rewards: counter('Rewards read'),
+    learned: counter('Experiences learned'),
+    corrected: counter('Experiences whose reward was revised'),
+    unchanged: counter('Revisions that changed nothing'),
+    repeated: counter('Rewards known by their position or revision'),
+    early: counter('Rewards that came before their decision'),
+    unjoinable: counter('Rewards whose decision can no longer be joined'),
+    refusedLoops: counter('Rewards of learning loops beyond the limit'),
+    snapshots: counter('Snapshots published'),
+    checkpoints: counter('Checkpoints written'),
+    failures: counter('Batches, snapshots and checkpoints that failed and were tried again'),
+    unreadable: counter('Records that could not be read'),
+    checkpointMs: gauge('Time that the last checkpoint took'),
+    publishMs: gauge('Time that the last snapshot took'),
+    lagMs: gauge('From the log’s taking of the last reward to its learning'),
+    loops: gauge('Learning loops in hand'),
+    inHand: gauge('Rows changed since the last checkpoint'),
+    experiences: gauge('Experiences that the learners hold'),
+  },
+  record: {
+    rowsInserted: counter('Rows that the warehouse took'),
+    blocksInserted: counter('Blocks of rows that the warehouse took'),
+    skippedErased: counter('Rows not written because their customer was erased'),
+    unreadable: counter('Records that could not be read'),
+    erasuresApplied: counter('Customers erased from the warehouse'),
+    failures: counter('Inserts that failed and were tried again'),
+    lagRecords: gauge('Records that the warehouse does not hold yet'),
+    connected: gauge('1 while the warehouse takes rows'),
+  },
+  retention: {
+    runs: counter('Times that old records were looked for'),
+    dropped: counter('Records dropped for their age'),
+    failures: counter('Runs that failed'),
+  },
+};
+
+/** Of a number that nobody described: a gauge, so that no more is claimed than we know. */
+export const metricWords = (role: string, name: string): MetricWords | null => WORDS[role]?.[name] ?? null;

@@ -1,0 +1,126 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TOPICS } from '#contracts';
+import { openLmdbLog, type LmdbEventLog } from '#event-log';
+import { openLmdbFeatureStore, type FeatureStore } from '#feature-store';
+import { createLearner, genericEncoder, restoreLearner } from '#models';
+import { createLearnRole, createRecordRole, createRetentionTask, createStateMetrics, SILENT } from '#pipeline';
+import { openWarehouse, type Warehouse } from '#warehouse';
+import { telco } from '../../pipeline/test-world.ts';
+import { watchBacklog } from './backlog.ts';
+import { metricWords } from './metric-words.ts';
+import { roleMetrics } from './role-metrics.ts';
+import { serveHealth } from './serve-health.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'attune-health-'));
+let log: LmdbEventLog;
+let store: FeatureStore;
+let warehouse: Warehouse;
+beforeAll(async () => {
+  log = await openLmdbLog({ dir: join(dir, 'log'), partitions: 2 });
+  store = await openLmdbFeatureStore({ dir: join(dir, 'store'), partitions: 2 });
+  warehouse = openWarehouse({ url: 'http://127.0.0.1:1' });
+});
+afterAll(async () => {
+  await warehouse.close();
+  await store.close();
+  await log.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+describe('the roles’ metrics', () => {
+  test('each has a name that tells its unit and kind, a help and a type', () => {
+    const text = roleMetrics([
+      { name: 'state', metrics: () => ({ timersFired: 3, lagMs: 1_500, somethingNew: Number.POSITIVE_INFINITY }) },
+    ]);
+    expect(text.split('\n')).toEqual([
+      '# HELP attune_state_timers_fired_total Timers that came due',
+      '# TYPE attune_state_timers_fired_total counter',
+      'attune_state_timers_fired_total 3',
+      '# HELP attune_state_lag_seconds From the log’s taking of the last record to its commit',
+      '# TYPE attune_state_lag_seconds gauge',
+      'attune_state_lag_seconds 1.5',
+      '# HELP attune_state_something_new somethingNew of the role state',
+      '# TYPE attune_state_something_new gauge',
+      'attune_state_something_new NaN',
+      '',
+    ]);
+  });
+
+  test('nothing that a role counts is left undescribed', () => {
+    const shared = { log, store, clock: Date.now, logger: SILENT };
+    const learn = createLearnRole({
+      ...shared,
+      dir: join(dir, 'learner'),
+      createLearner: (loop) => createLearner({ loop, encoder: genericEncoder() }),
+      restoreLearner,
+      featureSet: () => telco().featureSet,
+      profiles: async () => null,
+    });
+    const record = createRecordRole({
+      ...shared,
+      warehouse,
+      featureNames: async () => null,
+      catalogActions: async () => null,
+      attributesOf: async () => ({}),
+      eventTypes: () => {
+        throw new Error('no event is read here');
+      },
+      isPersonal: () => false,
+    });
+    const retention = createRetentionTask({ ...shared, retentionDays: 30 });
+    const counted = [
+      ['state', createStateMetrics()],
+      ['learn', learn.metrics()],
+      ['record', record.metrics()],
+      ['retention', retention.metrics()],
+    ] as const;
+    const undescribed = counted.flatMap(([role, metrics]) =>
+      Object.keys(metrics)
+        .filter((name) => metricWords(role, name) === null)
+        .map((name) => `${role}.${name}`),
+    );
+    expect(undescribed, 'describe it in cli/pipeline-health/metric-words.ts').toEqual([]);
+  });
+
+  test('a group’s backlog is what it has yet to read, and unknown while the log is away', async () => {
+    await log.append([{ topic: TOPICS.events, shard: 0, value: Buffer.from('one') }]);
+    const there = watchBacklog({ log, groups: [{ group: 'state', topics: [TOPICS.events] }] });
+    const away = watchBacklog({ log: { lag: async () => Promise.reject(new Error('away')) }, groups: [{ group: 'state', topics: [] }] });
+    await expect.poll(() => there.metrics()).toContain('attune_group_backlog_records{group="state"} 1\n');
+    await expect.poll(() => away.metrics()).toContain('attune_group_backlog_records{group="state"} NaN\n');
+    there.stop();
+    away.stop();
+  });
+});
+
+describe('the pipeline’s health', () => {
+  test('it is alive from the start, ready when its roles are, and shows its metrics', async () => {
+    let missing: string | null = 'state has not started';
+    const errors: unknown[] = [];
+    let metrics = async (): Promise<string> => 'attune_state_records_total 1\n';
+    const server = await serveHealth({
+      host: '127.0.0.1',
+      port: 0,
+      missing: () => missing,
+      metrics: () => metrics(),
+      onError: (e) => errors.push(e),
+    });
+    const ask = async (path: string): Promise<string> => {
+      const response = await fetch(`http://127.0.0.1:${server.port}${path}`);
+      return `${response.status} ${await response.text()}`;
+    };
+    expect(await ask('/healthz')).toBe('200 ok\n');
+    expect(await ask('/readyz')).toBe('503 not ready: state has not started\n');
+    missing = null;
+    expect(await ask('/readyz')).toBe('200 ok\n');
+    expect(await ask('/metrics')).toBe('200 attune_state_records_total 1\n');
+    metrics = () => Promise.reject(new Error('a role is gone'));
+    expect(await ask('/metrics')).toMatch(/^500 /);
+    expect(errors).toHaveLength(1);
+    expect(await ask('/elsewhere')).toMatch(/^404 /);
+    await server.stop();
+  });
+});

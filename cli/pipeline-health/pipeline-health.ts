@@ -1,0 +1,48 @@
+/** The pipeline's health as one thing: it answers from the first moment, and is told when the roles consume. */
+import { Registry, collectDefaultMetrics } from '@prometheus-io/client';
+import { REQUIRED_GROUPS } from '#pipeline';
+import type { Logger, Role } from '#pipeline';
+import type { EventLog } from '#event-log';
+import { watchBacklog } from './backlog.ts';
+import type { Backlog } from './backlog.ts';
+import { roleMetrics } from './role-metrics.ts';
+import { serveHealth } from './serve-health.ts';
+
+export interface PipelineHealth {
+  readonly port: number;
+  /** The roles have started: ready from now on. */
+  started(roles: readonly Role[], log: EventLog): void;
+  stop(): Promise<void>;
+}
+
+export interface PipelineHealthOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly logger: Logger;
+}
+
+export const openPipelineHealth = async ({ host, port, logger }: PipelineHealthOptions): Promise<PipelineHealth> => {
+  const ofProcess = new Registry();
+  collectDefaultMetrics({ register: ofProcess, prefix: 'attune_' });
+  let running: readonly Role[] | null = null;
+  let backlog: Backlog | null = null;
+  const server = await serveHealth({
+    host,
+    port,
+    missing: () => (running === null ? 'the engines do not answer yet, or the roles are starting' : null),
+    metrics: async () => `${roleMetrics(running ?? [])}${backlog?.metrics() ?? ''}${await ofProcess.metrics()}`,
+    onError: (error) => logger.error({ err: error }, 'the metrics could not be gathered'),
+  });
+  return {
+    port: server.port,
+    started(roles, log) {
+      running = roles;
+      const names = new Set(roles.map(({ name }) => name));
+      backlog = watchBacklog({ log, groups: REQUIRED_GROUPS.filter(({ group }) => names.has(group)) });
+    },
+    async stop() {
+      backlog?.stop();
+      await server.stop();
+    },
+  };
+};
