@@ -83,6 +83,14 @@ describe('configuration', () => {
     expect(readConfig({ ...REDIS, REDIS_URL: 'rediss://a', REDIS_TLS_CA: ca }).redis?.ca).toBe(ca);
   });
 
+  test('a cluster belongs to a server, and days are numbers', () => {
+    const read = () => readConfig({ CLICKHOUSE_CLUSTER: 'main', ATTUNE_WAREHOUSE_TTL_DAYS: '400,events=soon' });
+    expect(read).toThrow(/CLICKHOUSE_CLUSTER is set without CLICKHOUSE_URL/);
+    expect(read).toThrow(/ATTUNE_WAREHOUSE_TTL_DAYS/);
+    expect(readConfig({ CLICKHOUSE_URL: 'http://ch:8123', CLICKHOUSE_CLUSTER: 'main' }).clickhouse.cluster).toBe('main');
+    expect(readConfig({ ATTUNE_WAREHOUSE_TTL_DAYS: '90, events=30' }).warehouseTtlDays).toBe('90, events=30');
+  });
+
   test('a misspelt variable is noticed', () => {
     expect(readConfig({ ATTUNE_PROT: '1', ATTUNE_API_KEYS_FILE: '' }).unknown).toEqual(['ATTUNE_PROT']);
   });

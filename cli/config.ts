@@ -57,7 +57,16 @@ export interface Config {
   readonly kafka: KafkaConfig | null;
   /** Null: the embedded feature store. */
   readonly redis: RedisConfig | null;
-  readonly clickhouse: { readonly url: string | null; readonly username: string; readonly password: string; readonly database: string };
+  readonly clickhouse: {
+    readonly url: string | null;
+    readonly username: string;
+    readonly password: string;
+    readonly database: string;
+    /** Null: one node. */
+    readonly cluster: string | null;
+  };
+  /** As written; the warehouse knows its tables. */
+  readonly warehouseTtlDays: string;
   /** Variables that begin with ATTUNE_ and mean nothing: most likely misspelt. */
   readonly unknown: readonly string[];
 }
@@ -97,7 +106,9 @@ export const readConfig = (variables: Variables): Config => {
       username: env.CLICKHOUSE_USER,
       password: env.CLICKHOUSE_PASSWORD,
       database: env.CLICKHOUSE_DATABASE,
+      cluster: env.CLICKHOUSE_CLUSTER ?? null,
     },
+    warehouseTtlDays: env.ATTUNE_WAREHOUSE_TTL_DAYS,
     unknown: unknownVariables(variables),
   };
 };

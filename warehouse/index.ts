@@ -1,5 +1,6 @@
 /** The warehouse: ClickHouse, or chDB behind ClickHouse's HTTP interface. */
 export * from './client/open-warehouse.ts';
+export { parseRetentionDays, type RetentionDays } from './client/retention.ts';
 export * from './client/row-binary.ts';
 export * from './client/tables.ts';
 export { EMBEDDED_SERVER_MAIN, loadEmbeddedServer, startEmbeddedServer, type EmbeddedServer } from './server/start-embedded-server.ts';

@@ -125,6 +125,17 @@ export const EnvironmentSchema = Type.Object({
   CLICKHOUSE_USER: Type.String({ default: 'default', description: 'user at CLICKHOUSE_URL' }),
   CLICKHOUSE_PASSWORD: Type.String({ default: '', description: 'password at CLICKHOUSE_URL' }),
   CLICKHOUSE_DATABASE: Type.String({ default: 'attune', pattern: '^[A-Za-z_][A-Za-z0-9_]*$', description: 'database at CLICKHOUSE_URL' }),
+  CLICKHOUSE_CLUSTER: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z_][A-Za-z0-9_.-]*$',
+      description: 'cluster at CLICKHOUSE_URL: tables are replicated and distributed over it',
+    }),
+  ),
+  ATTUNE_WAREHOUSE_TTL_DAYS: Type.String({
+    default: '400',
+    pattern: '^\\s*(\\w+=)?\\d+\\s*(,\\s*(\\w+=)?\\d+\\s*)*$',
+    description: 'days that the warehouse keeps rows; exceptions by table: 400,events=90',
+  }),
 });
 
 export type Environment = Static<typeof EnvironmentSchema>;
@@ -161,6 +172,7 @@ export const NEEDS: readonly (readonly [VariableName, VariableName])[] = [
   ['REDIS_PREFIX', 'REDIS_URL'],
   ['REDIS_TLS_CA', 'REDIS_URL'],
   ['CLICKHOUSE_PASSWORD', 'CLICKHOUSE_URL'],
+  ['CLICKHOUSE_CLUSTER', 'CLICKHOUSE_URL'],
 ];
 
 /** Variables that name a file which must be readable. */

@@ -20,7 +20,7 @@ export interface BlockLaneDeps {
   readonly blockRows: number;
   readonly blockMs: number;
   /** Must try until it is in; its end without that (a stop) leaves the rows to the log. */
-  readonly insert: (table: TableName, rows: number, rowBinary: Buffer) => Promise<void>;
+  readonly insert: (table: TableName, rows: number, rowBinary: Buffer, token: string) => Promise<void>;
 }
 
 const monthOf = (ms: number): number => {
@@ -30,19 +30,25 @@ const monthOf = (ms: number): number => {
 
 const BLOCKS_ON_THEIR_WAY = 2;
 
+/** The same block has the same name in every process: one that was sent by a process that died, and is sent again, counts once. */
+const tokenOf = (table: TableName, first: RowPosition, last: RowPosition): string =>
+  `${table}/${first.epoch}/${first.partition}/${first.offset}-${last.offset}`;
+
 export const createBlockLane = <N extends TableName>(table: N, deps: BlockLaneDeps): BlockLane<N> => {
   const writer = new RowWriter();
   let rows = 0;
   let month = -1;
+  let first: RowPosition | undefined;
+  let last: RowPosition | undefined;
   let sending = 0;
   let blocks = 0;
   let timer: NodeJS.Timeout | undefined;
   let tail: Promise<void> = Promise.resolve();
   const freed: (() => void)[] = [];
 
-  const send = async (before: Promise<void>, count: number, block: Buffer): Promise<void> => {
+  const send = async (before: Promise<void>, count: number, block: Buffer, token: string): Promise<void> => {
     await before;
-    await deps.insert(table, count, block);
+    await deps.insert(table, count, block, token);
     sending -= count;
     blocks--;
     for (const free of freed.splice(0)) free();
@@ -57,7 +63,7 @@ export const createBlockLane = <N extends TableName>(table: N, deps: BlockLaneDe
     rows = 0;
     sending += count;
     blocks++;
-    tail = send(tail, count, block);
+    tail = send(tail, count, block, tokenOf(table, first!, last!));
   };
   return {
     add(row, at) {
@@ -70,7 +76,9 @@ export const createBlockLane = <N extends TableName>(table: N, deps: BlockLaneDe
         writer.rewind(before);
         throw error;
       }
+      last = at;
       if (rows++ === 0) {
+        first = at;
         month = monthOf(at.timestampMs);
         timer = setTimeout(seal, deps.blockMs);
       }

@@ -98,9 +98,9 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     return result;
   };
 
-  const insert = async (table: TableName, rows: number, rowBinary: Buffer): Promise<void> => {
+  const insert = async (table: TableName, rows: number, rowBinary: Buffer, token: string): Promise<void> => {
     const done = await persist(async () => {
-      await warehouse.insertRows(table, rowBinary);
+      await warehouse.insertRows(table, rowBinary, token);
       return true;
     });
     if (done === null) return;

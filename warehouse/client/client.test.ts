@@ -10,6 +10,7 @@ import { describeWarehouse } from '../describe-warehouse.ts';
 import { startEmbeddedServer, type EmbeddedServer } from '../server/start-embedded-server.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { openWarehouse, type Warehouse } from './open-warehouse.ts';
+import { parseRetentionDays } from './retention.ts';
 import { RowWriter } from './row-binary.ts';
 import { TABLES } from './tables.ts';
 
@@ -28,7 +29,9 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
   let warehouse: Warehouse;
   beforeAll(async () => {
     server = await startEmbeddedServer({ dir: mkdtempSync(path.join(os.tmpdir(), 'attune-client-')) });
-    warehouse = openWarehouse({ url: server.url, username: 'pipeline', password: server.users.pipeline });
+    // The rows of these tests are of 2023.
+    const retentionDays = parseRetentionDays('10000');
+    warehouse = openWarehouse({ url: server.url, username: 'pipeline', password: server.users.pipeline, retentionDays });
     await warehouse.migrate();
   });
   afterAll(async () => {
@@ -36,7 +39,7 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
     await server.stop();
   });
 
-  const insertEvents = async (rows: readonly { n: number; customer: CustomerKey; partition?: number; text?: string }[]) => {
+  const insertEvents = async (rows: readonly { n: number; customer: CustomerKey; partition?: number; text?: string }[], token?: string) => {
     const writer = new RowWriter(16);
     for (const { n, customer, partition = 0, text = '' } of rows) {
       const event = {
@@ -56,7 +59,7 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
         { epoch: 5, partition, offset: n, timestampMs: 1_700_000_000_000 + Math.min(n, 1_000) },
       );
     }
-    await warehouse.insertRows('events', writer.take());
+    await warehouse.insertRows('events', writer.take(), token);
   };
 
   test('applies each migration once, in order, and refuses one that was changed afterwards', async () => {
@@ -79,6 +82,45 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
     writeFileSync(path.join(folder, '9001-a.sql'), 'SELECT 2;\n');
     await expect(migrate(deps, read())).rejects.toMatchObject({ code: 'warehouse.migration-changed' });
     await warehouse.command('DROP TABLE zz');
+  });
+
+  test('a block sent again under its token is not written again, also after a merge; a table emptied forgets its tokens', async () => {
+    await warehouse.command('TRUNCATE TABLE events');
+    const stored = async () => Number((await warehouse.query<{ n: string }>('SELECT count() AS n FROM events'))[0]!.n);
+    const first = [
+      { n: 1, customer: key(1) },
+      { n: 2, customer: key(2) },
+    ];
+    await insertEvents(first, 'events/5/0/1-2');
+    await insertEvents(first, 'events/5/0/1-2');
+    expect(await stored()).toBe(2);
+    await insertEvents([{ n: 3, customer: key(1) }], 'events/5/0/3-3');
+    await warehouse.command('OPTIMIZE TABLE events FINAL');
+    await insertEvents(first, 'events/5/0/1-2');
+    expect(await stored()).toBe(3);
+    await warehouse.command('TRUNCATE TABLE events');
+    await insertEvents(first, 'events/5/0/1-2');
+    expect(await stored()).toBe(2);
+  });
+
+  test('rows are kept as long as configured; a change is told, made once, and seen beforehand', async () => {
+    const open = (retention: string) =>
+      openWarehouse({
+        url: server.url,
+        username: 'pipeline',
+        password: server.users.pipeline,
+        database: 'kept',
+        retentionDays: parseRetentionDays(retention),
+      });
+    const before = open('400');
+    expect(await before.pending()).toEqual(readMigrations().map(({ name }) => name));
+    expect(await before.migrate()).toContain('events keeps rows for 400 days');
+    expect(await before.pending()).toEqual([]);
+    const after = open('400,events=30');
+    expect(await after.pending()).toEqual(['events keeps rows for 30 days']);
+    expect(await after.migrate()).toEqual(['events keeps rows for 30 days']);
+    expect(await after.migrate()).toEqual([]);
+    await Promise.all([before.close(), after.close()]);
   });
 
   test('what RowBinary carries is what is read: any text, any time, any offset', async () => {

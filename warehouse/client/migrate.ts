@@ -36,23 +36,31 @@ export const migrate = async (deps: Deps, migrations: readonly Migration[] = rea
   await deps.command(
     `CREATE TABLE IF NOT EXISTS migrations (
       name String COMMENT 'file that was applied', checksum String COMMENT 'of its content', applied_at DateTime('UTC') DEFAULT now() COMMENT 'when'
-    ) ENGINE = ReplacingMergeTree ORDER BY name COMMENT 'What has been applied to this database'`,
+) ENGINE = ReplacingMergeTree ORDER BY name COMMENT 'What has been applied to this database'`,
   );
-  const rows = await deps.query<{ name: string; checksum: string }>('SELECT name, checksum FROM migrations FINAL');
-  const applied = new Map(rows.map((row) => [row.name, row.checksum]));
-  const done: string[] = [];
-  for (const migration of migrations) {
-    const before = applied.get(migration.name);
-    if (before !== undefined && before !== migration.checksum) {
-      throw new AttuneError(
-        'warehouse.migration-changed',
-        `${migration.name} was applied as ${before} and is ${migration.checksum} now: add a new file instead`,
-      );
-    }
-    if (before !== undefined) continue;
+  const waiting = await pending(deps, migrations);
+  for (const migration of waiting) {
     for (const statement of migration.statements) await deps.command(statement);
     await deps.insertApplied(migration);
-    done.push(migration.name);
   }
-  return done;
+  return waiting.map(({ name }) => name);
+};
+
+/** Those that the database has not had yet. Throws `warehouse.migration-changed` likewise. */
+export const pending = async (
+  deps: Pick<Deps, 'query'>,
+  migrations: readonly Migration[] = readMigrations(),
+): Promise<readonly Migration[]> => {
+  const rows = await deps.query<{ name: string; checksum: string }>('SELECT name, checksum FROM migrations FINAL');
+  const applied = new Map(rows.map((row) => [row.name, row.checksum]));
+  return migrations.filter(({ name, checksum }) => {
+    const before = applied.get(name);
+    if (before !== undefined && before !== checksum) {
+      throw new AttuneError(
+        'warehouse.migration-changed',
+        `${name} was applied as ${before} and is ${checksum} now: add a new file instead`,
+      );
+    }
+    return before === undefined;
+  });
 };

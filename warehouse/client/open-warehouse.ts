@@ -1,10 +1,12 @@
 /** The warehouse by way of @clickhouse/client: the one path, whether a server or the embedded process answers. */
-import { createClient } from '@clickhouse/client';
+import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import { Readable } from 'node:stream';
 import type { CustomerKey, Topic } from '#contracts';
 import { AttuneError } from '#contracts';
+import { localTable, renderForCluster } from './cluster-ddl.ts';
 import { warehouseFault } from './faults.ts';
-import { migrate } from './migrate.ts';
+import { migrate, pending, readMigrations } from './migrate.ts';
+import { parseRetentionDays, retentionChanges, type RetentionDays } from './retention.ts';
 import { TABLES, tableOfTopic, type TableName } from './tables.ts';
 
 export interface WarehouseOptions {
@@ -15,6 +17,10 @@ export interface WarehouseOptions {
   readonly database?: string;
   /** Of one request. Default 30,000. */
   readonly timeoutMs?: number;
+  /** Name of a cluster in the server's `remote_servers`; absent: one node. */
+  readonly cluster?: string | null;
+  /** Default: 400 days each. */
+  readonly retentionDays?: RetentionDays;
 }
 
 export type QueryParams = Readonly<Record<string, unknown>>;
@@ -22,13 +28,20 @@ export type QueryParams = Readonly<Record<string, unknown>>;
 /** Every method rejects with EngineUnavailable when the warehouse is away, with `warehouse.refused` when it will never do this. */
 export interface Warehouse {
   ping(): Promise<void>;
-  /** Creates database, tables and views, or what is missing of them. Names the files applied. */
+  /** Creates database, tables and views, or what is missing of them, and sets how long rows are kept. Says what it did. */
   migrate(): Promise<readonly string[]>;
+  /** What `migrate` would do now; empty when all is in place. */
+  pending(): Promise<readonly string[]>;
   /** @param sql without FORMAT; placeholders as {name:Type} */
   query<T>(sql: string, params?: QueryParams): Promise<readonly T[]>;
   command(sql: string, params?: QueryParams): Promise<void>;
-  /** Rows as TABLES[table].write makes them, one block: acknowledged means durable, and a repetition counts once. */
-  insertRows(table: TableName, rowBinary: Buffer): Promise<void>;
+  /**
+   * Rows as TABLES[table].write makes them, one block of one log partition and one month: acknowledged means durable, and a repetition
+   * counts once under FINAL.
+   *
+   * @param token names the block by its source positions: sent again under the same token it is not even written
+   */
+  insertRows(table: TableName, rowBinary: Buffer, token?: string): Promise<void>;
   /** Small tables: feature_sets, stages. */
   insertJson(table: string, rows: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
   /** Highest offset stored of a topic's partition in this life of the log; null when there is none. */
@@ -46,6 +59,9 @@ export interface Warehouse {
 
 const WITH_CUSTOMER = ['events', 'rewards', 'communications', 'decisions'] as const;
 
+/** Of a DELETE by ids: a thousand stay far below the server's limit for the text of a query. */
+const IDS_OF_ONE_DELETE = 1_000;
+
 export const openWarehouse = (options: WarehouseOptions): Warehouse => {
   const connect = (database: string) =>
     createClient({
@@ -61,13 +77,41 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
       log: { level: 127 },
     });
   const database = options.database ?? 'attune';
+  const cluster = options.cluster ?? null;
+  const retentionDays = options.retentionDays ?? parseRetentionDays();
   const client = connect(database);
+  const rendered = (statement: string): readonly string[] =>
+    cluster === null ? [statement] : renderForCluster(statement, { cluster, database, sharded: Object.keys(TABLES) });
+  /** For what only the tables that hold the rows can do. */
+  const holding = (table: TableName): string => (cluster === null ? table : `${localTable(table)} ON CLUSTER '${cluster}'`);
+  // Whatever the server's defaults: a block is not gathered with others' rows, since it must stay one part; and on a cluster it is
+  // acknowledged when a majority of its shard's replicas has it, not when the node that we speak to has queued it.
+  const insertSettings = `async_insert = 0${cluster === null ? '' : `, distributed_foreground_insert = 1, insert_quorum = 'auto'`}`;
   const attempt = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
     } catch (error) {
       throw warehouseFault(error, doing);
     }
+  };
+
+  /** In the database that always is: ours may not be there yet. */
+  const inDefault = async <T>(doing: string, work: (client: ClickHouseClient) => Promise<T>): Promise<T> => {
+    const first = connect('default');
+    try {
+      return await attempt(doing, () => work(first));
+    } finally {
+      await first.close();
+    }
+  };
+  const retentionToChange = async () => {
+    const rows = await self.query<{ name: string; engine: string }>(
+      'SELECT name, engine_full AS engine FROM system.tables WHERE database = {database:String}',
+      { database },
+    );
+    const engines = new Map(rows.map((row) => [row.name, row.engine]));
+    const ofTables = Object.keys(TABLES).map((table) => [table, engines.get(cluster === null ? table : localTable(table)) ?? ''] as const);
+    return retentionChanges(new Map(ofTables), retentionDays);
   };
 
   const self: Warehouse = {
@@ -77,19 +121,28 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
         if (!answer.success) throw answer.error;
       }),
     async migrate() {
-      const first = connect('default');
-      try {
-        await attempt('create database', () =>
-          first.command({ query: 'CREATE DATABASE IF NOT EXISTS {name:Identifier}', query_params: { name: database } }),
-        );
-      } finally {
-        await first.close();
-      }
-      return migrate({
-        command: (statement) => self.command(statement),
+      await inDefault('create database', async (client) => {
+        for (const query of rendered(`CREATE DATABASE IF NOT EXISTS \`${database}\``)) await client.command({ query });
+      });
+      const applied = await migrate({
+        command: async (statement) => {
+          for (const sql of rendered(statement)) await self.command(sql);
+        },
         query: <T>(statement: string) => self.query<T>(statement),
         insertApplied: ({ name, checksum }) => self.insertJson('migrations', [{ name, checksum }]),
       });
+      const changes = await retentionToChange();
+      for (const { statement } of changes) for (const sql of rendered(statement)) await self.command(sql);
+      return [...applied, ...changes.map(described)];
+    },
+    async pending() {
+      const tables = await inDefault('query', async (client) => {
+        const query = "SELECT name FROM system.tables WHERE database = {database:String} AND name = 'migrations'";
+        return (await client.query({ query, format: 'JSONEachRow', query_params: { database } })).json();
+      });
+      if (tables.length === 0) return readMigrations().map(({ name }) => name);
+      const files = await pending({ query: <T>(sql: string) => self.query<T>(sql) });
+      return [...files.map(({ name }) => name), ...(await retentionToChange()).map(described)];
     },
     query: <T>(sql: string, params: QueryParams = {}) =>
       attempt('query', async () => {
@@ -100,11 +153,11 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
       attempt('command', async () => {
         await client.command({ query: sql, query_params: { ...params } });
       }),
-    insertRows: (table, rowBinary) =>
+    insertRows: (table, rowBinary, token) =>
       attempt(`insert into ${table}`, async () => {
         const columns = TABLES[table].columns.map((column) => `\`${column}\``).join(', ');
         const { stream } = await client.exec({
-          query: `INSERT INTO ${table} (${columns}) FORMAT RowBinary`,
+          query: `INSERT INTO ${table} (${columns}) SETTINGS ${insertSettings}${token === undefined ? '' : `, insert_deduplication_token = '${token}'`} FORMAT RowBinary`,
           values: Readable.from([rowBinary], { objectMode: false }),
         });
         stream.resume();
@@ -137,28 +190,35 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
     async eraseCustomer(customerKey, untilMs = 9_999_999_999_999) {
       const key = { key: customerKey, until: untilMs };
       const ofCustomer = 'customer_key = {key:String} AND recorded_at <= fromUnixTimestamp64Milli({until:Int64})';
-      const ofDecisions = `decision_id IN (SELECT decision_id FROM decisions WHERE ${ofCustomer})`;
-      const conditions: readonly (readonly [string, string])[] = [
-        ['outcomes', ofDecisions],
-        ...WITH_CUSTOMER.map((table) => [table, ofCustomer] as const),
-      ];
-      let gone = 0;
-      for (const [table, condition] of conditions) {
+      const erase = async (table: TableName, condition: string): Promise<number> => {
         const count = async () =>
           Number((await self.query<{ n: string | number }>(`SELECT count() AS n FROM ${table} WHERE ${condition}`, key))[0]?.n ?? 0);
         const rows = await count();
-        if (rows === 0) continue;
-        await self.command(`DELETE FROM ${table} WHERE ${condition}`, key);
+        if (rows === 0) return 0;
+        await self.command(`DELETE FROM ${holding(table)} WHERE ${condition}`, key);
         const left = await count();
         if (left > 0)
           throw new AttuneError('warehouse.erasure-incomplete', `${left} of ${rows} rows of an erased customer are still in ${table}`, {
             retriable: true,
           });
-        gone += rows;
+        return rows;
+      };
+      // By their ids, not by a subquery: a replicated table refuses to delete by what each replica would look up for itself.
+      const decisions = await self.query<{ id: string }>(
+        `SELECT DISTINCT toString(decision_id) AS id FROM decisions WHERE ${ofCustomer}`,
+        key,
+      );
+      let gone = 0;
+      for (let i = 0; i < decisions.length; i += IDS_OF_ONE_DELETE) {
+        const ids = decisions.slice(i, i + IDS_OF_ONE_DELETE).map(({ id }) => `toUUID('${id}')`);
+        gone += await erase('outcomes', `decision_id IN (${ids.join(', ')})`);
       }
+      for (const table of WITH_CUSTOMER) gone += await erase(table, ofCustomer);
       return gone;
     },
     close: () => client.close(),
   };
   return self;
 };
+
+const described = ({ table, days }: { readonly table: TableName; readonly days: number }): string => `${table} keeps rows for ${days} days`;
