@@ -6,6 +6,7 @@ export * from './ids.ts';
 export * from './avro.ts';
 export * from './topics/topics.ts';
 export * from './event/event.ts';
+export * from './event/source-record.ts';
 export * from './decision/decision.ts';
 export * from './outcome/outcome.ts';
 export * from './reward/reward.ts';

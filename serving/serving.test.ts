@@ -183,6 +183,7 @@ test('events are taken one or in a batch, structured or plain, all or none', asy
 test.each([
   [{ type: 'no.such' }, 'type'],
   [{ type: 'attune.timer' }, 'type'],
+  [{ source: 'attune-source:usage/1' }, 'source'],
   [{ specversion: '0.3' }, 'specversion'],
   [{ subject: undefined }, 'subject'],
   [{ subject: ' ' }, 'subject'],

@@ -7,7 +7,10 @@ import { oldestUnitAt } from './identity-ring.ts';
 import { migrateState } from './migrate-state.ts';
 import { lengthOfPosition, positionsOf } from './position.ts';
 
+/** Without marks a state has six sections, and the bytes that it had before there were any. */
 const VERSION = 1;
+const VERSION_WITH_MARKS = 2;
+const sectionsOf = (version: number): number => (version === VERSION ? SECTIONS.length - 1 : SECTIONS.length);
 const head = new ByteWriter(128);
 const body = new ByteWriter();
 
@@ -30,10 +33,12 @@ export const fingerprintOf = (bytes: Buffer): string => {
 /** @param set the very set that wrote the bytes */
 export const readState = (bytes: Buffer, set: FeatureSet): CustomerState => {
   const { epoch, positions } = positionsOf(bytes);
-  const reader = new ByteReader(bytes, versionAt(bytes) + 9);
+  const at = versionAt(bytes);
+  const count = sectionsOf(bytes[at]!);
+  const reader = new ByteReader(bytes, at + 9);
   const timer = reader.u48();
   const bounds = new Array<number>(SECTIONS.length + 1);
-  for (let i = 0; i < SECTIONS.length; i++) bounds[i + 1] = reader.varint();
+  for (let i = 0; i < SECTIONS.length; i++) bounds[i + 1] = i < count ? reader.varint() : 0;
   bounds[0] = reader.at;
   for (let i = 0; i < SECTIONS.length; i++) bounds[i + 1] = bounds[i]! + bounds[i + 1]!;
   if (bounds.at(-1) !== bytes.length)
@@ -52,10 +57,11 @@ export const encodeState = (state: CustomerState, nowMs: number): Buffer => {
   head.u32(state.epoch);
   head.u8(state.positions.length);
   for (const offset of state.positions) head.u48(offset + 1);
-  head.u8(VERSION);
+  const version = state.hasMarks ? VERSION_WITH_MARKS : VERSION;
+  head.u8(version);
   head.bytes(state.featureSet.fingerprintBytes);
   head.u48(state.nextTimerMs ?? 0);
-  for (let section = 0; section < SECTIONS.length; section++) {
+  for (let section = 0; section < sectionsOf(version); section++) {
     const from = body.at;
     state.write(section as Section, body, oldestUnit);
     head.varint(body.at - from);
@@ -68,7 +74,11 @@ export const encodeState = (state: CustomerState, nowMs: number): Buffer => {
 
 const versionAt = (bytes: Buffer): number => {
   const at = lengthOfPosition(bytes);
-  if (bytes[at] !== VERSION) throw new AttuneError('state.version', `a stored state has version ${bytes[at]}; this build reads ${VERSION}`);
+  if (bytes[at] !== VERSION && bytes[at] !== VERSION_WITH_MARKS)
+    throw new AttuneError(
+      'state.version',
+      `a stored state has version ${bytes[at]}; this build reads ${VERSION} and ${VERSION_WITH_MARKS}`,
+    );
   return at;
 };
 

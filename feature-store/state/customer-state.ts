@@ -13,6 +13,7 @@ import type { FeatureSet } from '../definitions/feature-set.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { evaluateStored } from './evaluate-features.ts';
 import * as sections from './sections.ts';
+import type { SourceMark } from './source-marks.ts';
 
 export const MAX_CONTACTS = 20;
 export const MAX_PAIRS = 32;
@@ -72,12 +73,12 @@ export interface IdentityRing {
   forgotten: number;
 }
 
-/** In the order in which they are stored. */
-export const SECTIONS = ['attributes', 'registers', 'contacts', 'pairs', 'pending', 'ring'] as const;
-export type Section = 0 | 1 | 2 | 3 | 4 | 5;
+/** In the order in which they are stored; the last one only where there is something in it. */
+export const SECTIONS = ['attributes', 'registers', 'contacts', 'pairs', 'pending', 'ring', 'marks'] as const;
+export type Section = 0 | 1 | 2 | 3 | 4 | 5 | 6;
 
 const NOTHING = Buffer.alloc(0);
-const NO_SECTIONS: readonly number[] = [0, 0, 0, 0, 0, 0, 0];
+const NO_SECTIONS: readonly number[] = [0, 0, 0, 0, 0, 0, 0, 0];
 
 /** Sections that were never asked for are written back as they were. */
 export class CustomerState {
@@ -95,6 +96,7 @@ export class CustomerState {
   #pairs: Map<number, PairCounters> | undefined = undefined;
   #pending: PendingDecision[] | undefined = undefined;
   #ring: IdentityRing | undefined = undefined;
+  #marks: SourceMark[] | undefined = undefined;
 
   /** @param bounds where each section begins in `bytes`, and where the last one ends */
   constructor(featureSet: FeatureSet, positions: number[], bytes: Buffer = NOTHING, bounds: readonly number[] = NO_SECTIONS) {
@@ -132,6 +134,15 @@ export class CustomerState {
     return (this.#ring ??= sections.readRing(this.#reader(5)));
   }
 
+  /** Moved longest ago first. */
+  get marks(): SourceMark[] {
+    return (this.#marks ??= sections.readMarks(this.#reader(6)));
+  }
+
+  get hasMarks(): boolean {
+    return this.#marks === undefined ? this.#bounds[7]! > this.#bounds[6]! : this.#marks.length > 0;
+  }
+
   /** For a view of a state that nobody changes: values by name, without the times. */
   attributeValues(): Record<string, AttributeValue> {
     return sections.readAttributeValues(this.#reader(0), this.featureSet);
@@ -167,6 +178,8 @@ export class CustomerState {
         return sections.writePending(writer, this.pending, set);
       case 5:
         return sections.writeRing(writer, this.ring, oldestUnit);
+      case 6:
+        return sections.writeMarks(writer, this.marks);
     }
   }
 
@@ -182,8 +195,10 @@ export class CustomerState {
         return this.#pairs !== undefined;
       case 4:
         return this.#pending !== undefined;
-      default:
+      case 5:
         return this.#ring !== undefined;
+      default:
+        return this.#marks !== undefined;
     }
   }
 

@@ -13,6 +13,7 @@ export const migrateState = (from: CustomerState, set: FeatureSet): CustomerStat
   to.pending.push(...from.pending);
   to.ring.hashes.push(...from.ring.hashes.slice(from.ring.forgotten));
   to.ring.units.push(...from.ring.units.slice(from.ring.forgotten));
+  to.marks.push(...from.marks);
   return to;
 };
 

@@ -12,6 +12,7 @@ import {
 import type { CompiledFeature, FeatureSet } from '../definitions/feature-set.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 import type { IdentityRing, PendingDecision, PendingItem, Registers, TimedValue } from './customer-state.ts';
+import type { SourceMark } from './source-marks.ts';
 
 /** Well-known words by their place; append only, at most 15 channels. A word that is not here is stored as text after byte 0. */
 const CHANNELS = ['app', 'web', 'callCenter', 'sms', 'email', 'push', 'store', 'chat', 'letter', 'whatsapp'];
@@ -477,6 +478,21 @@ export const writeRing = (writer: ByteWriter, ring: IdentityRing, oldestUnit: nu
     writer.u8(Math.min(255, base - ring.units[i]!));
     writer.u8(Math.floor(hash / 0x100000000));
     writer.u32(hash % 0x100000000);
+  }
+};
+
+/** Layout: 4 bytes of the source, partition and offset as varints; moved longest ago first. */
+export const readMarks = (reader: ByteReader): SourceMark[] => {
+  const marks: SourceMark[] = [];
+  while (!reader.done) marks.push({ source: reader.u32(), partition: reader.varint(), offset: reader.varint() });
+  return marks;
+};
+
+export const writeMarks = (writer: ByteWriter, marks: readonly SourceMark[]): void => {
+  for (const { source, partition, offset } of marks) {
+    writer.u32(source);
+    writer.varint(partition);
+    writer.varint(offset);
   }
 };
 

@@ -1,5 +1,5 @@
 /** An event is folded into features and attributes; where it names an action that was decided, it is that decision's outcome. */
-import { foldEvent, hasSeen, rememberNew } from '#feature-store';
+import { foldEvent, hasSeen, isCounted, moveMark, rememberNew } from '#feature-store';
 import { DONE, deadLetter, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import type { RecogniseRule } from '../rewards/rewards.ts';
@@ -9,12 +9,13 @@ import type { CustomerWork, Source } from './customer-work.ts';
 import { parseEventData } from './event-data.ts';
 import type { EventData } from './event-data.ts';
 import type { EventInput } from './input.ts';
-import { StoredEvent, identityOf } from './stored-event.ts';
+import { StoredEvent, identityOf, markOf } from './stored-event.ts';
 
 export const applyEvent = (work: CustomerWork, { event, record }: EventInput): StepResult<null> => {
   const stored = event instanceof StoredEvent ? event : null;
   const identity = stored === null ? identityOf(event) : stored.identity;
-  if (hasSeen(work.state, identity)) return drop('duplicate');
+  const mark = stored === null ? markOf(event) : stored.mark;
+  if (mark === null ? hasSeen(work.state, identity) : isCounted(work.state, mark)) return drop('duplicate');
   const { featureSet, rewards } = work.facts;
   const folds = featureSet.plans.has(event.type);
   const rules = rewards.recognise.get(event.type);
@@ -27,7 +28,8 @@ export const applyEvent = (work: CustomerWork, { event, record }: EventInput): S
       for (const rule of rules) recognise(work, rule, data, event.time, source);
     }
   }
-  rememberNew(work.state, identity, event.receivedAt);
+  if (mark === null) rememberNew(work.state, identity, event.receivedAt);
+  else moveMark(work.state, mark);
   return DONE;
 };
 

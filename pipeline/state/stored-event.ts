@@ -1,8 +1,9 @@
 /** An event as it lies in the log: fields are found in place, because folding asks for few of them. */
-import { STATE_INPUTS, TOPICS, eventCodec } from '#contracts';
+import { INGEST_SOURCE, STATE_INPUTS, TOPICS, eventCodec, placeOfSourceRecord } from '#contracts';
 import type { CustomerKey, EventRecord } from '#contracts';
 import type { LogRecord } from '#event-log';
-import { identityHash, identityHashOfEvent } from '#feature-store';
+import { identityHash, identityHashOfEvent, sourceMarkOf } from '#feature-store';
+import type { SourceMark } from '#feature-store';
 import { readFlatObject } from './event-data.ts';
 import type { EventData } from './event-data.ts';
 import type { EventInput } from './input.ts';
@@ -28,6 +29,8 @@ export class StoredEvent implements FoldableEvent, EventInput {
   readonly flatData: EventData | undefined;
   /** What the ring of seen ids keeps of it. Both are found while the bytes are at hand: the fold meets events in another order. */
   readonly identity: number;
+  /** Of an event that ingest made of a record of the operator's: it is counted by its place, not by its id. */
+  readonly mark: SourceMark | null;
 
   constructor(record: LogRecord, { time, receivedAt, dataAt, sourceAt, sourceEnd, idAt, idEnd }: Found, key: CustomerKey, type: string) {
     this.record = record;
@@ -38,6 +41,9 @@ export class StoredEvent implements FoldableEvent, EventInput {
     this.dataAt = dataAt;
     this.flatData = readFlatObject(record.value, dataAt);
     this.identity = identityHashOfEvent(record.value, sourceAt, sourceEnd, idAt, idEnd) ?? identityOf(this);
+    this.mark = isOfIngest(record.value, sourceAt, sourceEnd)
+      ? markOf({ source: record.value.toString('utf8', sourceAt, sourceEnd), id: record.value.toString('utf8', idAt, idEnd) })
+      : null;
   }
 
   get kind(): 'event' {
@@ -66,6 +72,20 @@ export class StoredEvent implements FoldableEvent, EventInput {
 }
 
 export const identityOf = (event: Pick<EventRecord, 'source' | 'id'>): number => identityHash(`event:${event.source}/${event.id}`);
+
+/** Null: the event is counted by its id. */
+export const markOf = ({ source, id }: Pick<EventRecord, 'source' | 'id'>): SourceMark | null => {
+  const place = placeOfSourceRecord(source, id);
+  return place === null ? null : { source: sourceMarkOf(source), ...place };
+};
+
+const INGEST = Buffer.from(INGEST_SOURCE);
+
+const isOfIngest = (bytes: Buffer, sourceAt: number, sourceEnd: number): boolean => {
+  if (bytes[sourceAt] !== INGEST[0] || sourceEnd - sourceAt <= INGEST.length) return false;
+  for (let i = 1; i < INGEST.length; i++) if (bytes[sourceAt + i] !== INGEST[i]) return false;
+  return true;
+};
 
 interface Found {
   idAt: number;

@@ -1,7 +1,7 @@
 import { Environment } from '@marcbachmann/cel-js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ConditionError, compileCondition, compileExpression, parseExpression } from './compile.ts';
+import { ConditionError, compileCondition, compileExpression, createExpressionParser, parseExpression } from './compile.ts';
 import type { Scope } from './compile.ts';
 
 const library = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false });
@@ -144,4 +144,14 @@ describe('conditions', () => {
     expect(compileCondition('has(customer.constructor)')({ customer: {} })).toBe(false);
     expect(compileExpression('customer.__proto__')({ customer: {} })).toBeUndefined();
   });
+});
+
+test('a language of its own reads its own names and no others, and counts characters by whole numbers', () => {
+  const parse = createExpressionParser<{ value: unknown; key: unknown }>(['value', 'key']);
+  const scope = { value: { at: '20261123', bytes: 2_097_152 }, key: 'c-1' };
+  expect(parse(`value.at.substring(0, 4) + '-' + value.at.substring(4, 6)`).expression(scope)).toBe('2026-11');
+  expect(parse('value.bytes / 1048576').expression(scope)).toBe(2);
+  expect(parse(`key == 'c-1'`)).toMatchObject({ compiled: true });
+  expect(() => parse('customer.plan')).toThrow(ConditionError);
+  expect(() => parseExpression('value.at')).toThrow(ConditionError);
 });

@@ -8,9 +8,9 @@ import type { ASTNode } from '@marcbachmann/cel-js';
 
 const MAX_CODE = 60_000;
 
-/** Null: outside the subset, or too large. The code returns `{ condition, expression }`. */
-export const generateCode = (ast: ASTNode): string | null => {
-  const writer: Writer = { temps: 0, roots: new Set() };
+/** Null: outside the subset, or too large. The code returns `{ condition, expression }`. @param known the names that a scope has */
+export const generateCode = (ast: ASTNode, known: ReadonlySet<string>): string | null => {
+  const writer: Writer = { temps: 0, known, roots: new Set() };
   try {
     const truth = T(ast, writer);
     const value = V(ast, writer);
@@ -37,11 +37,11 @@ export const childrenOf = (node: ASTNode): ASTNode[] => {
 
 interface Writer {
   temps: number;
+  readonly known: ReadonlySet<string>;
   readonly roots: Set<string>;
 }
 
 const OUTSIDE = new Error('outside the subset');
-const ROOTS: ReadonlySet<string> = new Set(['customer', 'features', 'context', 'action', 'event', 'now']);
 const OPERATORS = [
   'get',
   'has',
@@ -152,7 +152,7 @@ const V = (node: ASTNode, w: Writer): string => {
       return text;
     }
     case 'id':
-      if (!ROOTS.has(node.args)) throw OUTSIDE;
+      if (!w.known.has(node.args)) throw OUTSIDE;
       w.roots.add(node.args);
       return node.args;
     case '.':

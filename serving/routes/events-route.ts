@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { TOPICS, eventCodec } from '#contracts';
 import type { AppendRecord } from '#event-log';
-import type { EventTypes } from '#project';
+import { faultOfEvent, faultOfSource } from '#project';
 import type { ServingContext } from '../context.ts';
 import { ProblemError, type FieldFault } from '../errors/problem.ts';
 import { validationFaults } from '../errors/validation-faults.ts';
@@ -45,7 +45,7 @@ export const addEventsRoute = (app: FastifyInstance, context: ServingContext): v
       const faults: FieldFault[] = [];
       const records: AppendRecord[] = [];
       for (const [index, event] of request.body.entries()) {
-        const fault = faultOf(event, types);
+        const fault = faultOfSource(event.source) ?? faultOfEvent({ type: event.type, data: event.data ?? {} }, types);
         if (fault === null) records.push(recordOf(context, event, `${index}.time`, nowMs));
         else if (faults.push({ field: `${index}.${fault.field}`, message: fault.message }) === MOST_FAULTS) break;
       }
@@ -66,17 +66,6 @@ const refuse = (request: FastifyRequest, faults: readonly FieldFault[]): never =
   const named = request.singleEvent ? faults.map(({ field, message }) => ({ field: field.replace(/^0\.?/, ''), message })) : faults;
   const detail = named.map(({ field, message }) => `${field === '' ? 'body' : field} ${message}`).join('; ');
   throw new ProblemError(400, 'invalid', detail, named);
-};
-
-/** events.yaml's own word on type and data; its message begins with the field. */
-const faultOf = (event: CloudEvent, types: EventTypes): FieldFault | null => {
-  if (event.type.startsWith('attune.')) return { field: 'type', message: 'must not begin with "attune.": those are Attune\'s own' };
-  const type = types.get(event.type);
-  if (type === null) return { field: 'type', message: `"${event.type.slice(0, 100)}" is not an event type of events.yaml` };
-  const message = type.validate(event.data ?? {});
-  if (message === null) return null;
-  const [, field = 'data', rest = message] = /^(data[^ ]*) (.*)$/s.exec(message) ?? [];
-  return { field, message: rest };
 };
 
 const recordOf = (context: ServingContext, event: CloudEvent, timeField: string, nowMs: number): AppendRecord => {
