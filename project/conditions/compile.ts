@@ -102,7 +102,7 @@ const compileSource = <S extends object>(environment: Environment, known: Readon
   }
   const expression: Expression<S> = (scope) => {
     try {
-      return plain(library(scope as Record<string, unknown>));
+      return plain(library(scope));
     } catch {
       return undefined;
     }
