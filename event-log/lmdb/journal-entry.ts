@@ -45,16 +45,20 @@ export function encodeEntry({ number, acceptedAtMs, records }: JournalEntry): Bu
 /** The whole entries from the beginning on; values are views of `file`. */
 export function decodeEntries(file: Buffer): JournalEntry[] {
   const entries: JournalEntry[] = [];
-  for (let at = 0; at + HEADER_BYTES <= file.length;) {
-    const end = at + HEADER_BYTES + file.readUInt32LE(at);
-    if (end > file.length || crc32(file.subarray(at + CHECKED_FROM, end)) !== file.readUInt32LE(at + 4)) break;
+  for (let at = 0, end = endOfEntry(file, at); end !== null; at = end, end = endOfEntry(file, at))
     entries.push(decodeEntry(file.subarray(at, end)));
-    at = end;
-  }
   return entries;
 }
 
-function decodeEntry(bytes: Buffer): JournalEntry {
+/** Where the entry that begins at `at` ends; null when there is none, or none that is whole. */
+export function endOfEntry(file: Buffer, at: number): number | null {
+  if (at + HEADER_BYTES > file.length) return null;
+  const end = at + HEADER_BYTES + file.readUInt32LE(at);
+  return end > file.length || crc32(file.subarray(at + CHECKED_FROM, end)) !== file.readUInt32LE(at + 4) ? null : end;
+}
+
+/** @param bytes one whole entry; values are views of it */
+export function decodeEntry(bytes: Buffer): JournalEntry {
   const records: AppendRecord[] = [];
   const count = bytes.readUInt32LE(24);
   let at = HEADER_BYTES;

@@ -1,0 +1,144 @@
+/**
+ * A log that goes on accepting when the log behind it does not answer: what comes then is written to this machine's disk, acknowledged
+ * (law 3), and forwarded in order when the log is back. While all is well nothing is written here.
+ */
+import { mkdirSync } from 'node:fs';
+import { AttuneError, COMPACTED_TOPICS, EngineUnavailable } from '#contracts';
+import { sleep } from '../lmdb/backoff.ts';
+import type { AppendRecord, EventLog, Position } from '../port.ts';
+import { createDirectAppend } from './direct-append.ts';
+import { findInOutbox } from './find-in-outbox.ts';
+import { followLate } from './follow-late.ts';
+import { Forwarder } from './forwarder.ts';
+import { LateLog } from './late-log.ts';
+import { Spool } from './spool.ts';
+import type { OutboxLog, OutboxLogger } from './types.ts';
+
+export interface OutboxLogOptions {
+  /** Opens the log behind; tried again while it rejects with what may pass. */
+  readonly openLog: () => Promise<EventLog>;
+  /** On a disk that outlives the process; its processes may share it. */
+  readonly dir: string;
+  /** Of all files in `dir`; past it `accept` rejects `outbox.full`. Seen of other processes as of a second ago. */
+  readonly maxBytes: number;
+  /** How long the log may take before records go to the disk. Default 150. */
+  readonly waitMs?: number;
+  /** How long opening waits for the log before it goes on without. Default 5 s. */
+  readonly patienceMs?: number;
+  readonly clock?: () => number;
+  readonly logger?: OutboxLogger;
+}
+
+const TEND_MS = 1_000;
+/** How long `append` waits for what is before it, once the log takes records again. */
+const DRAIN_MS = 2_000;
+const SILENT: OutboxLogger = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Throws when the log cannot be opened for a reason that time does not cure, or `dir` cannot be used. */
+export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLog> => {
+  const { dir, maxBytes, waitMs = 150, patienceMs = 5_000, clock = Date.now, logger = SILENT } = options;
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const late = new LateLog({ openLog: options.openLog, logger });
+  try {
+    await late.within(patienceMs);
+  } catch (error) {
+    await late.close();
+    throw error;
+  }
+  const spool = new Spool({ dir, maxBytes, clock, logger });
+  const forwarder = new Forwarder({ spool, log: (cancelled) => late.arrived(cancelled), clock, logger });
+  const inHand = new Set<Promise<unknown>>();
+  let closing: Promise<void> | null = null;
+
+  const tend = (): void => {
+    try {
+      spool.tend();
+      if (!spool.isEmpty) forwarder.wake();
+    } catch (error) {
+      logger.warn(`the outbox in ${dir} cannot be looked through: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  tend();
+  const tending = setInterval(tend, TEND_MS);
+  tending.unref();
+
+  const refuseClosed = (): void => {
+    if (closing !== null) throw new EngineUnavailable('event-log', 'The log is closed.');
+  };
+
+  const direct = createDirectAppend({ spool, forwarder, waitMs, logger, inHand });
+
+  const accept = async (records: readonly AppendRecord[]): Promise<void> => {
+    refuseClosed();
+    if (records.length === 0) return;
+    if (records.some(({ topic }) => COMPACTED_TOPICS.includes(topic))) return void (await append(records));
+    records.forEach(refuseInvalid);
+    const { log } = late;
+    if (log !== null && spool.isEmpty) return direct(log, records);
+    const { durable } = spool.put(records);
+    forwarder.wake();
+    return durable;
+  };
+
+  const append = async (records: readonly AppendRecord[]): Promise<readonly Position[]> => {
+    refuseClosed();
+    if (records.length === 0) await within(DRAIN_MS, Promise.allSettled(inHand));
+    if (forwarder.circuit === 'half-open') await forwarder.drained(DRAIN_MS);
+    refuseClosed();
+    if (!spool.isEmpty)
+      throw new EngineUnavailable('event-log', `The event log does not answer, and ${spool.records} records wait for it in the outbox.`);
+    return late.get().append(records);
+  };
+
+  const close = async (): Promise<void> => {
+    clearInterval(tending);
+    await within(DRAIN_MS, Promise.allSettled(inHand));
+    if (forwarder.circuit === 'half-open') await forwarder.drained(DRAIN_MS);
+    await forwarder.stop(DRAIN_MS);
+    await Promise.all([spool.close(), late.close()]);
+  };
+
+  return {
+    get epoch() {
+      return late.get().epoch;
+    },
+    get partitions() {
+      return late.get().partitions;
+    },
+    append,
+    accept,
+    read: async (...args) => late.get().read(...args),
+    offsets: async (...args) => late.get().offsets(...args),
+    offsetAt: async (...args) => late.get().offsetAt(...args),
+    consume: (consume) => late.get().consume(consume),
+    follow: (topics, onRecord) => followLate(late, topics, onRecord),
+    committed: async (...args) => late.get().committed(...args),
+    lag: async (...args) => late.get().lag(...args),
+    retain: async (retain) => late.get().retain(retain),
+    close: () => (closing ??= close()),
+    outbox: {
+      status: () => ({
+        circuit: late.log === null ? 'open' : forwarder.circuit,
+        records: spool.records,
+        bytes: spool.bytes,
+        oldestMs: spool.oldestMs,
+        forwarded: spool.forwarded,
+        full: spool.full,
+        refused: spool.refused,
+      }),
+      find: (topic, window, matches) => findInOutbox(dir, { topic, ...window, matches }),
+    },
+  };
+};
+
+/** What the log would refuse for ever must not get as far as the disk. */
+const refuseInvalid = ({ shard }: AppendRecord): void => {
+  if (!Number.isInteger(shard) || shard < 0 || shard > 0xffff)
+    throw new AttuneError('event-log.shard', `A shard is an integer from 0 to 65535, not ${shard}.`);
+};
+
+const within = async (ms: number, work: Promise<unknown>): Promise<void> => {
+  const cancel = new AbortController();
+  await Promise.race([work, sleep(ms, cancel.signal)]);
+  cancel.abort();
+};

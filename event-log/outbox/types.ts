@@ -1,0 +1,56 @@
+/** What the outbox in front of a distributed log promises, and what it tells of itself (law 3). */
+import type { Topic } from '#contracts';
+import type { EventLog } from '../port.ts';
+
+/**
+ * `closed`: records go straight to the log. `open`: the log does not answer, records wait on this machine's disk. `half-open`: the log
+ * is being tried with the oldest of them.
+ */
+export type Circuit = 'closed' | 'open' | 'half-open';
+
+/** Of this process; `bytes` of the whole machine. */
+export interface OutboxStatus {
+  readonly circuit: Circuit;
+  /** Records that were acknowledged and that the log has not confirmed. */
+  readonly records: number;
+  /** On the disk, other processes' included; bounded by `maxBytes`. */
+  readonly bytes: number;
+  /** When the oldest waiting record was accepted, ms since 1970 UTC; null when none waits. */
+  readonly oldestMs: number | null;
+  /** Records that were written here and then confirmed by the log. */
+  readonly forwarded: number;
+  /** Calls that were refused because the disk's bound was reached. */
+  readonly full: number;
+  /** Records that the log will never take (too large for it, say): set aside in a file of their own. */
+  readonly refused: number;
+}
+
+export interface Outbox {
+  status(): OutboxStatus;
+  /**
+   * The value of the first record on this machine's disk, of any process, that was accepted in the window and matches. Null: none.
+   * Reads the files: at most `maxBytes`, some ten milliseconds for each eight megabytes.
+   */
+  find(
+    topic: Topic,
+    window: { readonly fromMs: number; readonly toMs: number },
+    matches: (value: Buffer) => boolean,
+  ): Promise<Buffer | null>;
+}
+
+/**
+ * The log with an outbox. `accept` is what it is for: it resolves when the records are in the log or, where the log does not answer in
+ * time, on this machine's disk, to be forwarded in order. Records of compacted topics steer every process: `accept` waits for the log
+ * with them, as `append` does. While anything waits, `append` goes behind it, or rejects EngineUnavailable where the log is away.
+ */
+export interface OutboxLog extends EventLog {
+  accept(records: Parameters<EventLog['append']>[0]): Promise<void>;
+  readonly outbox: Outbox;
+}
+
+/** Where the outbox tells what an operator wants to know; pino's loggers fit. */
+export interface OutboxLogger {
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
