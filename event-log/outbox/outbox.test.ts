@@ -77,7 +77,7 @@ describe('while the log answers', () => {
 
   it('what the log refuses for good is refused, and goes nowhere', async () => {
     const outboxLog = await open();
-    gate.append = () => Promise.reject(new AttuneError('event-log.too-large', 'a record of 9 MB'));
+    gate.before = () => Promise.reject(new AttuneError('event-log.too-large', 'a record of 9 MB'));
     await expect(outboxLog.accept([event('x')])).rejects.toMatchObject({ code: 'event-log.too-large' });
     await expect(outboxLog.accept([event('x', 70_000)])).rejects.toMatchObject({ code: 'event-log.shard' });
     expect(files()).toEqual([]);
@@ -156,21 +156,14 @@ it('a record whose answer was lost comes twice, and the second one is the same',
 
 it('a slow answer is not waited for past the disk, and a fast one is', async () => {
   const outboxLog = await open('open', { waitMs: 60 });
-  const slow = gate.append;
-  gate.append = async (records) => {
-    await delay(30);
-    return slow(records);
-  };
+  gate.before = () => delay(30);
   await outboxLog.accept([event('fast enough')]);
   expect(outboxLog.outbox.status().forwarded).toBe(0);
-  gate.append = async (records) => {
-    await delay(300);
-    return slow(records);
-  };
+  gate.before = () => delay(300);
   const began = performance.now();
   await outboxLog.accept([event('too slow')]);
   expect(performance.now() - began).toBeLessThan(290);
-  gate.append = slow;
+  gate.before = async () => undefined;
   await healed(outboxLog);
   expect(texts()).toEqual(['fast enough', 'too slow']);
 });
@@ -225,11 +218,9 @@ describe('what the log will never take', () => {
     const logger = { info: () => undefined, warn: () => undefined, error: (message: string) => errors.push(message) };
     const outboxLog = await open('down', { logger });
     for (const text of ['a', 'poison', 'b']) await outboxLog.accept([event(text)]);
-    const sound = gate.append;
-    gate.append = async (records) => {
+    gate.before = async (records) => {
       if (records.some(({ value }) => Buffer.from(value).toString() === 'poison'))
         throw new AttuneError('event-log.too-large', 'it is too large');
-      return sound(records);
     };
     gate.mode = 'open';
     await healed(outboxLog);

@@ -122,8 +122,7 @@ export class Spool {
    * To be called at the start and every second.
    */
   tend(): void {
-    const { dir, clock } = this.#deps;
-    this.#segments.at(-1)?.touch(clock());
+    this.#segments.at(-1)?.touch(this.#deps.clock());
     const others = Map.groupBy(this.#filesOfOthers(), ({ name }) => `${name.owner}~${name.box}`);
     let othersBytes = 0;
     for (const files of others.values()) {

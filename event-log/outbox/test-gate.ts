@@ -12,6 +12,8 @@ export interface Gate extends EventLog {
   mode: GateMode;
   /** Appends that were tried. */
   attempts: number;
+  /** While it is open: what happens before each append. */
+  before: (records: readonly AppendRecord[]) => Promise<void>;
 }
 
 export const createGate = (log: EventLog, mode: GateMode = 'open'): Gate => {
@@ -24,12 +26,14 @@ export const createGate = (log: EventLog, mode: GateMode = 'open'): Gate => {
       throw new EngineUnavailable('event-log', 'the answer was lost');
     }
     const taken = began === 'deaf' ? log.append(records) : null;
-    while (gate.mode === began && began !== 'open') await new Promise((resolve) => setTimeout(resolve, 5));
+    if (began === 'open') await gate.before(records);
+    else while (gate.mode === began) await new Promise((resolve) => setTimeout(resolve, 5));
     return taken ?? log.append(records);
   };
   const gate: Gate = {
     mode,
     attempts: 0,
+    before: async () => undefined,
     epoch: log.epoch,
     partitions: log.partitions,
     append,
