@@ -1,7 +1,7 @@
 /** Small records beside a state: their first byte says which kind a stored value is, so that a scan can tell them apart. */
 import { customerKeyFromBytes, customerKeyToBytes, type CustomerKey } from '#contracts';
 
-const LINK = 0x81;
+export const LINK = 0x81;
 const WAITING = 0x82;
 
 /** A state begins with its log's epoch (below 2^31, big-endian), hence with a byte below 0x80. */

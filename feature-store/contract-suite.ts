@@ -107,6 +107,39 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
         expect(await timersOf(1, 1000)).toEqual([['anna', 50]]);
       });
 
+      test('a companion that is not as it was read refuses the commit, whatever kind of key it has', async () => {
+        const decision = Buffer.concat([randomBytes(14), Buffer.of(0, 1)]);
+        const link = Buffer.concat([Buffer.of(0x81), randomBytes(16)]);
+        const waiting = Buffer.concat([Buffer.of(0x82), randomBytes(9)]);
+        for (const key of [keyOf('companion'), decision]) {
+          const customer = randomBytes(16);
+          const step = (version: number, expected: Buffer | null, value: Buffer | null) =>
+            store.states.commit([write(customer, version, { companions: [{ key, value, expected }] })]);
+          expect(await step(1, waiting, link)).toEqual(['refused']);
+          expect(await store.states.read(customer, 1)).toBeNull();
+          expect(await step(1, null, waiting)).toEqual(['committed']);
+          expect(await step(2, null, link)).toEqual(['refused']);
+          expect(await step(2, waiting.subarray(0, 5), link)).toEqual(['refused']);
+          expect(await step(2, waiting, link)).toEqual(['committed']);
+          expect(await store.states.readMany([{ key, shard: 1 }])).toEqual([link]);
+          expect(await step(3, waiting, null)).toEqual(['refused']);
+          expect(await step(3, link, null)).toEqual(['committed']);
+          expect(await store.states.readMany([{ key, shard: 1 }])).toEqual([null]);
+        }
+      });
+
+      test('what stands under a decision id can be a link, outcomes that wait, or a state, each in the place of the other', async () => {
+        const decision = Buffer.concat([randomBytes(14), Buffer.of(0, 1)]);
+        const values = [0x81, 0x82, 0x00, 0x81, 0x00].map((first) => Buffer.concat([Buffer.of(first), randomBytes(16)]));
+        let before: Buffer | null = null;
+        for (const value of [...values, null]) {
+          expect(await store.states.commit([write(decision, 1, { value, expected: Buffer.from('else') })])).toEqual(['refused']);
+          expect(await store.states.commit([write(decision, 1, { value, expected: before })])).toEqual(['committed']);
+          expect(await store.states.readMany([{ key: decision, shard: 1 }])).toEqual([value]);
+          before = value;
+        }
+      });
+
       test('commits of one call stand or fall each on its own, results in their order', async () => {
         await store.states.commit([write(anna, 1)]);
         expect(await store.states.commit([write(ben, 1), write(anna, 5), write(keyOf('cleo'), 1)])).toEqual([
@@ -170,7 +203,16 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
       test('a scan gives every key of its partition once, companions included, and none of another', async () => {
         const commits = Array.from({ length: 2_500 }, (_, i) => write(randomBytes(16), 1, { shard: i % PARTITIONS }));
         await store.states.commit(commits);
-        await store.states.commit([write(anna, 1, { shard: 2, companions: [{ key: keyOf('link'), value: Buffer.from('x') }] })]);
+        const decision = Buffer.concat([randomBytes(14), Buffer.of(0, 2)]);
+        await store.states.commit([
+          write(anna, 1, {
+            shard: 2,
+            companions: [
+              { key: keyOf('link'), value: Buffer.from('x') },
+              { key: decision, value: Buffer.concat([Buffer.of(0x81), randomBytes(16)]) },
+            ],
+          }),
+        ]);
         for (let partition = 0; partition < PARTITIONS; partition++) {
           const seen: string[] = [];
           for await (const { key, shard, value } of store.states.scan(partition)) {
@@ -179,7 +221,7 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
             seen.push(key.toString('hex'));
           }
           const expected = commits.filter(({ shard }) => shard === partition).map(({ key }) => key.toString('hex'));
-          if (partition === 2) expected.push(anna.toString('hex'), keyOf('link').toString('hex'));
+          if (partition === 2) expected.push(anna.toString('hex'), keyOf('link').toString('hex'), decision.toString('hex'));
           expect(seen.toSorted()).toEqual(expected.toSorted());
         }
       });
@@ -212,6 +254,21 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
         ]);
         expect(await store.timers.due(1, 1_000, 1)).toHaveLength(1);
         expect(await timersOf(2, 1_000)).toEqual([['else', 50]]);
+      });
+
+      test('name the shard under which the key was committed', async () => {
+        await store.states.commit([write(anna, 1, { shard: 40_001, timer: { from: null, to: 100 } })]);
+        const [timer] = await store.timers.due(40_001 % PARTITIONS, 100, 10);
+        expect(timer!.shard % PARTITIONS).toBe(40_001 % PARTITIONS);
+        expect(await store.states.read(timer!.key, timer!.shard)).not.toBeNull();
+      });
+
+      test('that lie hours and days apart, before 2000 and after, come in their order', async () => {
+        const hours = [0, 1, 2, 3, 5, 30, 700].map((hour) => hour * 3_600_000 + 17);
+        await store.states.commit(hours.map((dueMs) => write(randomBytes(16), 1, { timer: { from: null, to: dueMs } })));
+        expect((await store.timers.due(1, hours[4]!, 100)).map(({ dueMs }) => dueMs)).toEqual(hours.slice(0, 5));
+        expect((await store.timers.due(1, hours[6]!, 3)).map(({ dueMs }) => dueMs)).toEqual(hours.slice(0, 3));
+        expect((await store.timers.due(1, hours[6]!, 100)).map(({ dueMs }) => dueMs)).toEqual(hours);
       });
 
       test('stay due until a commit moves them', async () => {

@@ -1,6 +1,7 @@
 /** The feature store: its port and LMDB adapter, feature definitions, the customer's state and what a decision sees of it. */
 export * from './port.ts';
 export { openLmdbFeatureStore, type LmdbFeatureStoreOptions } from './lmdb/open-lmdb-feature-store.ts';
+export { openRedisFeatureStore, type RedisFeatureStoreOptions } from './redis/open-redis-feature-store.ts';
 export { removeWiped, wipeFreePages } from './lmdb/wipe.ts';
 export * from './companion.ts';
 export { isRebuilding, markRebuild, unmarkRebuild, watchRebuild, type RebuildWatch } from './rebuild-mark.ts';

@@ -9,6 +9,11 @@ export interface StateWrite {
   readonly value: Buffer | null;
 }
 
+export interface CompanionWrite extends StateWrite {
+  /** Present: the commit is refused unless exactly these bytes are there (null: nothing). */
+  readonly expected?: Buffer | null;
+}
+
 /** One customer's step, all or nothing. */
 export interface StateCommit extends StateWrite {
   /** Of the customer; a Redis hash tag, so that the companions live beside it. */
@@ -19,7 +24,7 @@ export interface StateCommit extends StateWrite {
    */
   readonly expected: Buffer | null;
   /** Small records under decision ids that change with it. */
-  readonly companions: readonly StateWrite[];
+  readonly companions: readonly CompanionWrite[];
   /** The one timer of this key: `from` as it was (null: none), `to` as it shall be (null: none). */
   readonly timer: { readonly from: number | null; readonly to: number | null };
   /** An erasure: within seconds no byte of what it deletes is left in the store's files. */
@@ -30,7 +35,7 @@ export type CommitResult = 'committed' | 'refused';
 
 export interface DueTimer {
   readonly key: StateKey;
-  /** Under which the key was committed; embedded, any shard of its partition. */
+  /** Under which the key was committed. */
   readonly shard: number;
   /** ms since 1970 UTC */
   readonly dueMs: number;

@@ -1,6 +1,7 @@
 /** States and timers on LMDB: a table of states per partition, one of timers, all in one environment, so that a commit is one transaction. */
-import { AttuneError, partitionOf } from '#contracts';
+import { partitionOf } from '#contracts';
 import type { CommitResult, DueTimer, StateCommit, StateKey, States, Timers } from '../port.ts';
+import { refuseMistakes } from '../refuse-mistakes.ts';
 import { attempt, type Environment, type Table } from './environment.ts';
 import { removeWiped, wipeFreePages } from './wipe.ts';
 
@@ -35,6 +36,8 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
     const old = from === null || from === to ? null : timerKey(partition, from, commit.key);
     const next = to === null || from === to ? null : timerKey(partition, to, commit.key);
     if (!stands(table.getBinaryFast(commit.key), commit.expected)) return 'refused';
+    for (const { key, expected } of commit.companions)
+      if (expected !== undefined && !isExactly(table.getBinary(key), expected)) return 'refused';
     for (const { key, value } of [commit, ...commit.companions]) {
       if (value === null && commit.wipe === true) removeWiped(table, key);
       else if (value === null) table.removeSync(key);
@@ -81,6 +84,9 @@ const stands = (stored: Buffer | undefined, expected: Buffer | null): boolean =>
   return stored.length >= expected.length && stored.compare(expected, 0, expected.length, 0, expected.length) === 0;
 };
 
+const isExactly = (stored: Buffer | undefined, expected: Buffer | null): boolean =>
+  stored === undefined || expected === null ? stored === undefined && expected === null : stored.equals(expected);
+
 /** 24 bytes: partition, due time, key; so they sort by what is asked. */
 const timerKey = (partition: number, dueMs: number, key: StateKey): Buffer => {
   const out = Buffer.alloc(8 + key.length);
@@ -95,23 +101,6 @@ const parseTimerKey = (bytes: Buffer): DueTimer => ({
   shard: bytes.readUInt16BE(0),
   dueMs: bytes.readUIntBE(2, 6),
 });
-
-const KEY_BYTES = 16;
-
-const refuseMistakes = (commits: readonly StateCommit[]): void => {
-  const keys = new Set(commits.map((commit) => commit.key.toString('latin1')));
-  if (keys.size < commits.length) throw new AttuneError('commit.shared-key', 'two commits of one call share a key; merge them into one');
-  for (const { key, companions, timer } of commits) {
-    for (const one of [key, ...companions.map((companion) => companion.key)]) {
-      if (one.length !== KEY_BYTES) throw new AttuneError('commit.key', `a state key has ${KEY_BYTES} bytes, this one ${one.length}`);
-    }
-    for (const dueMs of [timer.from, timer.to]) {
-      if (dueMs !== null && !(Number.isSafeInteger(dueMs) && dueMs >= 0 && dueMs < 2 ** 48)) {
-        throw new AttuneError('commit.timer', `a timer is due at a whole millisecond since 1970, not at ${dueMs}`);
-      }
-    }
-  }
-};
 
 /** In chunks, so that no read transaction stays open while the caller works (it would pin pages). */
 async function* scan(table: Table, shard: number): AsyncGenerator<{ key: StateKey; shard: number; value: Buffer }> {
