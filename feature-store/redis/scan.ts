@@ -16,6 +16,7 @@ const COUNT = 1_000;
 
 interface Entry {
   readonly key: StateKey;
+  readonly shard: number;
   readonly value: Buffer;
 }
 
@@ -42,7 +43,7 @@ export async function* scan({ nodes, commands, keys, isWanted }: ScanDeps): Asyn
       for (const [i, { kind, shard, key }] of found.entries()) {
         const reply = replies[i]!;
         if (kind === 'state') {
-          if (reply !== null) yield { key: Buffer.from(key), value: reply as Buffer };
+          if (reply !== null) yield { key: Buffer.from(key), shard, value: reply as Buffer };
         } else yield* linksOf(reply as readonly Reply[], shard);
       }
     } while (cursor !== '0');
@@ -50,5 +51,6 @@ export async function* scan({ nodes, commands, keys, isWanted }: ScanDeps): Asyn
 }
 
 function* linksOf(pairs: readonly Reply[], shard: number): Generator<Entry> {
-  for (let i = 0; i < pairs.length; i += 2) yield { key: keyOfLink(pairs[i] as Buffer, shard), value: wholeLink(pairs[i + 1] as Buffer) };
+  for (let i = 0; i < pairs.length; i += 2)
+    yield { key: keyOfLink(pairs[i] as Buffer, shard), shard, value: wholeLink(pairs[i + 1] as Buffer) };
 }

@@ -25,7 +25,14 @@ export interface StatesDeps {
 export const createRedisStates = (deps: StatesDeps): States => {
   const { nodes, commands, keys, gate } = deps;
   return {
-    read: (key, shard) => commands.one({ bucket: bucketOf(shard), run: 'GET', args: [keys.state(key, shard)] }) as Promise<Buffer | null>,
+    async read(key, shard) {
+      const bucket = bucketOf(shard);
+      const state = (await commands.one({ bucket, run: 'GET', args: [keys.state(key, shard)] })) as Buffer | null;
+      const links = state === null ? keys.links(key, shard) : null;
+      if (links === null) return state;
+      const link = (await commands.one({ bucket, run: 'HGET', args: [links, linkField(key)] })) as Buffer | null;
+      return link === null ? null : wholeLink(link);
+    },
 
     async readMany(wanted) {
       gate.pass();
