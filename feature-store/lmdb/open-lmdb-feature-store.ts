@@ -20,14 +20,16 @@ export const openLmdbFeatureStore = async ({ dir, partitions }: LmdbFeatureStore
   const [states, blobs, requests] = environments as [Environment, Environment, Environment];
   try {
     await agreeOnPartitions(states, partitions);
+    const { stop, ...tables } = createLmdbStates(states, partitions);
     return {
-      ...createLmdbStates(states, partitions),
+      ...tables,
       blobs: createLmdbBlobs(blobs),
       requests: createLmdbRequests(requests),
       leases: createLmdbLeases(requests),
       mayLoseMs: 0,
       onLoss: () => () => {},
       close: async () => {
+        await stop();
         await Promise.all(environments.map((environment) => environment.close()));
       },
     };

@@ -7,7 +7,14 @@ import { removeWiped, wipeFreePages } from './wipe.ts';
 
 const SCAN_CHUNK = 500;
 
-export const createLmdbStates = (environment: Environment, partitions: number): { readonly states: States; readonly timers: Timers } => {
+export interface LmdbStates {
+  readonly states: States;
+  readonly timers: Timers;
+  /** Before the environment closes: LMDB crashes on what is read afterwards. What is left to wipe is wiped at the next start. */
+  stop(): Promise<void>;
+}
+
+export const createLmdbStates = (environment: Environment, partitions: number): LmdbStates => {
   const tables = Array.from({ length: partitions }, (_, partition) => environment.table(`states-${partition}`));
   const timers = environment.table('timers');
   const meta = environment.table('meta');
@@ -15,16 +22,18 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
   const read = (key: StateKey, shard: number): Buffer | null => attempt('read a state', () => tableOf(shard).getBinary(key) ?? null);
 
   let wiping: NodeJS.Timeout | undefined;
+  let wiped: Promise<void> = Promise.resolve();
+  let stopped = false;
   /** Soon, so that many erasures share one; what a crash prevents is done at the next start. */
   const wipeSoon = (): void => {
     wiping ??= setTimeout(() => {
       wiping = undefined;
-      void wipe().catch(() => undefined);
+      wiped = wiped.then(wipe).catch(() => undefined);
     }, WIPE_AFTER_MS).unref();
   };
   const wipe = async (): Promise<void> => {
-    await wipeFreePages(environment.root);
-    if (wiping === undefined) await environment.durably(() => meta.removeSync(WIPE_DUE));
+    await wipeFreePages(environment.root, () => stopped);
+    if (wiping === undefined && !stopped) await environment.durably(() => meta.removeSync(WIPE_DUE));
   };
   if (meta.doesExist(WIPE_DUE)) wipeSoon();
 
@@ -50,6 +59,11 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
   };
 
   return {
+    async stop() {
+      stopped = true;
+      clearTimeout(wiping);
+      await wiped;
+    },
     states: {
       read,
       readMany: async (keys) => keys.map(({ key, shard }) => read(key, shard)),

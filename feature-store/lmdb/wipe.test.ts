@@ -37,3 +37,22 @@ test('of 50 customers who are erased among 500 that change, no byte stays in the
   await store.close();
   rmSync(dir, { recursive: true });
 });
+
+test('a store that closes just after an erasure ends in order, and wipes when it is opened again', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'attune-wipe-'));
+  const none = { shard: 0, companions: [], timer: { from: null, to: null } };
+  const value = Buffer.from(`0000|${'x'.repeat(300)}|secret-name`);
+  const holds = (): boolean => readFileSync(join(dir, 'states', 'data.mdb')).includes('secret-name');
+  for (const afterMs of [0, 510, 600]) {
+    const store = await openLmdbFeatureStore({ dir, partitions: 1 });
+    await store.states.commit([{ ...none, key: keyOf(1), value, expected: null }]);
+    expect(holds()).toBe(true);
+    await store.states.commit([{ ...none, key: keyOf(1), value: null, expected: value, wipe: true }]);
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    await store.close();
+    const again = await openLmdbFeatureStore({ dir, partitions: 1 });
+    await expect.poll(holds, { timeout: 15_000 }).toBe(false);
+    await again.close();
+  }
+  rmSync(dir, { recursive: true });
+});

@@ -8,13 +8,17 @@ const CHUNK = 64;
 const PASSES = 2;
 const BETWEEN_PASSES_MS = 500;
 
-/** Readers and writers go on meanwhile; it takes the file's free pages for a moment, 64 in a transaction. */
-export const wipeFreePages = async (root: RootDatabase<Buffer, Buffer>): Promise<void> => {
+/**
+ * Readers and writers go on meanwhile; it takes the file's free pages for a moment, 64 in a transaction.
+ * @param isStopped asked between transactions; then it returns early
+ */
+export const wipeFreePages = async (root: RootDatabase<Buffer, Buffer>, isStopped: () => boolean = () => false): Promise<void> => {
   const zeros = root.openDB<Buffer, Buffer>({ name: 'zeros', encoding: 'binary', keyEncoding: 'binary' });
   const pages = (): number => (root.getStats() as { lastPageNumber: number }).lastPageNumber;
   for (let pass = 0; pass < PASSES; pass++) {
     if (pass > 0) await new Promise((resolve) => setTimeout(resolve, BETWEEN_PASSES_MS));
     for (let next = 0, grown = 0; grown < CHUNK;) {
+      if (isStopped()) return;
       const before = pages();
       await root.transaction(() => {
         for (let i = 0; i < CHUNK; i++) {
