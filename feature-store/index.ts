@@ -12,6 +12,7 @@ export {
   compileFeatures,
   featureSetByFingerprint,
   loadFeatureSet,
+  nameOfFeatureSet,
   publishFeatureSet,
   type FeatureSet,
 } from './definitions/feature-set.ts';

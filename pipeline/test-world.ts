@@ -67,7 +67,7 @@ export const customerKey = (customer: string): CustomerKey => keyOf({ kind: 'cus
 export const decisionId = (customer: string, number: number, atMs = START_MS): DecisionId =>
   createDecisionId({ atMs, shard: shardOf(customer), entropy: [number, 7] });
 
-export const anEvent = (customer: string, id: string, type: string, data: object, atMs = START_MS): AppendRecord => {
+export const anEvent = (customer: string, id: string, type: string, data: object, atMs = START_MS, receivedAt = atMs): AppendRecord => {
   const event: EventRecord = {
     id,
     source: 'test',
@@ -76,7 +76,7 @@ export const anEvent = (customer: string, id: string, type: string, data: object
     subjectId: customer,
     customerKey: customerKeyToBytes(customerKey(customer)),
     time: atMs,
-    receivedAt: atMs,
+    receivedAt,
     data: JSON.stringify(data),
   };
   return { topic: TOPICS.events, shard: shardOf(customer), value: eventCodec.encode(event) };

@@ -122,7 +122,7 @@ export const featureSetByFingerprint = (current: FeatureSet, fingerprint: string
 
 /** Keeps the definitions by hash, before the first state that carries their fingerprint. */
 export const publishFeatureSet = async (blobs: Blobs, set: FeatureSet): Promise<void> => {
-  await blobs.put(Buffer.from(canonical(set.definitions), 'utf8'), blobName(set.fingerprint));
+  await blobs.put(Buffer.from(canonical(set.definitions), 'utf8'), nameOfFeatureSet(set.fingerprint));
 };
 
 /** Puts the definitions of a fingerprint among `current.others`. Null when nobody published them. */
@@ -130,14 +130,15 @@ export const loadFeatureSet = async (blobs: Blobs, current: FeatureSet, fingerpr
   if (fingerprint === current.fingerprint) return current;
   const known = current.others.get(fingerprint);
   if (known !== undefined) return known;
-  const bytes = await blobs.find(blobName(fingerprint));
+  const bytes = await blobs.find(nameOfFeatureSet(fingerprint));
   if (bytes === null) return null;
   const set = compileDefinitions(JSON.parse(bytes.toString('utf8')) as FeatureDefinitions);
   current.others.set(fingerprint, set);
   return set;
 };
 
-const blobName = (fingerprint: string): string => `feature-set/${fingerprint}`;
+/** Of the blob that holds the definitions. */
+export const nameOfFeatureSet = (fingerprint: string): string => `feature-set/${fingerprint}`;
 
 /** Definitions are built with their keys in one order, so JSON text is canonical. */
 const canonical = (definitions: FeatureDefinitions): string => JSON.stringify(definitions);

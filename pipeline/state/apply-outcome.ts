@@ -9,8 +9,12 @@ import type { StepResult } from '../steps.ts';
 import { emitReward } from './customer-work.ts';
 import type { Cause, CustomerWork, Source } from './customer-work.ts';
 
+/** What the ring of identities keeps of a counted outcome. */
+export const identityOfOutcome = (decisionId: DecisionId, outcome: Pick<Outcome, 'outcomeId'>): string =>
+  `outcome:${decisionId}/${outcome.outcomeId}`;
+
 export const applyOutcome = (work: CustomerWork, decisionId: DecisionId, outcome: Outcome, source: Source): StepResult<null> => {
-  const identity = `outcome:${decisionId}/${outcome.outcomeId}`;
+  const identity = identityOfOutcome(decisionId, outcome);
   if (hasSeen(work.state, identity)) return drop('duplicate');
   const decision = findPending(work.state, decisionId);
   if (decision === undefined)

@@ -27,6 +27,10 @@ export interface BatchDeps {
   readonly erasedAt: (key: CustomerKey) => number | undefined;
   /** A rebuild: states are folded, nothing is emitted (law 4). */
   readonly silent: boolean;
+  /** After the reads of a round and before what follows from them: rejects when they cannot be believed. */
+  readonly mayCommit?: (() => Promise<void>) | undefined;
+  /** Of an outcome that leads to nobody: whether its customer had it before all the same. For a rebuild, whose states may be ahead. */
+  readonly isCounted?: ((outcome: OutcomeInput) => Promise<boolean>) | undefined;
   /** Between append and commit; faults are injected here. */
   readonly beforeCommit?: (() => Promise<void>) | undefined;
 }
@@ -63,6 +67,7 @@ export const processBatch = async (deps: BatchDeps, partition: number, records: 
     if (round === MAX_ROUNDS)
       throw new Error(`state: commits of partition ${partition} were refused ${round} times; is another writer at work?`);
     const plan = await planOf(deps, partition, inputs, slices);
+    await deps.mayCommit?.();
     const outputs = [...letters.splice(0), ...plan.outputs];
     if (!deps.silent && outputs.length > 0) await deps.log.append(outputs);
     await deps.beforeCommit?.();
@@ -136,8 +141,9 @@ const planOf = async (deps: BatchDeps, partition: number, inputs: readonly State
   for (const [id, outcomes] of unknown) {
     // A timer of the same key was planned above: what waits is read again in the next round.
     if (touched.has(customerKeyOfDecision(id))) continue;
-    planWaiting(plan, partition, id, atIds.get(id)!, outcomes);
-    deps.metrics.waiting += outcomes.length;
+    const early = await withoutCounted(deps, outcomes);
+    planWaiting(plan, partition, id, atIds.get(id)!, early);
+    deps.metrics.waiting += early.length;
   }
   return plan;
 };
@@ -265,6 +271,13 @@ const planTimerOfDecision = (
     timer: { from: outcomes === null ? from : waitsUntil(outcomes), to: outcomes === null ? null : waitsUntil(rest) },
   });
   plan.inputs.push(timers);
+};
+
+const withoutCounted = async ({ isCounted }: BatchDeps, outcomes: OutcomeInput[]): Promise<OutcomeInput[]> => {
+  if (isCounted === undefined) return outcomes;
+  const early: OutcomeInput[] = [];
+  for (const outcome of outcomes) if (!(await isCounted(outcome))) early.push(outcome);
+  return early;
 };
 
 /** The same outcome read twice waits once: its offset says so. */

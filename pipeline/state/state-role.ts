@@ -11,11 +11,12 @@ import {
 } from '#contracts';
 import type { Clock, CustomerKey, Erasure } from '#contracts';
 import type { Consumer, EventLog, Follower, LogRecord } from '#event-log';
-import { decodeState, loadFeatureSet, fingerprintOf, positionPrefixOf, publishFeatureSet, recordKindOf } from '#feature-store';
+import { decodeState, fingerprintOf, loadFeatureSet, positionPrefixOf, publishFeatureSet, recordKindOf } from '#feature-store';
 import type { FeatureSet, FeatureStore } from '#feature-store';
 import type { Rewards } from '../rewards/rewards.ts';
 import type { Logger, Role } from '../role.ts';
 import type { StateFacts } from './context.ts';
+import { createRebuildGate, isOfRebuild } from './rebuild-gate.ts';
 import { createStateMetrics } from './metrics.ts';
 import type { StateMetrics } from './metrics.ts';
 import { DEFAULT_BATCH, processBatch } from './process-batch.ts';
@@ -45,6 +46,8 @@ export interface StateRoleDeps {
   readonly maxRecords?: number;
   /** Between the append of outputs and the commit: for fault tests. */
   readonly beforeCommit?: () => Promise<void>;
+  /** How often it looks whether a rebuild is under way. Default 1 s. */
+  readonly rebuildPollMs?: number;
 }
 
 export interface StateRole extends Role {
@@ -66,6 +69,15 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
   let poll: NodeJS.Timeout | undefined;
   let polling: Promise<void> = Promise.resolve();
   const fired = new Map<string, number>();
+  const gate = createRebuildGate({
+    leases: store.leases,
+    logger,
+    everyMs: deps.rebuildPollMs,
+    async onChange() {
+      await Promise.all([consumer?.rewind(), eraser?.rewind()]);
+      fired.clear();
+    },
+  });
 
   const batchDeps = {
     log,
@@ -75,10 +87,12 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
     metrics,
     erasedAt: (key: CustomerKey) => erased.get(key),
     silent,
+    mayCommit: gate.mayCommit,
     beforeCommit: deps.beforeCommit,
   };
 
   const fireTimers = async (): Promise<void> => {
+    if (gate.underway()) return;
     const nowMs = clock();
     for (const [timer, atMs] of fired) if (atMs < nowMs - 60_000) fired.delete(timer);
     for (let partition = 0; partition < log.partitions; partition++) {
@@ -99,6 +113,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
       await loadFeatureSet(store.blobs, facts.featureSet, fingerprintOf(value));
       const state = decodeState(value, facts.featureSet);
       const links = state.pending.filter(({ decisionId }) => customerKeyOfDecision(decisionId) !== key);
+      await gate.mayCommit();
       const [result] = await store.states.commit([
         {
           key: customerKeyToBytes(key),
@@ -124,6 +139,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
   };
 
   const failed = (error: unknown, what: string): void => {
+    if (isOfRebuild(error)) return;
     metrics.failures++;
     logger.error({ err: error }, what);
   };
@@ -141,6 +157,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
     },
     async start() {
       if (consumer !== undefined) return;
+      gate.start();
       await publishFeatureSet(store.blobs, facts.featureSet);
       follower = log.follow([TOPICS.erasures], (record) => {
         const erasure = readErasure(record);
@@ -184,6 +201,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
       }
     },
     async stop() {
+      gate.stop();
       deafToLoss?.();
       clearInterval(poll);
       await polling;

@@ -1,0 +1,28 @@
+/** Who was ever erased, and when: the whole of the compacted topic. */
+import { TOPICS, customerKeyFromBytes, erasureCodec, type CustomerKey } from '#contracts';
+import type { EventLog } from '#event-log';
+
+export interface KnownErasure {
+  /** ms since 1970 UTC */
+  readonly erasedAt: number;
+  /** In the customer's own partition of the topic. */
+  readonly offset: number;
+}
+
+export type KnownErasures = ReadonlyMap<CustomerKey, KnownErasure>;
+
+/** The newest of each customer. What is no erasure is passed over: the state role has told of it. */
+export const readErasures = async (log: EventLog): Promise<KnownErasures> => {
+  const erased = new Map<CustomerKey, KnownErasure>();
+  const follower = log.follow([TOPICS.erasures], ({ value, offset }) => {
+    try {
+      const { customerKey, erasedAt } = erasureCodec.decode(value);
+      erased.set(customerKeyFromBytes(customerKey), { erasedAt, offset });
+    } catch {
+      // Nobody's.
+    }
+  });
+  await follower.caughtUp;
+  await follower.stop();
+  return erased;
+};
