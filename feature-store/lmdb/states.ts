@@ -11,7 +11,7 @@ export interface LmdbStates {
   readonly states: States;
   readonly timers: Timers;
   /** Before the environment closes: LMDB crashes on what is read afterwards. What is left to wipe is wiped at the next start. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 export const createLmdbStates = (environment: Environment, partitions: number): LmdbStates => {

@@ -1,0 +1,34 @@
+/** Takes erased customers out of the snapshots that are kept (law 9). */
+import { customerKeyFromBytes } from '#contracts';
+import type { EventLog } from '#event-log';
+import { readChunk, readChunkKeys, writeChunk } from './chunk-file.ts';
+import { readErasures, type KnownErasures } from './read-erasures.ts';
+import { chunkPath, listSnapshots, type Snapshot } from './snapshot.ts';
+
+/** Keys are read, values only of files that hold an erased customer. Returns how many states went. */
+export const scrubSnapshots = async (log: EventLog, root: string): Promise<number> => {
+  const snapshots = await listSnapshots(root);
+  if (snapshots.length === 0) return 0;
+  const erased = await readErasures(log);
+  if (erased.size === 0) return 0;
+  let scrubbed = 0;
+  for (const snapshot of snapshots) scrubbed += await scrub(snapshot, erased);
+  return scrubbed;
+};
+
+const scrub = async ({ dir, manifest }: Snapshot, erased: KnownErasures): Promise<number> => {
+  let scrubbed = 0;
+  for (const [partition, { chunks, erasedBelow }] of manifest.partitions.entries()) {
+    /** Who was erased before the snapshot came back since: what it holds is of afterwards. */
+    const mustGo = (key: Buffer): boolean => (erased.get(customerKeyFromBytes(key))?.offset ?? -1) >= erasedBelow;
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const path = chunkPath(dir, partition, chunk);
+      if (!(await readChunkKeys(path)).some(mustGo)) continue;
+      const records = await readChunk(path);
+      const kept = records.filter(({ key }) => !mustGo(key));
+      await writeChunk(path, kept);
+      scrubbed += records.length - kept.length;
+    }
+  }
+  return scrubbed;
+};
