@@ -88,7 +88,7 @@ describe('docker-compose.yml', () => {
     for (const [name, service] of ours) {
       const variables = Object.entries(service.environment ?? {});
       for (const [variable] of variables) if (variable !== 'HEALTH_URL') expect(known, name).toContain(variable);
-      const config = readConfig(Object.fromEntries(variables.map(([variable, value]) => [variable, filledIn(String(value), secrets)])));
+      const config = readConfig(Object.fromEntries(variables.map(([variable, value]) => [variable, filledIn(value, secrets)])));
       expect(config.unknown).toEqual([]);
       expect(config.clickhouse.url).toBe('http://clickhouse:8123');
     }
