@@ -31,14 +31,19 @@ export const tellSupervisor = (message: FromRole): void => {
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
 };
 
-export const runRole = async (name: string, logLevel: string, start: (log: Logger) => Promise<RunningRole>): Promise<void> => {
+export const runRole = async (
+  name: string,
+  logLevel: string,
+  start: (log: Logger) => Promise<RunningRole>,
+  drainMs: number = DRAIN_MS,
+): Promise<void> => {
   const log = pino({ level: logLevel, base: { role: name } });
   const supervised = process.send !== undefined;
   let running: RunningRole | null = null;
 
   // Ctrl-C reaches the whole process group; under a supervisor the order of draining is its business.
   if (supervised) process.on('SIGINT', () => {});
-  const grace = closeWithGrace({ delay: DRAIN_MS, logger: false, skip: supervised ? ['SIGINT'] : [] }, async ({ err }) => {
+  const grace = closeWithGrace({ delay: drainMs, logger: false, skip: supervised ? ['SIGINT'] : [] }, async ({ err }) => {
     if (err !== undefined) log.fatal({ err }, 'unexpected fault');
     await running?.stop();
     log.info('stopped');

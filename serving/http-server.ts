@@ -18,6 +18,8 @@ export const createHttpServer = ({ logger, onRefused }: HttpServerOptions): Fast
     requestTimeout: 30_000,
     keepAliveTimeout: 72_000,
     forceCloseConnections: 'idle',
+    // What a kept-alive connection still brings while we drain is answered, and told to come no more this way.
+    return503OnClosing: false,
     logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 1_000, onBadUrl },

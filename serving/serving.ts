@@ -56,6 +56,16 @@ export interface ServingDeps {
   readonly logger?: FastifyBaseLogger | null;
   readonly openVersion?: OpenVersion;
   readonly config?: Partial<ServingConfig>;
+  /** Null (the default): this process is alone behind its port. */
+  readonly siblings?: Siblings | null;
+}
+
+/** Other processes behind the same port: whichever is asked for /metrics tells those of all. */
+export interface Siblings {
+  /** Names this process in each metric. */
+  readonly worker: string;
+  /** @param own the metrics of this process, for whenever they are wanted @returns gathers those of all */
+  share(own: () => Promise<string>): () => Promise<string>;
 }
 
 export interface Serving {
@@ -96,6 +106,9 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
       })),
     controlsVersion: () => controls.current().version,
   });
+  const ownMetrics = (): Promise<string> => metrics.registry.metrics();
+  const metricsText = deps.siblings?.share(ownMetrics) ?? ownMetrics;
+  if (deps.siblings) metrics.registry.setDefaultLabels({ worker: deps.siblings.worker });
   const catalog = await openCatalogHolder({
     store,
     dir: deps.catalogDir,
@@ -159,7 +172,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     addCustomersRoutes(routes, context);
     addModelsRoutes(routes, context);
     addControlsRoutes(routes, context);
-    addHealthRoutes(routes, { readiness: { missing: () => missing }, metrics });
+    addHealthRoutes(routes, { readiness: { missing: () => missing }, metrics: metricsText });
   });
   await app.ready();
 

@@ -1,53 +1,60 @@
-/** `attune serve`: the API. */
-import { randomFillSync } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
-import { createServing } from '#serving';
+/** `attune serve`: the API, in one process or in several behind one port. */
+import cluster from 'node:cluster';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { AttuneError } from '#contracts';
 import type { Config } from '../config.ts';
-import { openIdKey } from '../id-key.ts';
-import { refuseOpenDoor } from '../open-door.ts';
-import { openStores } from '../open-stores.ts';
+import { EXIT } from '../exit-codes.ts';
 import { runRole } from '../run-role.ts';
 
-export const serve = (config: Config): Promise<void> =>
-  runRole('api', config.logLevel, async (log) => {
-    const apiKeys = refuseOpenDoor(config);
-    const stores = await openStores(config);
-    const serving = await createServing({
-      log: stores.log,
-      store: stores.store,
-      archive: null,
-      catalogDir: config.catalogDir,
-      idKey: openIdKey(config),
-      apiKeys,
-      clock: Date.now,
-      random: createSecureRandom(),
-      logger: log,
-      config: { deadlineMs: config.deadlineMs },
-    });
-    await serving.app.listen({ host: config.host, port: config.port });
-    const { port } = serving.app.server.address() as AddressInfo;
-    await serving.ready;
-    return {
-      detail: `listening on ${config.host}:${port}, catalog ${config.catalogDir}`,
-      port,
-      async stop() {
-        await serving.close();
-        await stores.close();
-      },
-    };
-  });
+const ENTRY = fileURLToPath(new URL('../attune.mjs', import.meta.url));
+/** The primary waits for its workers, which give themselves less. */
+const PRIMARY_DRAIN_MS = 18_000;
 
-/** Uniform in [0, 1), 48 bits, not to be guessed from earlier draws; drawn from the system in blocks. */
-const createSecureRandom = (): (() => number) => {
-  const block = Buffer.alloc(6 * 1_024);
-  let at = block.length;
-  return () => {
-    if (at === block.length) {
-      randomFillSync(block);
-      at = 0;
-    }
-    const value = block.readUIntBE(at, 6) / 0x1_0000_0000_0000;
-    at += 6;
-    return value;
-  };
+export const serve = (config: Config, args: readonly string[]): Promise<void> => {
+  const { workers, slot } = parseServe(config, args);
+  if (slot === null && workers > 1) return serveWithWorkers(config, workers);
+  return runRole(slot === null ? 'api' : `api-${slot}`, config.logLevel, async (log) => {
+    const { serveApi } = await import('../serve-api.ts');
+    return serveApi(config, slot, log);
+  });
+};
+
+/** The primary neither opens stores nor answers requests: little can go wrong in it. */
+const serveWithWorkers = (config: Config, count: number): Promise<void> =>
+  runRole(
+    'api',
+    config.logLevel,
+    async (log) => {
+      const { runWorkers } = await import('../workers/run-workers.ts');
+      const fleet = await runWorkers({
+        count,
+        entry: ENTRY,
+        args: (slot) => ['serve', '--worker', String(slot)],
+        log,
+        onGivenUp: () => process.exit(EXIT.unusable),
+      });
+      return {
+        detail: `${count} workers listening on ${config.host}:${fleet.port}, catalog ${config.catalogDir}`,
+        port: fleet.port,
+        stop: () => fleet.stop(),
+      };
+    },
+    PRIMARY_DRAIN_MS,
+  );
+
+interface ServeArguments {
+  readonly workers: number;
+  /** Which worker of a primary this process is. */
+  readonly slot: number | null;
+}
+
+const parseServe = (config: Config, args: readonly string[]): ServeArguments => {
+  const { values } = parseArgs({ args: [...args], options: { workers: { type: 'string' }, worker: { type: 'string' } } });
+  const workers = values.workers === undefined ? config.workers : Number(values.workers);
+  if (!Number.isInteger(workers) || workers < 1 || workers > 256)
+    throw new AttuneError('config.invalid', `--workers must be a whole number from 1 to 256, not '${values.workers}'`);
+  if (values.worker !== undefined && !cluster.isWorker)
+    throw new AttuneError('config.invalid', '--worker is how `attune serve --workers N` calls its own processes; say --workers');
+  return { workers, slot: values.worker === undefined ? null : Number(values.worker) };
 };

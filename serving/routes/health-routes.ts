@@ -1,8 +1,8 @@
 /** /healthz (alive), /readyz (warm) and /metrics (Prometheus). */
+import { Registry } from '@prometheus-io/client';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { ProblemError } from '../errors/problem.ts';
-import type { Metrics } from '../metrics/metrics.ts';
 
 export interface Readiness {
   /** Null when decisions may come; else what is still missing. */
@@ -11,7 +11,10 @@ export interface Readiness {
 
 const Ok = Type.Object({ status: Type.Literal('ok') });
 
-export const addHealthRoutes = (app: FastifyInstance, deps: { readonly readiness: Readiness; readonly metrics: Metrics }): void => {
+export const addHealthRoutes = (
+  app: FastifyInstance,
+  deps: { readonly readiness: Readiness; readonly metrics: () => Promise<string> },
+): void => {
   app.get('/healthz', { schema: { tags: ['health'], summary: 'Alive', response: { 200: Ok } } }, async () => ({ status: 'ok' as const }));
 
   app.get('/readyz', { schema: { tags: ['health'], summary: 'Warm: decisions may come', response: { 200: Ok } } }, async () => {
@@ -24,8 +27,7 @@ export const addHealthRoutes = (app: FastifyInstance, deps: { readonly readiness
     '/metrics',
     { schema: { tags: ['health'], summary: 'Prometheus metrics', produces: ['text/plain'] } },
     async (_request, reply) => {
-      const { registry } = deps.metrics;
-      return reply.header('content-type', registry.contentType).send(await registry.metrics());
+      return reply.header('content-type', Registry.PROMETHEUS_CONTENT_TYPE).send(await deps.metrics());
     },
   );
 };
