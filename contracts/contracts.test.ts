@@ -105,7 +105,7 @@ describe('records', () => {
       note: 'n',
     };
     const bytes = Buffer.concat([Buffer.of(0xc3, 0x01), Buffer.from('c8e60682f46e34fb', 'hex'), v1.toBuffer(record)]);
-    expect(contracts.modelCodec.decode(bytes)).toEqual({ ...record, checkpoint: null });
+    expect(contracts.modelCodec.decode(bytes)).toEqual({ ...record, checkpoint: null, checkpointAt: 0 });
   });
 
   test('what is encoded is decoded, and what is not ours is refused with a reason', () => {

@@ -59,6 +59,7 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
       kept: true,
       note: '',
       checkpoint: null,
+      checkpointAt: 0,
     };
     await log.append([
       { topic: TOPICS.models, shard: shardOf(''), key: Buffer.from(`/${version}/${number}`), value: modelCodec.encode(record) },

@@ -27,6 +27,8 @@ export interface ModelRecord {
   readonly note: string;
   /** hash of the learners' newest shared checkpoint, from which one without files of its own goes on; null when there is none */
   readonly checkpoint: string | null;
+  /** when that was taken, ms since 1970 UTC; the greatest is the newest; 0 when there is none */
+  readonly checkpointAt: number;
 }
 
 export const modelCodec = createRecordCodec<ModelRecord>({ name: 'attune.models', versions: [v1 as never, v2 as never] });

@@ -13,6 +13,7 @@ const record = (version: string, snapshot: number, role: ModelRecord['role'], mo
   at: snapshot * 1000,
   note: '',
   checkpoint: null,
+  checkpointAt: 0,
   kept: false,
   ...more,
 });

@@ -15,7 +15,12 @@ export const noteReward = (rows: Map<number, LearnedRow>, reward: Pick<Reward, '
 };
 
 /** Brings the learner from what it holds of the row to what the row says. */
-export const learnRow = (rows: Map<number, LearnedRow>, rank: number, learner: Learner, experienceOf: () => Experience | null): Learned => {
+export const learnRow = (
+  rows: Map<number, LearnedRow>,
+  rank: number,
+  learner: Pick<Learner, 'learnShown' | 'correct'>,
+  experienceOf: () => Experience | null,
+): Learned => {
   const row = rows.get(rank);
   if (row === undefined || row.target === row.learned) return 'unchanged';
   const experience = experienceOf();

@@ -3,6 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { open } from 'lmdb';
 import type { RootDatabase } from 'lmdb';
 import { removeWiped, wipeFreePages } from '#feature-store';
+import type { Superseded } from './model-board.ts';
+import type { Intended } from './publisher.ts';
 
 /** What one slot's rewards have come to, and what of it the learner has seen. */
 export interface LearnedRow {
@@ -34,19 +36,29 @@ export interface LearnCheckpoint {
   readonly offsets: Readonly<Record<string, number>>;
   /** One entry a learner: its file and what the role knows of it. */
   readonly learners: readonly { readonly loop: string; readonly version: string; readonly file: string; readonly watermark: number }[];
-  /** Blobs of superseded snapshots that are still to be removed. */
-  readonly superseded: readonly { readonly blob: string; readonly atMs: number }[];
+  /** Blobs of superseded snapshots and shared checkpoints that are still to be removed. */
+  readonly superseded: readonly Superseded[];
+  readonly atMs: number;
 }
 
 export interface ExperienceStore {
   read(decisionId: string): ExperienceRow | null;
   checkpoint(): LearnCheckpoint | null;
-  /** All or nothing, durable when resolved. Rows replace; an erased customer's rows, decided until then, go. */
+  /** What was about to be put into the feature store when this was last called. */
+  intended(): readonly Intended[];
+  /** Survives the process, not the machine: it is called for every snapshot. */
+  intend(blobs: readonly Intended[]): void;
+  /**
+   * All or nothing, durable when resolved. Rows replace; an erased customer's rows, decided until then, go. Without a checkpoint the rows
+   * are those of one that is still being rebuilt.
+   */
   commit(change: {
     readonly rows: Iterable<ExperienceRow>;
     readonly erased: readonly ErasedCustomer[];
-    readonly checkpoint: LearnCheckpoint;
+    readonly checkpoint: LearnCheckpoint | null;
   }): Promise<void>;
+  /** Of a rebuild that did not come to its end: rows that no checkpoint speaks of. */
+  clear(): void;
   /** Every row with its decision, oldest decision first. */
   scan(): Iterable<ExperienceRow>;
   /** Decisions made before `timeMs` go. Returns how many. */
@@ -57,6 +69,7 @@ export interface ExperienceStore {
 const ROW = 0x01;
 const BY_CUSTOMER = 0x02;
 const META = Buffer.of(0x03);
+const INTENDED = Buffer.of(0x04);
 const NO_KEY = '0'.repeat(32);
 
 export const openExperienceStore = ({ dir }: { readonly dir: string }): ExperienceStore => {
@@ -88,6 +101,13 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
       const value = db.get(META);
       return value === undefined ? null : (JSON.parse(value.toString('utf8')) as LearnCheckpoint);
     },
+    intended() {
+      const value = db.get(INTENDED);
+      return value === undefined ? [] : (JSON.parse(value.toString('utf8')) as Intended[]);
+    },
+    intend(blobs) {
+      db.putSync(INTENDED, Buffer.from(JSON.stringify(blobs), 'utf8'));
+    },
     async commit({ rows, erased, checkpoint }) {
       db.transactionSync(() => {
         for (const row of rows) {
@@ -101,13 +121,17 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
             db.removeSync(Buffer.from(key));
           }
         }
-        db.putSync(META, Buffer.from(JSON.stringify(checkpoint), 'utf8'));
+        if (checkpoint !== null) db.putSync(META, Buffer.from(JSON.stringify(checkpoint), 'utf8'));
       });
       await db.flushed;
       // At each start all erasures come again, so that one which a crash interrupted is wiped then.
       hasErased ||= erased.length > 0;
       if (erased.length > 0) wiping = wiping.then(() => wipeFreePages(db)).catch(() => undefined);
     },
+    clear: () =>
+      db.transactionSync(() => {
+        for (const { key } of [...range(Buffer.of(ROW), META)]) db.removeSync(Buffer.from(key));
+      }),
     *scan() {
       for (const { key, value } of range(Buffer.of(ROW), Buffer.of(ROW + 1))) {
         const row = decodeRow(key.subarray(1).toString('hex'), Buffer.from(value));

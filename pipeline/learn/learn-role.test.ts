@@ -1,58 +1,15 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { TOPICS, customerKeyToBytes, decisionIdToBytes, erasureCodec, modelCodec, rewardCodec, shardOf } from '#contracts';
-import type { Experience, Reward } from '#contracts';
+import { TOPICS, customerKeyToBytes, erasureCodec, modelCodec, shardOf } from '#contracts';
 import type { AppendRecord } from '#event-log';
 import type { Learner } from '#models';
 import { SILENT } from '../role.ts';
-import { START_MS, aDecision, customerKey, decisionId, openWorld, readTopic, until } from '../test-world.ts';
+import { aDecision, customerKey, decisionId, openWorld, readTopic, until } from '../test-world.ts';
 import type { World } from '../test-world.ts';
 import { createLearnRole } from './learn-role.ts';
 import type { LearnRoleDeps } from './learn-role.ts';
-
-/** Keeps, for each row, the target that it holds and how often it was shown: enough to see anything doubled or lost. */
-interface Ledger {
-  readonly loop: string;
-  snapshot: number;
-  rows: Record<string, { shown: number; target: number | null }>;
-}
-
-const ledgerLearner = (ledger: Ledger): Learner => {
-  const nameOf = ({ decisionId: id, rank }: Experience): string => `${id}/${rank}`;
-  const learner: Learner = {
-    loop: ledger.loop,
-    version: 'ledger',
-    versionBlob: Buffer.from('ledger'),
-    get experiences() {
-      return Object.keys(ledger.rows).length;
-    },
-    get effectiveN() {
-      return Object.keys(ledger.rows).length;
-    },
-    learnShown(experience, target) {
-      const row = (ledger.rows[nameOf(experience)] ??= { shown: 0, target: null });
-      row.shown++;
-      row.target = target;
-    },
-    correct(experience, oldTarget, newTarget) {
-      const row = ledger.rows[nameOf(experience)]!;
-      if (row.target !== oldTarget) throw new Error(`corrected from ${oldTarget}, but it held ${row.target}`);
-      row.target = newTarget;
-    },
-    publish(after = 0) {
-      ledger.snapshot = Math.max(ledger.snapshot, after) + 1;
-      return {
-        version: 'ledger',
-        snapshot: ledger.snapshot,
-        versionBlob: Buffer.from('ledger'),
-        snapshotBlob: Buffer.from(JSON.stringify(ledger)),
-        experiences: learner.experiences,
-      };
-    },
-    checkpoint: () => Buffer.from(JSON.stringify(ledger)),
-  };
-  return learner;
-};
+import { aReward, ledgerLearner } from './test-ledger.ts';
+import type { Ledger } from './test-ledger.ts';
 
 let world: World;
 let roles: ReturnType<typeof createLearnRole>[] = [];
@@ -90,30 +47,6 @@ const start = async (more: Partial<LearnRoleDeps> = {}) => {
   roles.push(role);
   await role.start();
   return role;
-};
-
-const aReward = (customer: string, number: number, revision: number, target: number | null, loop = ''): AppendRecord => {
-  const reward: Reward = {
-    decisionId: decisionIdToBytes(decisionId(customer, number)),
-    customerKey: customerKeyToBytes(customerKey(customer)),
-    rank: 1,
-    actionId: 'offer-fiber',
-    loop,
-    kind: 'outcome',
-    target,
-    reward: target ?? 0,
-    outcome: 'impression',
-    amount: null,
-    decidedAt: START_MS,
-    occurredAt: START_MS,
-    matured: false,
-    revision,
-    sourceTopic: TOPICS.outcomes,
-    sourcePartition: 0,
-    sourceOffset: 0,
-    sourceIndex: 0,
-  };
-  return { topic: TOPICS.rewards, shard: shardOf(customer), value: rewardCodec.encode(reward) };
 };
 
 const row = (customer: string, number: number, loop = '') => ledgers.get(loop)?.rows[`${decisionId(customer, number)}/1`];

@@ -1,25 +1,45 @@
-/** The role that learns: it joins decisions with their rewards, keeps one learner a loop, and publishes snapshots. */
-import { HOUR_MS, DAY_MS, MINUTE_MS, TOPICS, customerKeyFromBytes, decisionCodec, erasureCodec, modelCodec, rewardCodec } from '#contracts';
-import type { Clock, CustomerKey, Decision, ModelRecord, Topic } from '#contracts';
+/**
+ * The role that learns: it joins decisions with their rewards, keeps one learner a loop, and publishes snapshots.
+ *
+ * Every process with this role learns from all partitions, with offsets of its own beside its statistics (law 4). Only the one that holds the
+ * lease speaks; the others are ready to go on in its place (docs/learning.md, docs/decisions/0015).
+ */
+import { DAY_MS, HOUR_MS, MINUTE_MS, TOPICS, customerKeyFromBytes, erasureCodec, modelCodec } from '#contracts';
+import type { Clock, CustomerKey, ModelRecord } from '#contracts';
 import type { Consumer, EventLog, Follower, LogRecord } from '#event-log';
-import { featureSetByFingerprint, fingerprintOf, loadFeatureSet, withoutPersonal } from '#feature-store';
 import type { FeatureSet, FeatureStore } from '#feature-store';
 import type { Learner } from '#models';
+import { keepLease } from '../lease/keep-lease.ts';
+import type { KeptLease } from '../lease/keep-lease.ts';
 import type { Logger, Role } from '../role.ts';
-import { announce } from './announce.ts';
-import { learnRow, noteReward } from './apply-reward.ts';
 import { createExperienceDesk } from './experience-desk.ts';
-import { experienceOf } from './experience-of.ts';
+import { createExperienceJoin } from './experience-join.ts';
+import type { ExperienceJoin } from './experience-join.ts';
 import type { ProfileOf } from './experience-of.ts';
 import { openExperienceStore } from './experience-store.ts';
 import type { ExperienceStore, LearnCheckpoint } from './experience-store.ts';
-import { learnerFileName, readLearnerFile, removeOtherLearnerFiles, writeLearnerFile } from './learner-files.ts';
+import { learnerFileName, removeOtherLearnerFiles, writeLearnerFile } from './learner-files.ts';
+import { openLearnerHome } from './learner-home.ts';
+import type { LearnerHome } from './learner-home.ts';
+import { slotFor } from './learner-slot.ts';
+import type { LearnerSlot } from './learner-slot.ts';
+import { createModelBoard } from './model-board.ts';
+import { createPublisher } from './publisher.ts';
+import { TOPICS_LEARNED, offsetKey, readBack, restoreLearners } from './restore-learners.ts';
+
+export const LEARNER_LEASE = 'learner';
+export const LEARN_GROUP = 'learn';
 
 export interface LearnRoleDeps {
   readonly log: EventLog;
-  readonly store: Pick<FeatureStore, 'blobs'>;
-  /** Of its own: the join of decisions and rewards, and the learners' checkpoints. */
+  readonly store: Pick<FeatureStore, 'blobs' | 'leases' | 'mayLoseMs' | 'onLoss'>;
+  /** Where the join of decisions and rewards and the learners' checkpoints live; a second process takes a directory beside it. */
   readonly dir: string;
+  /**
+   * The consumer group of a home: no two may share one, since each learner reads everything. Default: `learn` for the first home and
+   * `learn-2` … for the others, which suits a log that only one machine reads.
+   */
+  readonly groupOf?: (home: Pick<LearnerHome, 'id' | 'number'>) => string;
   /** '' makes the catalog's learner, any other name one of the caller's candidates. */
   readonly createLearner: (loop: string) => Learner | Promise<Learner>;
   readonly restoreLearner: (bytes: Uint8Array) => Learner | Promise<Learner>;
@@ -32,90 +52,74 @@ export interface LearnRoleDeps {
   readonly publishEveryMs?: number;
   /** Default 5,000. */
   readonly checkpointEveryMs?: number;
+  /** Default an hour: how much a machine without files of its own has to learn again. */
+  readonly shareEveryMs?: number;
+  /** Default 4,000: publishing resumes within 4/3 of this after the holder died. */
+  readonly leaseMs?: number;
   /** Default 15: rows of older decisions are forgotten. */
   readonly ttlDays?: number;
   /** Default 32: loops of the callers' own candidates. */
   readonly maxLoops?: number;
 }
 
-interface Slot {
-  readonly learner: Learner;
-  /** Newest reward's append time that it has learned from. */
-  watermark: number;
-  /** Learned since the last snapshot. */
-  dirty: boolean;
-  publishedAt: number;
-  publishMs: number;
-  note: string;
-}
-
-/** What attune.models says of a version. */
-interface Known {
-  snapshot: number;
-  blob: string | null;
-  keptAt: number;
-  announced: boolean;
-}
-
-const NOTHING = Buffer.alloc(0);
-const SUPERSEDED_MS = 2 * MINUTE_MS;
 const MAX_IN_HAND = 20_000;
 /** A tenth of the time goes to publishing, but nobody waits longer than half a second for that, unless a snapshot costs more than 250 ms. */
 const intervalAfter = (publishMs: number): number => Math.max(2 * publishMs, Math.min(500, 10 * publishMs));
-const TOPICS_READ: readonly Topic[] = [TOPICS.decisions, TOPICS.rewards];
+/** A standby solves too, although nobody sees it: means start from the last ones, and a first solution in one step would be a poor one. */
+const STANDBY_SOLVES_EVERY_MS = 2_000;
+/** The first shared checkpoint does not wait for an hour. */
+const FIRST_SHARE_MS = MINUTE_MS;
+/** What others replaced is theirs to remove; it is kept in mind this long, should they die before they did. */
+const OTHERS_REMOVE_MS = 10 * MINUTE_MS;
+const AFTER_FAILURE_MS = 500;
 
 export interface LearnRole extends Role {
   loops(): readonly string[];
   /** Now, and not when its time comes. */
   checkpoint(): Promise<void>;
   publish(): Promise<void>;
+  share(): Promise<void>;
   /** Stops as a killed process would, without a last checkpoint: for tests of just that. */
   abandon(): Promise<void>;
 }
 
+interface Opened {
+  readonly home: LearnerHome;
+  readonly rows: ExperienceStore;
+  readonly join: ExperienceJoin;
+  readonly follower: Follower;
+  readonly lease: KeptLease;
+}
+
 export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
-  const { log, store, dir, clock, logger, publishEveryMs = 50, checkpointEveryMs = 5_000, ttlDays = 15, maxLoops = 32 } = deps;
-  const metrics = {
-    decisions: 0,
-    rewards: 0,
-    learned: 0,
-    corrected: 0,
-    unchanged: 0,
-    repeated: 0,
-    early: 0,
-    unjoinable: 0,
-    refusedLoops: 0,
-    snapshots: 0,
-    checkpoints: 0,
-    checkpointMs: 0,
-    publishMs: 0,
-    failures: 0,
-    lagMs: 0,
-    unreadable: 0,
-  };
-  const slots = new Map<string, Slot>();
-  const known = new Map<string, Known>();
-  const champions = new Map<string, string>();
+  const { log, store, clock, logger, publishEveryMs = 50, checkpointEveryMs = 5_000, shareEveryMs = HOUR_MS } = deps;
+  const { leaseMs = 4_000, ttlDays = 15, maxLoops = 32 } = deps;
+  const metrics = { checkpoints: 0, checkpointMs: 0, failures: 0, unreadable: 0, missed: 0, terms: 0, intruders: 0 };
+  const slots = new Map<string, LearnerSlot>();
   const erased = new Map<CustomerKey, number>();
-  const profiles = new Map<string, ProfileOf>();
   const offsets: Record<string, number> = {};
-  const superseded: { blob: string; atMs: number }[] = [];
-  let rows: ExperienceStore | undefined;
+  const board = createModelBoard();
+  /** Next offset of attune.models by partition, as far as it was followed. */
+  const followed = new Map<number, number>();
+  /** Blobs of which the log speaks, among those that an earlier life was about to put. */
+  const watched = new Set<string>();
+  let opened: Opened | undefined;
   let desk = createExperienceDesk({ read: () => null });
   let sequence = 0;
   let checkpointed = 0;
   let swept = 0;
+  let startedAt = 0;
+  let restsUntilMs = 0;
+  let inOffice = false;
+  /** Of the encoder before: stepped down by the first record of its successor's office. */
+  let deposed: { readonly version: string; readonly note: string } | null = null;
   let consumer: Consumer | undefined;
-  let follower: Follower | undefined;
   let ticker: NodeJS.Timeout | undefined;
+  let hearLoss = (): void => {};
   let work: Promise<void> = Promise.resolve();
 
-  const knownOf = (loop: string, version: string): Known => {
-    const key = `${loop}/${version}`;
-    let entry = known.get(key);
-    if (entry === undefined) known.set(key, (entry = { snapshot: 0, blob: null, keptAt: 0, announced: false }));
-    return entry;
-  };
+  const mayPublish = (): boolean => opened?.lease.held === true;
+  const publisher = createPublisher({ log, store, board, clock, mayPublish, intend: (blobs) => opened?.rows.intend(blobs) });
 
   const follow = (record: LogRecord): void => {
     if (record.topic === TOPICS.erasures) {
@@ -126,16 +130,28 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       return;
     }
     const model = modelCodec.decode(record.value);
-    const entry = knownOf(model.loop, model.version);
-    if (model.snapshot === 0) entry.announced = true;
-    if (model.snapshot >= entry.snapshot && model.snapshot > 0)
-      [entry.snapshot, entry.blob] = [model.snapshot, model.kept ? null : model.blob];
-    if (model.kept) entry.keptAt = Math.max(entry.keptAt, model.at);
-    if (model.role === 'champion') champions.set(model.loop, model.version);
-    else if (champions.get(model.loop) === model.version && model.note !== '') champions.delete(model.loop);
+    const posted = board.posted(model.loop, model.version).newest?.snapshot ?? 0;
+    board.follow(model);
+    if (inOffice && model.snapshot > 0) answer(model, posted);
   };
 
-  const slotOf = async (loop: string): Promise<Slot | null> => {
+  /** Another learner spoke, or an operator about an old snapshot: the last word on what is learned here must be ours, or not be ours at all. */
+  const answer = (model: ModelRecord, posted: number): void => {
+    const slot = slots.get(model.loop);
+    const late = model.note !== '' && model.snapshot < posted;
+    if (slot?.learner.version !== model.version || (publisher.isOwn(model) && !late)) return;
+    if (model.snapshot <= posted) {
+      slot.dirty = true;
+      if (!late) metrics.intruders++;
+      return;
+    }
+    metrics.intruders++;
+    inOffice = false;
+    opened?.lease.doubt();
+    logger.warn({ snapshot: model.snapshot, above: posted }, 'another process publishes as the learner; this one asks for the lease again');
+  };
+
+  const slotOf = async (loop: string): Promise<LearnerSlot | null> => {
     const slot = slots.get(loop);
     if (slot !== undefined) return slot;
     if (slots.size > maxLoops) return null;
@@ -147,144 +163,27 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     slots.set(loop, made);
     return made;
   };
-  const slotFor = (learner: Learner, watermark = 0): Slot => ({ learner, watermark, dirty: true, publishedAt: 0, publishMs: 0, note: '' });
-
-  const prepare = async (decision: Decision): Promise<ProfileOf> => {
-    const current = deps.featureSet();
-    await loadFeatureSet(store.blobs, current, decision.featureSet);
-    if (decision.state.length > 0) await loadFeatureSet(store.blobs, current, fingerprintOf(decision.state));
-    featureSetByFingerprint(current, decision.featureSet);
-    if (decision.ownCandidates !== null) return () => null;
-    let profileOf = profiles.get(decision.catalogVersion);
-    if (profileOf === undefined) {
-      const found = await deps.profiles(decision.catalogVersion);
-      // One that is not there yet is asked for again.
-      if (found !== null) profiles.set(decision.catalogVersion, found);
-      profileOf = found ?? (() => null);
-    }
-    return profileOf;
-  };
-
-  const apply = async (record: LogRecord): Promise<void> => {
-    const offsetKey = `${record.topic}/${record.partition}`;
-    const done = (): void => void (offsets[offsetKey] = record.offset + 1);
-    if (record.topic === TOPICS.decisions) {
-      const decision = decisionCodec.decode(record.value);
-      metrics.decisions++;
-      const key = customerKeyFromBytes(decision.customerKey);
-      if (decision.chosen.length === 0 || isErased(key, record)) return done();
-      const slot = await slotOf(decision.loop);
-      const profileOf = await prepareOrNull(decision);
-      const row = desk.row(decision.decisionId.toString('hex'));
-      // Without definitions a state cannot be told from what is personal in it: then the row does without it.
-      row.decision = decisionCodec.encode(
-        profileOf === null ? { ...decision, subjectId: null, state: NOTHING } : withoutPersonal(decision, deps.featureSet()),
-      );
-      row.customerKey = key;
-      if (slot !== null && profileOf !== null) for (const rank of row.rows.keys()) learn(slot, row.rows, rank, decision, profileOf);
-      return done();
-    }
-    const reward = rewardCodec.decode(record.value);
-    metrics.rewards++;
-    metrics.lagMs = Math.max(0, clock() - record.timestampMs);
-    if (isErased(customerKeyFromBytes(reward.customerKey), record)) return done();
-    const id = reward.decisionId.toString('hex');
-    const slot = await slotOf(reward.loop);
-    const bytes = desk.row(id).decision;
-    const decision = bytes === null ? null : decisionCodec.decode(bytes);
-    const profileOf = decision === null ? null : await prepareOrNull(decision);
-    // From here on nothing waits: row, statistics and offset change together, so a checkpoint sees all of it or none.
-    const row = desk.row(id);
-    if (!noteReward(row.rows, reward)) metrics.repeated++;
-    else if (slot === null) metrics.refusedLoops++;
-    else if (decision === null) metrics.early++;
-    else if (profileOf === null) metrics.unjoinable++;
-    else {
-      learn(slot, row.rows, reward.rank, decision, profileOf);
-      slot.watermark = Math.max(slot.watermark, record.timestampMs);
-    }
-    done();
-  };
-
-  const prepareOrNull = async (decision: Decision): Promise<ProfileOf | null> => {
-    try {
-      return await prepare(decision);
-    } catch (error) {
-      if ((error as { retriable?: boolean }).retriable === true && (error as { code?: string }).code !== 'feature-set.unknown') throw error;
-      return null;
-    }
-  };
-
-  const learn = (slot: Slot, learnedRows: Parameters<typeof learnRow>[0], rank: number, decision: Decision, profileOf: ProfileOf): void => {
-    const what = learnRow(learnedRows, rank, slot.learner, () => experienceOf(decision, rank, deps.featureSet(), profileOf));
-    metrics[what]++;
-    if (what === 'learned' || what === 'corrected') slot.dirty = true;
-  };
-
-  const isErased = (key: CustomerKey, record: LogRecord): boolean => record.timestampMs <= (erased.get(key) ?? -1);
 
   const onBatch = async (records: readonly LogRecord[]): Promise<void> => {
     for (const record of records) {
-      if (record.offset < (offsets[`${record.topic}/${record.partition}`] ?? 0)) continue;
+      const key = offsetKey(record);
+      if (record.offset < (offsets[key] ?? 0)) continue;
+      const done = (): void => void (offsets[key] = record.offset + 1);
       try {
-        await apply(record);
+        await opened!.join.apply(record, done);
       } catch (error) {
         if ((error as { code?: string }).code !== 'record.unreadable') throw error;
         // State has written the dead letter of a decision; a reward is our own and cannot be mended by waiting.
         metrics.unreadable++;
-        offsets[`${record.topic}/${record.partition}`] = record.offset + 1;
+        done();
       }
     }
     if (desk.size > MAX_IN_HAND) await inTurn(checkpoint);
   };
 
-  const publishSlot = async (slot: Slot): Promise<void> => {
-    const { learner } = slot;
-    const entry = knownOf(learner.loop, learner.version);
-    const startMs = performance.now();
-    slot.dirty = false;
-    const { watermark } = slot;
-    // A crash forgets snapshots that were published after the checkpoint: their numbers are not given again.
-    const publication = learner.publish(entry.snapshot);
-    const blob = await store.blobs.put(publication.snapshotBlob);
-    const at = clock();
-    const kept = at - entry.keptAt >= HOUR_MS;
-    const champion = champions.get(learner.loop) ?? learner.version;
-    const record: ModelRecord = {
-      loop: learner.loop,
-      version: publication.version,
-      snapshot: publication.snapshot,
-      role: champion === publication.version ? 'champion' : 'previous',
-      blob,
-      at,
-      experiences: publication.experiences,
-      watermark,
-      kept,
-      note: slot.note,
-      checkpoint: null,
-    };
-    const records: ModelRecord[] = [];
-    if (!entry.announced) {
-      const versionBlob = await store.blobs.put(publication.versionBlob, `model/${publication.version}`);
-      records.push({ ...record, snapshot: 0, blob: versionBlob, kept: true });
-    }
-    records.push(record);
-    await log.append(records.flatMap(announce));
-    slot.note = '';
-    if (entry.blob !== null && entry.blob !== blob) superseded.push({ blob: entry.blob, atMs: at });
-    Object.assign(entry, { snapshot: publication.snapshot, blob: kept ? null : blob, keptAt: kept ? at : entry.keptAt, announced: true });
-    slot.publishedAt = at;
-    slot.publishMs = performance.now() - startMs;
-    metrics.snapshots++;
-    metrics.publishMs = slot.publishMs;
-  };
-
-  const removeSuperseded = async (): Promise<void> => {
-    while (superseded.length > 0 && superseded[0]!.atMs < clock() - SUPERSEDED_MS) await store.blobs.remove(superseded.shift()!.blob);
-  };
-
   const checkpoint = async (): Promise<void> => {
-    if (rows === undefined) return;
+    if (opened === undefined) return;
+    const { home, rows } = opened;
     const startMs = performance.now();
     const taken = desk.take();
     const next: LearnCheckpoint = {
@@ -297,32 +196,84 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
         file: learnerFileName(sequence, index),
         watermark,
       })),
-      superseded: [...superseded],
+      superseded: board.superseded(),
+      atMs: clock(),
     };
     const files = [...slots.values()].map(({ learner }) => learner.checkpoint());
     try {
-      for (const [index, bytes] of files.entries()) await writeLearnerFile(dir, next.learners[index]!.file, bytes);
+      for (const [index, bytes] of files.entries()) await writeLearnerFile(home.dir, next.learners[index]!.file, bytes);
       await rows.commit({ ...taken, checkpoint: next });
     } catch (error) {
       desk.restore(taken);
       throw error;
     }
-    await removeOtherLearnerFiles(dir, new Set(next.learners.map(({ file }) => file)));
+    await removeOtherLearnerFiles(home.dir, new Set(next.learners.map(({ file }) => file)));
     metrics.checkpoints++;
     metrics.checkpointMs = performance.now() - startMs;
     checkpointed = clock();
   };
 
+  /** What was followed may be a moment behind the log; what is read here is all that anybody published before. */
+  const readBoard = async (): Promise<void> => {
+    for (let partition = 0; partition < log.partitions; partition++) {
+      const { first, next } = await log.offsets(TOPICS.models, partition);
+      let at = Math.max(first, followed.get(partition) ?? 0);
+      while (at < next) {
+        const records = await log.read(TOPICS.models, partition, at, 1_000);
+        for (const record of records) board.follow(modelCodec.decode(record.value));
+        at = records.length === 0 ? next : records.at(-1)!.offset + 1;
+      }
+    }
+  };
+
+  const takeOffice = async (): Promise<void> => {
+    await readBoard();
+    await publisher.takeOffice();
+    if (!mayPublish()) return;
+    inOffice = true;
+    metrics.terms++;
+    if (deposed !== null) {
+      await publisher.retire('', deposed.version, deposed.note);
+      board.crown('', slots.get('')!.learner.version);
+      deposed = null;
+    }
+    for (const slot of slots.values()) slot.dirty = true;
+    logger.info({ experiences: experiences() }, 'this process is the learner now');
+  };
+
   const tick = async (): Promise<void> => {
     const nowMs = clock();
-    for (const slot of slots.values()) {
-      if (slot.dirty && nowMs - slot.publishedAt >= Math.max(publishEveryMs, intervalAfter(slot.publishMs))) await publishSlot(slot);
+    if (inOffice && !mayPublish()) {
+      inOffice = false;
+      logger.warn({}, 'the lease of the learner is lost; this process learns on as a standby');
     }
+    if (!inOffice && mayPublish()) await takeOffice();
+    if (inOffice) await publishDue(nowMs);
+    else solveQuietly(nowMs);
     if (desk.size > 0 && nowMs - checkpointed >= Math.max(checkpointEveryMs, 10 * metrics.checkpointMs)) await checkpoint();
+    if (inOffice && nowMs - Math.max(publisher.sharedAt, startedAt - shareEveryMs + Math.min(FIRST_SHARE_MS, shareEveryMs)) >= shareEveryMs)
+      await publisher.share(offsets, slots.values());
     if (nowMs - swept >= MINUTE_MS) {
       swept = nowMs;
-      await rows!.sweep(nowMs - ttlDays * DAY_MS, 5_000);
-      await removeSuperseded();
+      await opened!.rows.sweep(nowMs - ttlDays * DAY_MS, 5_000);
+      if (inOffice) await publisher.removeSuperseded();
+      else for (const { blob, atMs } of board.superseded()) if (atMs < nowMs - OTHERS_REMOVE_MS) board.removed(blob);
+    }
+  };
+  const publishDue = async (nowMs: number): Promise<void> => {
+    if (publisher.hasNews) slots.get('')!.dirty = true;
+    for (const slot of slots.values()) {
+      if (slot.dirty && nowMs - slot.publishedAt >= Math.max(publishEveryMs, intervalAfter(slot.publishMs))) await publisher.publish(slot);
+    }
+  };
+  const solveQuietly = (nowMs: number): void => {
+    for (const slot of slots.values()) {
+      if (!slot.unsolved || nowMs - slot.solvedAt < Math.max(STANDBY_SOLVES_EVERY_MS, 10 * slot.publishMs)) continue;
+      const startMs = performance.now();
+      slot.learner.publish();
+      slot.unsolved = false;
+      slot.solvedAt = nowMs;
+      slot.publishMs = performance.now() - startMs;
     }
   };
 
@@ -332,132 +283,173 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     work = turn.catch(() => {});
     return turn;
   };
+  /** What failed is tried again, but not at every tick. */
+  const beat = async (): Promise<void> => {
+    if (performance.now() < restsUntilMs) return;
+    try {
+      await inTurn(tick);
+    } catch (error) {
+      restsUntilMs = performance.now() + AFTER_FAILURE_MS;
+      failed(error, 'publishing or a checkpoint failed; it is tried again');
+    }
+  };
   const failed = (error: unknown, what: string): void => {
     metrics.failures++;
     logger.error({ err: error }, what);
   };
+  const experiences = (): number => [...slots.values()].reduce((sum, { learner }) => sum + learner.experiences, 0);
 
-  /** Statistics as of the checkpoint; of another encoder than today's, they are learned again from the rows. */
-  const restore = async (): Promise<void> => {
-    const saved = rows!.checkpoint();
-    if (saved !== null) {
-      sequence = saved.sequence;
-      superseded.push(...saved.superseded);
-      if (saved.epoch === log.epoch) Object.assign(offsets, saved.offsets);
-      for (const { loop, file, watermark } of saved.learners) {
-        const learner = await deps.restoreLearner(await readLearnerFile(dir, file));
-        slots.set(loop, { ...slotFor(learner, watermark), dirty: true });
-      }
+  const restore = async (home: LearnerHome, rows: ExperienceStore, join: ExperienceJoin): Promise<void> => {
+    const saved = rows.checkpoint();
+    sequence = saved?.sequence ?? 0;
+    if (saved === null) rows.clear();
+    const restoring = { log, blobs: store.blobs, dir: home.dir, restoreLearner: deps.restoreLearner, logger };
+    const restored = await restoreLearners(restoring, saved, board.shared);
+    Object.assign(offsets, restored.offsets);
+    for (const { learner, watermark } of restored.learners) slots.set(learner.loop, slotFor(learner, watermark));
+    metrics.missed = restored.missed;
+    if (restored.missed > 0)
+      logger.warn(
+        { records: restored.missed },
+        'the log no longer reaches back to what was learned last; these decisions and rewards are never learned from',
+      );
+    if (restored.from === 'shared checkpoint') {
+      await readBack({ log, clock, ttlDays }, restored.offsets, async (record) => {
+        await join.rebuild(record).catch((error: unknown) => {
+          if ((error as { code?: string }).code !== 'record.unreadable') throw error;
+        });
+        if (desk.size > MAX_IN_HAND) await rows.commit({ ...desk.take(), checkpoint: null });
+      });
     }
+    adoptSuperseded(rows, saved);
+    await renewCatalogsLearner(rows, join);
+  };
+
+  /** The board has read all that the log tells; what an earlier life removed is no longer to be removed, what it intended belongs to nobody. */
+  const adoptSuperseded = (rows: ExperienceStore, saved: LearnCheckpoint | null): void => {
+    const since = (saved?.atMs ?? 0) - MINUTE_MS;
+    for (const { blob, atMs } of board.superseded()) if (atMs < since) board.removed(blob);
+    for (const entry of saved?.superseded ?? []) board.supersede({ ...entry, kind: entry.kind ?? 'snapshot' });
+    for (const intended of rows.intended()) if (!watched.has(intended.blob)) board.supersede({ ...intended, atMs: clock() });
+  };
+  /** Statistics of another encoder than today's are learned again from the rows. */
+  const renewCatalogsLearner = async (rows: ExperienceStore, join: ExperienceJoin): Promise<void> => {
     const fresh = await deps.createLearner('');
-    const restored = slots.get('');
-    if (restored?.learner.version === fresh.version) return;
-    slots.set('', slotFor(fresh, restored?.watermark ?? 0));
-    if (restored === undefined) return;
-    const learnt = await relearn(fresh);
-    const slot = slots.get('')!;
-    slot.note = `attune: the encoder changed; learned again from ${learnt} rows`;
-    await retire(restored.learner, slot.note);
-    champions.set('', fresh.version);
+    const before = slots.get('');
+    if (before?.learner.version === fresh.version) return;
+    slots.set('', slotFor(fresh, before?.watermark ?? 0));
+    if (before === undefined) return;
+    if (desk.size > 0) await rows.commit({ ...desk.take(), checkpoint: null });
+    const learnt = await join.relearn(fresh, rows.scan());
+    const note = `attune: the encoder changed; learned again from ${learnt} rows`;
+    slots.get('')!.note = note;
+    deposed = { version: before.learner.version, note };
     logger.info(
-      { from: restored.learner.version, to: fresh.version, rows: learnt },
+      { from: before.learner.version, to: fresh.version, rows: learnt },
       'the encoder changed: a new model version learned from the kept rows',
     );
   };
 
-  const relearn = async (learner: Learner): Promise<number> => {
-    let learnt = 0;
-    for (const { decision: bytes, rows: of } of rows!.scan()) {
-      const decision = decisionCodec.decode(bytes!);
-      if (decision.loop !== learner.loop) continue;
-      const profileOf = await prepareOrNull(decision);
-      if (profileOf === null) continue;
-      for (const [rank, { learned }] of of) {
-        const experience = learned === null ? null : experienceOf(decision, rank, deps.featureSet(), profileOf);
-        if (experience === null) continue;
-        learner.learnShown(experience, learned!);
-        learnt++;
+  const open = async (): Promise<Opened> => {
+    const home = openLearnerHome(deps.dir);
+    const rows = openExperienceStore({ dir: home.dir });
+    desk = createExperienceDesk(rows);
+    const join = createExperienceJoin({
+      blobs: store.blobs,
+      featureSet: deps.featureSet,
+      profiles: deps.profiles,
+      clock,
+      desk,
+      slotOf,
+      slotThere: (loop) => slots.get(loop) ?? null,
+      erased,
+    });
+    const intended = new Set(rows.intended().map(({ blob }) => blob));
+    const follower = log.follow([TOPICS.models, TOPICS.erasures], (record) => {
+      try {
+        follow(record);
+        if (record.topic !== TOPICS.models) return;
+        followed.set(record.partition, record.offset + 1);
+        if (intended.size === 0) return;
+        const { blob, checkpoint: shared } = modelCodec.decode(record.value);
+        for (const named of [blob, shared]) if (named !== null && intended.has(named)) watched.add(named);
+      } catch (error) {
+        failed(error, 'a model or erasure record cannot be read');
       }
-    }
-    return learnt;
-  };
-
-  const retire = async (learner: Learner, note: string): Promise<void> => {
-    const entry = knownOf(learner.loop, learner.version);
-    if (entry.blob === null && !entry.announced) return;
-    const publication = learner.publish();
-    const blob = await store.blobs.put(publication.snapshotBlob);
-    const snapshot = Math.max(entry.snapshot + 1, publication.snapshot);
-    const record: ModelRecord = {
-      loop: learner.loop,
-      version: learner.version,
-      snapshot,
-      role: 'previous',
-      blob,
-      at: clock(),
-      experiences: learner.experiences,
-      watermark: 0,
-      kept: true,
-      note,
-      checkpoint: null,
-    };
-    await log.append(announce(record));
+    });
+    await follower.caughtUp;
+    intended.clear();
+    await restore(home, rows, join);
+    const lease = keepLease({
+      leases: store.leases,
+      name: LEARNER_LEASE,
+      owner: home.id,
+      ttlMs: leaseMs,
+      onFault: (error) => failed(error, 'the lease of the learner could not be asked for; what is held runs out'),
+    });
+    return { home, rows, join, follower, lease };
   };
 
   const close = async (): Promise<void> => {
-    await follower?.stop();
-    await rows?.close();
-    rows = undefined;
+    hearLoss();
+    if (opened === undefined) return;
+    const { home, rows, follower } = opened;
+    opened = undefined;
     consumer = undefined;
+    await follower.stop();
+    await rows.close();
+    home.close();
   };
 
   return {
     name: 'learn',
     loops: () => [...slots.keys()],
     checkpoint: () => inTurn(checkpoint),
-    publish: () => inTurn(async () => void (await Promise.all([...slots.values()].filter(({ dirty }) => dirty).map(publishSlot)))),
+    publish: () =>
+      inTurn(async () => {
+        for (const slot of slots.values()) if (slot.dirty && inOffice) await publisher.publish(slot);
+      }),
+    share: () => inTurn(() => publisher.share(offsets, slots.values())),
     metrics: () => ({
+      ...opened?.join.metrics,
       ...metrics,
+      ...publisher.metrics,
       loops: slots.size,
       inHand: desk.size,
-      experiences: [...slots.values()].reduce((sum, { learner }) => sum + learner.experiences, 0),
+      experiences: experiences(),
+      isLearner: inOffice ? 1 : 0,
     }),
     async start() {
-      if (consumer !== undefined) return;
-      rows = openExperienceStore({ dir });
-      desk = createExperienceDesk(rows);
-      follower = log.follow([TOPICS.models, TOPICS.erasures], (record) => {
-        try {
-          follow(record);
-        } catch (error) {
-          failed(error, 'a model or erasure record cannot be read');
-        }
+      if (opened !== undefined) return;
+      startedAt = clock();
+      opened = await open();
+      hearLoss = store.onLoss(async () => {
+        board.doubtBlobs();
+        for (const slot of slots.values()) slot.dirty = true;
       });
-      await follower.caughtUp;
-      await restore();
-      for (const slot of slots.values()) await publishSlot(slot);
+      await opened.lease.renew();
+      await inTurn(tick);
       consumer = log.consume({
-        group: 'learn',
-        topics: TOPICS_READ,
-        startAt: (topic, partition) => offsets[`${topic}/${partition}`] ?? 0,
+        group: deps.groupOf?.(opened.home) ?? (opened.home.number === 1 ? LEARN_GROUP : `${LEARN_GROUP}-${opened.home.number}`),
+        topics: TOPICS_LEARNED,
+        startAt: (topic, partition) => offsets[offsetKey({ topic, partition })] ?? 0,
         onBatch: ({ records }) => onBatch(records),
         onError: (error) => failed(error, 'a batch of learn failed; it comes again'),
       });
-      ticker = setInterval(
-        () => void inTurn(tick).catch((error: unknown) => failed(error, 'publishing or a checkpoint failed; it is tried again')),
-        Math.min(25, publishEveryMs),
-      );
+      ticker = setInterval(() => void beat(), Math.min(25, publishEveryMs));
     },
     async stop() {
-      if (rows === undefined) return;
+      if (opened === undefined) return;
       clearInterval(ticker);
       await consumer?.stop();
       await inTurn(tick);
       await inTurn(checkpoint);
+      await opened.lease.stop();
       await close();
     },
     async abandon() {
       clearInterval(ticker);
+      opened?.lease.abandon();
       await consumer?.stop();
       await work;
       await close();

@@ -108,8 +108,11 @@ export const followModels = (deps: {
     loop.versions.set(record.version, version);
     if (record.snapshot === 0) version.root = record;
     if (record.kept) version.kept.set(record.snapshot, record);
-    // A learner that began anew counts from one again: the later record is the newer one.
-    if (record.snapshot > 0 && (version.newest.snapshot === 0 || record.at >= version.newest.at)) version.newest = record;
+    if (record.snapshot > 0 && record.snapshot < version.newest.snapshot) {
+      // A learner that was paused while another took over speaks late. An operator's word counts, whatever snapshot was the newest to them.
+      if (record.note === '') return;
+      version.newest = { ...version.newest, role: record.role, note: record.note };
+    } else if (record.snapshot > 0) version.newest = record;
     if (record.role === 'champion') loop.champion = record.version;
     else if (loop.champion === record.version && record.snapshot > 0 && record.note !== '') loop.champion = null;
     load(loop);

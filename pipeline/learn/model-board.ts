@@ -1,0 +1,109 @@
+/** What attune.models says: the newest snapshot of each version, who is champion, the shared checkpoint, and the blobs that nobody needs any more. */
+import type { ModelRecord } from '#contracts';
+
+export interface Posted {
+  /** Null: no snapshot of the version is known. */
+  readonly newest: ModelRecord | null;
+  readonly announced: boolean;
+  readonly keptAt: number;
+}
+
+export interface Superseded {
+  readonly blob: string;
+  readonly kind: 'snapshot' | 'checkpoint';
+  readonly atMs: number;
+}
+
+export interface SharedAt {
+  readonly blob: string;
+  readonly at: number;
+}
+
+export interface ModelBoard {
+  /** In log order; what comes twice changes nothing. */
+  follow(record: ModelRecord): void;
+  posted(loop: string, version: string): Posted;
+  champion(loop: string): string | null;
+  /** By whatever word: the records that say so follow. */
+  crown(loop: string, version: string): void;
+  readonly shared: SharedAt | null;
+  /** Oldest first; what is gone is taken out by `removed`. */
+  superseded(): readonly Superseded[];
+  /** What is superseded already stays as it is. */
+  supersede(entry: Superseded): void;
+  removed(blob: string): void;
+  /** The store may have lost them: the versions are to be announced again. */
+  doubtBlobs(): void;
+}
+
+interface Entry {
+  newest: ModelRecord | null;
+  announced: boolean;
+  keptAt: number;
+}
+
+export const createModelBoard = (): ModelBoard => {
+  const entries = new Map<string, Entry>();
+  const champions = new Map<string, { version: string; at: number }>();
+  const superseded = new Map<string, Superseded>();
+  let shared: SharedAt | null = null;
+
+  const entryOf = (loop: string, version: string): Entry => {
+    const key = `${loop}/${version}`;
+    let entry = entries.get(key);
+    if (entry === undefined) entries.set(key, (entry = { newest: null, announced: false, keptAt: 0 }));
+    return entry;
+  };
+  const supersede = (entry: Superseded): void => {
+    if (!superseded.has(entry.blob)) superseded.set(entry.blob, entry);
+  };
+
+  /** A learner that was paused while another took over may speak late: its number is the lower one, and its snapshot is nobody's. */
+  const followSnapshot = (entry: Entry, record: ModelRecord): void => {
+    const { newest } = entry;
+    if (newest !== null && newest.blob !== record.blob) {
+      const loser = record.snapshot >= newest.snapshot ? newest : record;
+      if (!loser.kept) supersede({ blob: loser.blob, kind: 'snapshot', atMs: record.at });
+    }
+    if (newest === null || record.snapshot >= newest.snapshot) {
+      entry.newest = record;
+      superseded.delete(record.blob);
+    }
+    if (record.kept) entry.keptAt = Math.max(entry.keptAt, record.at);
+  };
+  const followRole = ({ loop, version, role, note, at }: ModelRecord): void => {
+    const champion = champions.get(loop);
+    // Only an operator's word, or a later record, makes another version the champion.
+    if (role === 'champion') {
+      if (champion === undefined || note !== '' || at >= champion.at) champions.set(loop, { version, at });
+    } else if (champion?.version === version && note !== '') champions.delete(loop);
+  };
+  const followShared = ({ checkpoint, checkpointAt, at }: ModelRecord): void => {
+    if (checkpoint === null || checkpointAt <= (shared?.at ?? 0)) return;
+    if (shared !== null) supersede({ blob: shared.blob, kind: 'checkpoint', atMs: at });
+    shared = { blob: checkpoint, at: checkpointAt };
+  };
+
+  return {
+    follow(record) {
+      const entry = entryOf(record.loop, record.version);
+      const late = record.snapshot > 0 && record.snapshot < (entry.newest?.snapshot ?? 0);
+      if (record.snapshot === 0) entry.announced = true;
+      else followSnapshot(entry, record);
+      if (!late || record.note !== '') followRole(record);
+      followShared(record);
+    },
+    posted: entryOf,
+    champion: (loop) => champions.get(loop)?.version ?? null,
+    crown: (loop, version) => void champions.set(loop, { version, at: champions.get(loop)?.at ?? 0 }),
+    get shared() {
+      return shared;
+    },
+    superseded: () => [...superseded.values()],
+    supersede,
+    removed: (blob) => void superseded.delete(blob),
+    doubtBlobs() {
+      for (const entry of entries.values()) entry.announced = false;
+    },
+  };
+};
