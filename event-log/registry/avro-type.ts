@@ -10,7 +10,7 @@ export const typeOfSchema = async (
   registered: RegisteredSchema,
   options: Partial<avro.ForSchemaOptions> = {},
 ): Promise<avro.Type> => {
-  const names: Record<string, avro.Type> = {};
+  const names = (options.registry ?? {}) as Record<string, avro.Type>;
   await loadReferences(client, registered, { ...options, registry: names }, 0);
   return avro.Type.forSchema(JSON.parse(registered.schema) as avro.Schema, { ...options, registry: names });
 };
