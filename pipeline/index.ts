@@ -8,6 +8,10 @@ export type { StateProject, StateRole, StateRoleDeps } from './state/state-role.
 export { TIMER_EVENT } from './state/timer-event.ts';
 export { listDeadLetters, replayDeadLetters } from './dead-letters/dead-letters.ts';
 export type { DeadLetterFilter } from './dead-letters/dead-letters.ts';
+export { createIngestRole, ingestGroup } from './ingest/ingest-role.ts';
+export type { IngestProject, IngestRole, IngestRoleDeps } from './ingest/ingest-role.ts';
+export { eventOfLetter } from './ingest/replay-letter.ts';
+export type { ReplayLetterDeps } from './ingest/replay-letter.ts';
 export { createRetentionTask, REQUIRED_GROUPS } from './retention.ts';
 export type { RetentionDeps } from './retention.ts';
 export { createRecordRole, RECORD_GROUP } from './record/index.ts';

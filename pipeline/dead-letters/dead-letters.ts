@@ -1,7 +1,7 @@
 /** The dead letters of the log: listed for a person, and given back to the topic they came from. */
-import { COMPACTED_TOPICS, TOPICS, deadLetterCodec } from '#contracts';
+import { COMPACTED_TOPICS, TOPICS, TOPIC_CODECS, deadLetterCodec } from '#contracts';
 import type { DeadLetter, Topic } from '#contracts';
-import type { EventLog } from '#event-log';
+import type { AppendRecord, EventLog } from '#event-log';
 
 export interface DeadLetterFilter {
   /** Of the record that was refused. */
@@ -39,16 +39,29 @@ export const listDeadLetters = async (log: EventLog, filter: DeadLetterFilter = 
 /**
  * Appends the payloads to their topics again, in order; what was applied before is recognised by its identity. Returns how many.
  * Records of compacted topics stay: without their key they would say nothing about anyone.
+ * @param ofSource what a letter of one of the operator's own topics gives by now; null: it stays
  */
-export const replayDeadLetters = async (log: EventLog, filter: DeadLetterFilter = {}): Promise<number> => {
-  const letters = (await listDeadLetters(log, filter)).filter(({ topic }) => !COMPACTED_TOPICS.includes(topic as Topic));
+export const replayDeadLetters = async (
+  log: EventLog,
+  filter: DeadLetterFilter = {},
+  ofSource: (letter: DeadLetter) => Promise<AppendRecord | null> = async () => null,
+): Promise<number> => {
+  let replayed = 0;
+  const letters = await listDeadLetters(log, filter);
   for (let i = 0; i < letters.length; i += PAGE) {
-    await log.append(
-      letters.slice(i, i + PAGE).map(({ topic, partition, payload }) => ({ topic: topic as Topic, shard: partition, value: payload })),
-    );
+    const records: AppendRecord[] = [];
+    for (const letter of letters.slice(i, i + PAGE)) {
+      const record = Object.hasOwn(TOPIC_CODECS, letter.topic) ? recordOf(letter) : await ofSource(letter);
+      if (record !== null) records.push(record);
+    }
+    if (records.length > 0) await log.append(records);
+    replayed += records.length;
   }
-  return letters.length;
+  return replayed;
 };
+
+const recordOf = ({ topic, partition, payload }: DeadLetter): AppendRecord | null =>
+  COMPACTED_TOPICS.includes(topic as Topic) ? null : { topic: topic as Topic, shard: partition, value: payload };
 
 const matches = (letter: DeadLetter, filter: DeadLetterFilter): boolean =>
   (filter.topic === undefined || letter.topic === filter.topic) &&
