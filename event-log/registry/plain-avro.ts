@@ -31,8 +31,8 @@ class Decimal extends Reading {
   readonly #scale: number;
 
   constructor(schema: avro.Schema, options: unknown) {
-    super(schema, options as never);
-    this.#scale = Number((schema as { scale?: number }).scale ?? 0);
+    super(schema, options);
+    this.#scale = (schema as { scale?: number }).scale ?? 0;
   }
 
   protected override _fromValue(bytes: Buffer): number {

@@ -130,7 +130,7 @@ describe('the ingest role', () => {
       follow: world.log.follow.bind(world.log),
       append: () => Promise.reject(new EngineUnavailable('event-log', 'away')),
     };
-    role = roleOf(log as unknown as EventLog);
+    role = roleOf(log);
     await role.start();
     theirs.send(TOPIC, 0, { customer: 'c-1', mb: 5 });
     await expect(theirs.deliver(TOPIC, 0)).rejects.toBeInstanceOf(EngineUnavailable);
