@@ -16,7 +16,7 @@ export { createRetentionTask, REQUIRED_GROUPS } from './retention.ts';
 export type { RetentionDeps } from './retention.ts';
 export { createRecordRole, RECORD_GROUP } from './record/index.ts';
 export type { RecordRole, RecordRoleDeps } from './record/index.ts';
-export { createLearnRole } from './learn/learn-role.ts';
+export { createLearnRole, groupOfStart } from './learn/learn-role.ts';
 export type { LearnRole, LearnRoleDeps } from './learn/learn-role.ts';
 export type { ProfileOf } from './learn/experience-of.ts';
 export * from './record/index.ts';

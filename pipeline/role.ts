@@ -11,6 +11,8 @@ export const SILENT: Logger = Object.freeze({ info: () => {}, warn: () => {}, er
 
 export interface Role {
   readonly name: string;
+  /** Its consumer group, once it consumes; absent where that is the role's name. */
+  readonly group?: string;
   /** Resolves once it consumes. Safe to call twice. */
   start(): Promise<void>;
   /** Finishes what is in hand. Safe to call twice. */

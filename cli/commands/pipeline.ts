@@ -7,7 +7,7 @@ import { compileCatalog } from '#decisioning';
 import type { Catalog } from '#decisioning';
 import { compileFeatures, loadFeatureSet, viewOfReceipt } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
-import { compileRewards, createLearnRole, createRecordRole, createRetentionTask, createStateRole } from '#pipeline';
+import { compileRewards, createLearnRole, createRecordRole, createRetentionTask, createStateRole, groupOfStart } from '#pipeline';
 import type { Role, StateProject, StateRole } from '#pipeline';
 import { compileEventTypes, loadProject, unpackProject } from '#project';
 import type { EventTypes, Project } from '#project';
@@ -86,6 +86,7 @@ const createLearn = async ({ log, store, project, logger, config }: Shared): Pro
     log,
     store,
     dir: join(config.dataDir, 'learner'),
+    ...(config.kafka !== null && { groupOf: groupOfStart }),
     createLearner: (loop) => createLearner({ loop, encoder: loop === '' ? compileEncoder(project().project) : genericEncoder() }),
     restoreLearner,
     featureSet: () => project().featureSet,

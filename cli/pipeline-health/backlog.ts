@@ -9,7 +9,8 @@ export interface Backlog {
 
 export interface BacklogDeps {
   readonly log: Pick<EventLog, 'lag'>;
-  readonly groups: readonly { readonly group: string; readonly topics: readonly Topic[] }[];
+  /** `name` is what the figure is told under: a learner's group is another at each start. */
+  readonly groups: readonly { readonly name: string; readonly group: string; readonly topics: readonly Topic[] }[];
   /** Default 5 s. */
   readonly everyMs?: number;
 }
@@ -20,9 +21,9 @@ export const watchBacklog = ({ log, groups, everyMs = 5_000 }: BacklogDeps): Bac
   const ask = async (): Promise<void> => {
     if (asking) return;
     asking = true;
-    for (const { group, topics } of groups) {
+    for (const { name, group, topics } of groups) {
       // A log that is away leaves the figure unknown: an old one would look like health.
-      known.set(group, await log.lag(group, topics).catch(() => Number.NaN));
+      known.set(name, await log.lag(group, topics).catch(() => Number.NaN));
     }
     asking = false;
   };
@@ -31,7 +32,7 @@ export const watchBacklog = ({ log, groups, everyMs = 5_000 }: BacklogDeps): Bac
   return {
     metrics() {
       const metric = 'attune_group_backlog_records';
-      const lines = [...known].map(([group, records]) => `${metric}{group="${group}"} ${records}\n`);
+      const lines = [...known].map(([name, records]) => `${metric}{group="${name}"} ${records}\n`);
       return `# HELP ${metric} Records that the consumer group has yet to read\n# TYPE ${metric} gauge\n${lines.join('')}`;
     },
     stop: () => clearInterval(timer),

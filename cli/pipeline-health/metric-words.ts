@@ -49,6 +49,13 @@ const WORDS: Readonly<Record<string, Readonly<Record<string, MetricWords>>>> = {
     loops: gauge('Learning loops in hand'),
     inHand: gauge('Rows changed since the last checkpoint'),
     experiences: gauge('Experiences that the learners hold'),
+    isLearner: gauge('1 while this process holds the lease and publishes; the sum over all processes should be 1'),
+    terms: counter('Times that this process became the learner'),
+    intruders: counter('Snapshots that another process published over this one’s, as after a pause'),
+    rebuilt: counter('Records read back to rebuild the rows of a shared checkpoint'),
+    missed: gauge('Records that the log had dropped before they were learned'),
+    shared: counter('Shared checkpoints put into the feature store'),
+    sharedBytes: gauge('Size of the last shared checkpoint'),
   },
   record: {
     rowsInserted: counter('Rows that the warehouse took'),

@@ -87,8 +87,11 @@ describe('the roles’ metrics', () => {
 
   test('a group’s backlog is what it has yet to read, and unknown while the log is away', async () => {
     await log.append([{ topic: TOPICS.events, shard: 0, value: Buffer.from('one') }]);
-    const there = watchBacklog({ log, groups: [{ group: 'state', topics: [TOPICS.events] }] });
-    const away = watchBacklog({ log: { lag: async () => Promise.reject(new Error('away')) }, groups: [{ group: 'state', topics: [] }] });
+    const there = watchBacklog({ log, groups: [{ name: 'state', group: 'state', topics: [TOPICS.events] }] });
+    const away = watchBacklog({
+      log: { lag: async () => Promise.reject(new Error('away')) },
+      groups: [{ name: 'state', group: 'state', topics: [] }],
+    });
     await expect.poll(() => there.metrics()).toContain('attune_group_backlog_records{group="state"} 1\n');
     await expect.poll(() => away.metrics()).toContain('attune_group_backlog_records{group="state"} NaN\n');
     there.stop();

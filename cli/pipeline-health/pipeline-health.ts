@@ -37,8 +37,10 @@ export const openPipelineHealth = async ({ host, port, logger }: PipelineHealthO
     port: server.port,
     started(roles, log) {
       running = roles;
-      const names = new Set(roles.map(({ name }) => name));
-      backlog = watchBacklog({ log, groups: REQUIRED_GROUPS.filter(({ group }) => names.has(group)) });
+      const groups = roles.flatMap(({ name, group = name }) =>
+        REQUIRED_GROUPS.filter((required) => required.group === name).map(({ topics }) => ({ name, group, topics })),
+      );
+      backlog = watchBacklog({ log, groups });
     },
     async stop() {
       backlog?.stop();

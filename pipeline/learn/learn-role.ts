@@ -27,8 +27,14 @@ import { createModelBoard } from './model-board.ts';
 import { createPublisher } from './publisher.ts';
 import { TOPICS_LEARNED, offsetKey, readBack, restoreLearners } from './restore-learners.ts';
 
-export const LEARNER_LEASE = 'learner';
-export const LEARN_GROUP = 'learn';
+const LEARNER_LEASE = 'learner';
+
+export type HomeOfLearner = Pick<LearnerHome, 'id' | 'number'>;
+
+/** For a log that only one machine reads: what the first home has not read, the log keeps (REQUIRED_GROUPS). */
+const groupOfHome = ({ number }: HomeOfLearner): string => (number === 1 ? 'learn' : `learn-${number}`);
+/** For a log that many machines read. Anew at each start: the group of a killed process keeps its partitions until the broker misses it. */
+export const groupOfStart = ({ id }: HomeOfLearner): string => `learn.${id}.${Date.now().toString(36)}`;
 
 export interface LearnRoleDeps {
   readonly log: EventLog;
@@ -36,10 +42,10 @@ export interface LearnRoleDeps {
   /** Where the join of decisions and rewards and the learners' checkpoints live; a second process takes a directory beside it. */
   readonly dir: string;
   /**
-   * The consumer group of a home: no two may share one, since each learner reads everything. Default: `learn` for the first home and
-   * `learn-2` … for the others, which suits a log that only one machine reads.
+   * The consumer group: no two may share one, since each learner reads everything. Default: `learn` for the first home and `learn-2` … for
+   * the others, which suits a log that only one machine reads; else `groupOfStart`.
    */
-  readonly groupOf?: (home: Pick<LearnerHome, 'id' | 'number'>) => string;
+  readonly groupOf?: (home: HomeOfLearner) => string;
   /** '' makes the catalog's learner, any other name one of the caller's candidates. */
   readonly createLearner: (loop: string) => Learner | Promise<Learner>;
   readonly restoreLearner: (bytes: Uint8Array) => Learner | Promise<Learner>;
@@ -114,6 +120,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   /** Of the encoder before: stepped down by the first record of its successor's office. */
   let deposed: { readonly version: string; readonly note: string } | null = null;
   let consumer: Consumer | undefined;
+  let group = 'learn';
   let ticker: NodeJS.Timeout | undefined;
   let hearLoss = (): void => {};
   let work: Promise<void> = Promise.resolve();
@@ -403,6 +410,9 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
 
   return {
     name: 'learn',
+    get group() {
+      return group;
+    },
     loops: () => [...slots.keys()],
     checkpoint: () => inTurn(checkpoint),
     publish: () =>
@@ -429,8 +439,9 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       });
       await opened.lease.renew();
       await inTurn(tick);
+      group = (deps.groupOf ?? groupOfHome)(opened.home);
       consumer = log.consume({
-        group: deps.groupOf?.(opened.home) ?? (opened.home.number === 1 ? LEARN_GROUP : `${LEARN_GROUP}-${opened.home.number}`),
+        group,
         topics: TOPICS_LEARNED,
         startAt: (topic, partition) => offsets[offsetKey({ topic, partition })] ?? 0,
         onBatch: ({ records }) => onBatch(records),
