@@ -9,6 +9,8 @@ export interface LogUnderTest {
   open(): Promise<EventLog>;
   /** Removes the log. */
   dispose(): Promise<void>;
+  /** Compaction is done by the engine in its own time, not by `retain`. */
+  readonly compactsLater?: boolean;
 }
 
 const { events, outcomes, rewards, models, controls } = TOPICS;
@@ -464,9 +466,10 @@ export function describeEventLogContract(name: string, create: () => Promise<Log
         for (let turn = 1; turn <= 5; turn += 1) await log.append(['a', 'b'].map((key) => keyed(controls, key, turn)));
         await log.append([keyed(controls, 'c', 1)]);
         await log.retain({ nowMs: Date.now() + 60_000, maxAgeMs: 0, requiredGroups: [] });
-        const seen: string[] = [];
-        await log.follow([controls], (each) => seen.push(`${String(each.key)}=${each.value.toString()}`)).caughtUp;
-        expect(seen.toSorted()).toEqual(['a=5', 'b=5', 'c=1']);
+        const seen: [string, string][] = [];
+        await log.follow([controls], (each) => seen.push([String(each.key), each.value.toString()])).caughtUp;
+        expect(Object.fromEntries(seen)).toEqual({ a: '5', b: '5', c: '1' });
+        if (underTest.compactsLater !== true) expect(seen).toHaveLength(3);
       });
     });
 

@@ -1,7 +1,11 @@
-/** The event log: its port, the log embedded on LMDB, what a log on Kafka needs, and the outbox in front of it. */
+/** The event log: its port, the log embedded on LMDB, the log on Kafka with its schema registry, and the outbox in front of it. */
 export type * from './port.ts';
 export { openLmdbLog } from './lmdb/open-lmdb-log.ts';
 export type { LmdbEventLog, OpenLmdbLogOptions } from './lmdb/open-lmdb-log.ts';
+export { openKafkaLog } from './kafka/open-kafka-log.ts';
+export { checkTopics, fixTopics, planTopics } from './kafka/topics.ts';
+export type { FixReport, PlannedTopic, TopicsOptions, TopicsReport } from './kafka/topics.ts';
+export type { KafkaConnection, KafkaLogOptions, Wire } from './kafka/settings.ts';
 export { createRegistryClient } from './registry/registry-client.ts';
 export type { RegistryClient, RegistryConnection } from './registry/registry-client.ts';
 export { createRegistryWire } from './registry/registry-wire.ts';

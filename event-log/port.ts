@@ -118,7 +118,10 @@ export interface EventLog {
   /** Records that the group has not yet committed, over all partitions of the topics. */
   lag(group: string, topics: readonly Topic[]): Promise<number>;
 
-  /** Drops records older than `maxAgeMs`, never past a required group's committed offset; compacts compacted topics. Returns how many went. */
+  /**
+   * Drops records older than `maxAgeMs`, never past a required group's committed offset; compacts compacted topics, where the engine does
+   * not do that in its own time. Returns how many went.
+   */
   retain(options: {
     nowMs: number;
     maxAgeMs: number;

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Batch, ConsumeOptions } from '../port.ts';
 import type { Arrivals } from './arrivals.ts';
-import { FIRST_BACKOFF_MS, LAST_BACKOFF_MS, sleep } from './backoff.ts';
+import { FIRST_BACKOFF_MS, LAST_BACKOFF_MS, sleep } from '../backoff.ts';
 import type { Committer } from './committer.ts';
 import type { Commit, Groups } from './groups.ts';
 import { createCursor, takeMerged, type Cursor } from './merge.ts';

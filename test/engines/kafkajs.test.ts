@@ -1,6 +1,6 @@
 /** What KafkaJS, no longer developed, does with a Kafka 4 broker: all that the event log asks of it (docs/decisions/0008). */
 import { ConfigResourceTypes, Kafka, logLevel, type Admin, type Consumer, type Producer } from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { withEngine } from './with-engine.ts';
 
 withEngine('kafka', (url) => {
@@ -39,11 +39,11 @@ withEngine('kafka', (url) => {
     test('a transaction commits records with offsets, and an aborted one is not read', async () => {
       const transactional = kafka.producer({ idempotent: true, maxInFlightRequests: 1, transactionalId: `${topic}-tx` });
       await transactional.connect();
-      // KafkaJS does not try again where the group's coordinator is still loading: this call does.
-      await admin.fetchOffsets({ groupId: `${topic}-tx`, topics: [topic] });
       const committed = await transactional.transaction();
       await committed.send({ topic, messages: [{ partition: 3, value: 'kept' }] });
-      await committed.sendOffsets({ consumerGroupId: `${topic}-tx`, topics: [{ topic, partitions: [{ partition: 2, offset: '1' }] }] });
+      // KafkaJS does not try again where the group's coordinator is made or still loading: a fresh broker needs that.
+      const topics = [{ topic, partitions: [{ partition: 2, offset: '1' }] }];
+      await vi.waitFor(() => committed.sendOffsets({ consumerGroupId: `${topic}-tx`, topics }), { timeout: 30_000, interval: 200 });
       await committed.commit();
       const aborted = await transactional.transaction();
       await aborted.send({ topic, messages: [{ partition: 3, value: 'gone' }] });

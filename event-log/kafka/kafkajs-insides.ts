@@ -1,0 +1,268 @@
+/**
+ * The insides of KafkaJS 2.2.4 that its front door does not show: connections that speak the protocol, and the protocol's requests.
+ * Everything that the log takes from `kafkajs/src` is taken and typed here (docs/decisions/0009).
+ */
+import { createRequire } from 'node:module';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
+
+interface TopicPartitions<Partition> {
+  readonly topic: string;
+  readonly partitions: readonly Partition[];
+}
+
+/** Error codes stand beside what they belong to; 0 is none. */
+export interface Protocol {
+  readonly Metadata: {
+    readonly options: { readonly topics: readonly string[]; readonly allowAutoTopicCreation: false };
+    readonly answer: {
+      readonly brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[];
+      readonly controllerId: number;
+      readonly topicMetadata: readonly {
+        readonly topic: string;
+        readonly topicErrorCode: number;
+        readonly partitionMetadata: readonly {
+          readonly partitionErrorCode: number;
+          readonly partitionId: number;
+          readonly leader: number;
+          readonly replicas: readonly number[];
+        }[];
+      }[];
+    };
+  };
+  readonly InitProducerId: {
+    readonly options: { readonly transactionTimeout: number };
+    readonly answer: { readonly errorCode: number; readonly producerId: string; readonly producerEpoch: number };
+  };
+  readonly Produce: {
+    readonly options: {
+      readonly acks: -1;
+      readonly timeout: number;
+      readonly producerId: string;
+      readonly producerEpoch: number;
+      readonly topicData: readonly TopicPartitions<{
+        readonly partition: number;
+        readonly firstSequence: number;
+        readonly messages: readonly { readonly key: Uint8Array | null; readonly value: Uint8Array }[];
+      }>[];
+    };
+    readonly answer: {
+      readonly topics: readonly {
+        readonly topicName: string;
+        readonly partitions: readonly { readonly partition: number; readonly errorCode: number; readonly baseOffset: string }[];
+      }[];
+    };
+  };
+  readonly Fetch: {
+    readonly options: {
+      readonly maxWaitTime: number;
+      readonly minBytes: number;
+      readonly maxBytes: number;
+      readonly isolationLevel: 0;
+      readonly topics: readonly TopicPartitions<{
+        readonly partition: number;
+        readonly fetchOffset: string;
+        readonly maxBytes: number;
+      }>[];
+    };
+    /** Decoded by decode-fetch.ts. */
+    readonly answer: never;
+  };
+  readonly ListOffsets: {
+    readonly options: {
+      readonly replicaId: -1;
+      readonly isolationLevel: 0;
+      readonly topics: readonly TopicPartitions<{ readonly partition: number; readonly timestamp: number }>[];
+    };
+    readonly answer: {
+      readonly responses: readonly TopicPartitions<{
+        readonly partition: number;
+        readonly errorCode: number;
+        readonly offset: string;
+      }>[];
+    };
+  };
+  readonly GroupCoordinator: {
+    readonly options: { readonly groupId: string; readonly coordinatorType: 0 };
+    readonly answer: { readonly errorCode: number; readonly coordinator: { readonly nodeId: number } };
+  };
+  readonly JoinGroup: {
+    readonly options: {
+      readonly groupId: string;
+      readonly sessionTimeout: number;
+      readonly rebalanceTimeout: number;
+      readonly memberId: string;
+      readonly protocolType: 'consumer';
+      readonly groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[];
+    };
+    readonly answer: {
+      readonly errorCode: number;
+      readonly generationId: number;
+      readonly leaderId: string;
+      readonly memberId: string;
+      readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[];
+    };
+  };
+  readonly SyncGroup: {
+    readonly options: {
+      readonly groupId: string;
+      readonly generationId: number;
+      readonly memberId: string;
+      readonly groupAssignment: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[];
+    };
+    readonly answer: { readonly errorCode: number; readonly memberAssignment: Buffer };
+  };
+  readonly Heartbeat: {
+    readonly options: { readonly groupId: string; readonly groupGenerationId: number; readonly memberId: string };
+    readonly answer: { readonly errorCode: number };
+  };
+  readonly LeaveGroup: {
+    readonly options: { readonly groupId: string; readonly memberId: string };
+    readonly answer: { readonly errorCode: number };
+  };
+  readonly OffsetCommit: {
+    readonly options: {
+      readonly groupId: string;
+      readonly groupGenerationId: number;
+      readonly memberId: string;
+      readonly topics: readonly TopicPartitions<{ readonly partition: number; readonly offset: string }>[];
+    };
+    readonly answer: { readonly responses: readonly TopicPartitions<{ readonly partition: number; readonly errorCode: number }>[] };
+  };
+  readonly OffsetFetch: {
+    readonly options: { readonly groupId: string; readonly topics: readonly TopicPartitions<{ readonly partition: number }>[] };
+    readonly answer: {
+      readonly errorCode: number;
+      readonly responses: readonly TopicPartitions<{
+        readonly partition: number;
+        readonly errorCode: number;
+        readonly offset: string;
+      }>[];
+    };
+  };
+  readonly DeleteRecords: {
+    readonly options: {
+      readonly topics: readonly TopicPartitions<{ readonly partition: number; readonly offset: string }>[];
+      readonly timeout: number;
+    };
+    readonly answer: {
+      readonly topics: readonly TopicPartitions<{ readonly partition: number; readonly errorCode: number }>[];
+    };
+  };
+  readonly DescribeGroups: {
+    readonly options: { readonly groupIds: readonly string[] };
+    readonly answer: {
+      readonly groups: readonly { readonly errorCode: number; readonly state: string; readonly members: readonly unknown[] }[];
+    };
+  };
+}
+
+export type RequestName = keyof Protocol;
+
+export interface BrokerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface BrokerConnectionOptions {
+  readonly clientId: string;
+  readonly ssl: TlsOptions | null;
+  readonly sasl: SASLOptions | null;
+  readonly connectTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+}
+
+/** Two sockets to one broker: one for fetches, which wait there for records, one for everything else. */
+export interface BrokerConnection {
+  /** TCP, TLS, the broker's versions, SASL. */
+  connect(): Promise<void>;
+  send<Name extends RequestName>(name: Name, options: Protocol[Name]['options']): Promise<Protocol[Name]['answer']>;
+  /** As `send`, with a decoder of the caller's own. */
+  sendDecoding<Name extends RequestName, Answer>(
+    name: Name,
+    options: Protocol[Name]['options'],
+    decode: (raw: Buffer) => Answer,
+  ): Promise<Answer>;
+  /** Waits for requests in flight. */
+  disconnect(): Promise<void>;
+}
+
+interface KafkaJsExchange {
+  readonly request: unknown;
+  readonly response: { readonly decode: unknown };
+}
+
+interface KafkaJsBroker {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  readonly connectionPool: { send(exchange: object): Promise<unknown> };
+  lookupRequest(apiKey: number, definitions: unknown): (options: unknown) => KafkaJsExchange;
+}
+
+interface KafkaJsRequestQueue {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+  scheduleCheckPendingRequests(): void;
+}
+
+interface Insides {
+  readonly Broker: new (options: object) => KafkaJsBroker;
+  readonly ConnectionPool: new (options: object) => { readonly pool: readonly { readonly requestQueue: KafkaJsRequestQueue }[] };
+  readonly createSocketFactory: () => unknown;
+  readonly definitions: Readonly<Record<RequestName, unknown>>;
+  readonly apiKeys: Readonly<Record<RequestName, number>>;
+  readonly createErrorFromCode: (code: number) => Error & { readonly type: string };
+}
+
+const require = createRequire(import.meta.url);
+const insides: Insides = {
+  Broker: require('kafkajs/src/broker'),
+  ConnectionPool: require('kafkajs/src/network/connectionPool'),
+  createSocketFactory: require('kafkajs/src/network/socketFactory'),
+  definitions: require('kafkajs/src/protocol/requests').requests,
+  apiKeys: require('kafkajs/src/protocol/requests/apiKeys'),
+  createErrorFromCode: require('kafkajs/src/protocol/error').createErrorFromCode,
+};
+
+/** Silent: every failure reaches our callers as an error. */
+const logger = new Kafka({ brokers: ['unused:0'], logLevel: logLevel.NOTHING }).logger();
+
+/** With Kafka's name of the error as `type`. */
+export const errorOfCode = insides.createErrorFromCode;
+
+export function createBrokerConnection({ host, port }: BrokerAddress, options: BrokerConnectionOptions): BrokerConnection {
+  const connectionPool = new insides.ConnectionPool({
+    logger,
+    socketFactory: insides.createSocketFactory(),
+    host,
+    port,
+    ssl: options.ssl,
+    sasl: options.sasl,
+    clientId: options.clientId,
+    connectionTimeout: options.connectTimeoutMs,
+    requestTimeout: options.requestTimeoutMs,
+  });
+  for (const { requestQueue } of connectionPool.pool) setNoNeedlessTimers(requestQueue);
+  const broker = new insides.Broker({ connectionPool, logger, allowAutoTopicCreation: false });
+
+  /** KafkaJS throws for the first error code inside an answer; ours belong to single partitions, and are read there. */
+  const exchange = (name: RequestName, requestOptions: unknown, decode?: (raw: Buffer) => unknown): Promise<unknown> => {
+    const made = broker.lookupRequest(insides.apiKeys[name], insides.definitions[name])(requestOptions);
+    const response = { decode: decode ?? made.response.decode, parse: (decoded: unknown) => decoded };
+    return broker.connectionPool.send({ ...made, response, logResponseError: false });
+  };
+  return {
+    connect: () => broker.connect(),
+    send: (name, requestOptions) => exchange(name, requestOptions) as Promise<never>,
+    sendDecoding: (name, requestOptions, decode) => exchange(name, requestOptions, decode) as Promise<never>,
+    disconnect: () => broker.disconnect(),
+  };
+}
+
+/** KafkaJS sets a timer after every answer, with a negative delay when nothing waits: Node warns of it. */
+function setNoNeedlessTimers(queue: KafkaJsRequestQueue): void {
+  const schedule = queue.scheduleCheckPendingRequests.bind(queue);
+  queue.scheduleCheckPendingRequests = () => {
+    if (queue.pending.length > 0 || queue.throttledUntil > Date.now()) schedule();
+  };
+}

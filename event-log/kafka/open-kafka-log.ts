@@ -1,0 +1,118 @@
+/** Opens the event log on Apache Kafka, shared by the processes of many machines. */
+import { AttuneError, COMPACTED_TOPICS, EngineUnavailable, type Topic } from '#contracts';
+import type { ConsumeOptions, Consumer, EventLog, Follower } from '../port.ts';
+import { Appender } from './appender.ts';
+import type { Cluster } from './cluster.ts';
+import { createCluster, REQUEST_TIMEOUT_MS } from './connection.ts';
+import { GENERATIONS_TOPIC, readGenerations, type Generation } from './generations.ts';
+import { KafkaConsumer } from './kafka-consumer.ts';
+import { followTopics } from './kafka-follower.ts';
+import { Reader } from './reader.ts';
+import { retain } from './retention.ts';
+import type { KafkaLogOptions } from './settings.ts';
+
+/** How long opening and reading try before they reject. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * Throws EngineUnavailable when no broker answers, `event-log.not-prepared` when the topics or the log's epoch are missing.
+ */
+export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> {
+  const { connection, topicPrefix = '', wire, appendTimeoutMs = 10_000, sessionTimeoutMs = 10_000, heartbeatMs = 1_000 } = options;
+  const openCluster = (): Cluster => createCluster(connection);
+  const readCluster = openCluster();
+  const appendCluster = openCluster();
+  let generations: readonly Generation[];
+  try {
+    generations = await prepared(readCluster, topicPrefix);
+  } catch (error) {
+    await Promise.all([readCluster.close(), appendCluster.close()]);
+    throw error;
+  }
+  const { epoch, partitions } = generations.at(-1)!;
+  const partitionsOf = (topic: Topic): number => (COMPACTED_TOPICS.includes(topic) ? generations[0]! : generations.at(-1)!).partitions;
+
+  const fromWire = wire === undefined ? null : (topic: Topic, value: Buffer) => wire.fromWire(topic, value);
+  const toWire = wire === undefined ? null : (topic: Topic, value: Uint8Array) => wire.toWire(topic, value);
+  const reader = new Reader({ cluster: readCluster, topicPrefix, fromWire, patienceMs: PATIENCE_MS });
+  const requestTimeoutMs = connection.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+  const appender = new Appender({ cluster: appendCluster, partitionsOf, topicPrefix, appendTimeoutMs, requestTimeoutMs, toWire });
+  const consumers = new Set<Pick<Consumer, 'stop'>>();
+  let closing: Promise<void> | null = null;
+
+  const refuseClosed = (): void => {
+    if (closing !== null) throw new EngineUnavailable('event-log', 'The log is closed.');
+  };
+
+  async function close(): Promise<void> {
+    await Promise.all([...consumers].map((consumer) => consumer.stop()));
+    await appender.close();
+    await Promise.all([readCluster.close(), appendCluster.close()]);
+  }
+
+  return {
+    epoch,
+    partitions,
+    append: (records) => appender.append(records),
+    async read(topic, partition, offset, maxRecords) {
+      refuseClosed();
+      return reader.read(topic, partition, offset, maxRecords);
+    },
+    async offsets(topic, partition) {
+      refuseClosed();
+      return reader.offsets(topic, partition);
+    },
+    async offsetAt(topic, partition, timeMs) {
+      refuseClosed();
+      return reader.offsetAt(topic, partition, timeMs);
+    },
+    consume(consume: ConsumeOptions): Consumer {
+      refuseClosed();
+      const deps = {
+        openCluster,
+        sharedCluster: readCluster,
+        reader,
+        topicPrefix,
+        partitions,
+        partitionsOf,
+        sessionTimeoutMs,
+        heartbeatMs,
+      };
+      const consumer = new KafkaConsumer(deps, consume);
+      consumers.add(consumer);
+      return consumer;
+    },
+    follow(topics, onRecord): Follower {
+      refuseClosed();
+      const follower = followTopics({ openCluster, reader, topicPrefix, partitionsOf }, topics, onRecord);
+      consumers.add(follower);
+      return follower;
+    },
+    async committed(group, topic, partition) {
+      refuseClosed();
+      const committed = await reader.committed(`${topicPrefix}${group}`, [topic], [partition]);
+      return committed.get(`${topic}/${partition}`) ?? null;
+    },
+    async lag(group, topics) {
+      refuseClosed();
+      return reader.lag(
+        `${topicPrefix}${group}`,
+        topics.map((topic) => ({ topic, partitions: partitionsOf(topic) })),
+      );
+    },
+    async retain(retention) {
+      refuseClosed();
+      return retain({ reader, topicPrefix, partitions }, retention);
+    },
+    close: () => (closing ??= close()),
+  };
+}
+
+async function prepared(cluster: Cluster, topicPrefix: string): Promise<readonly Generation[]> {
+  const generations = await readGenerations(cluster, topicPrefix, PATIENCE_MS);
+  if (generations.length > 0) return generations;
+  throw new AttuneError(
+    'event-log.not-prepared',
+    `Kafka has no log of Attune (${topicPrefix}${GENERATIONS_TOPIC} is missing or empty): run attune doctor --fix.`,
+  );
+}
