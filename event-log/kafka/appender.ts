@@ -16,7 +16,7 @@ export interface AppenderDeps {
   readonly appendTimeoutMs: number;
   /** How long a broker waits for the replicas before it says so. */
   readonly requestTimeoutMs: number;
-  readonly toWire: ((topic: Topic, value: Uint8Array) => Uint8Array | Promise<Uint8Array>) | null;
+  readonly toWire: ((topic: Topic, value: Buffer) => Buffer | Promise<Buffer>) | null;
 }
 
 type ProduceAnswer = Protocol['Produce']['answer'];
@@ -53,17 +53,17 @@ export class Appender {
     await Promise.allSettled([...this.#calls].map(({ settled }) => settled));
   }
 
-  #valuesOnWire(records: readonly AppendRecord[]): readonly Uint8Array[] | Promise<readonly Uint8Array[]> {
+  #valuesOnWire(records: readonly AppendRecord[]): readonly Buffer[] | Promise<readonly Buffer[]> {
     const { toWire } = this.#deps;
-    if (toWire === null) return records.map(({ value }) => value);
+    if (toWire === null) return records.map(({ value }) => bufferOf(value));
     return (async () => {
-      const values: Uint8Array[] = [];
-      for (const { topic, value } of records) values.push(await toWire(topic, value));
+      const values: Buffer[] = [];
+      for (const { topic, value } of records) values.push(await toWire(topic, bufferOf(value)));
       return values;
     })();
   }
 
-  #enqueue(records: readonly AppendRecord[], values: readonly Uint8Array[]): Promise<readonly Position[]> {
+  #enqueue(records: readonly AppendRecord[], values: readonly Buffer[]): Promise<readonly Position[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Position[]>();
     const call: Call = {
       deadlineMs: performance.now() + this.#deps.appendTimeoutMs,
@@ -76,7 +76,7 @@ export class Appender {
     };
     this.#calls.add(call);
     records.forEach(({ topic, shard, key }, index) => {
-      const item = { call, index, key: key === undefined ? null : Buffer.from(key), value: Buffer.from(values[index]!) };
+      const item = { call, index, key: key === undefined ? null : bufferOf(key), value: values[index]! };
       this.#queueOf(topic, shard % this.#deps.partitionsOf(topic)).waiting.push(item);
     });
     this.#sweeping ??= setTimeout(() => this.#sweep(), this.#deps.appendTimeoutMs);
@@ -266,6 +266,11 @@ export class Appender {
     clearTimeout(this.#sweeping);
     this.#sweeping = undefined;
   }
+}
+
+/** The same bytes: nobody changes them while they wait. */
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function unavailable({ kafkaTopic, partition }: OutQueue, cause: unknown): EngineUnavailable {

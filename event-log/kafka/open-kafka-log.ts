@@ -33,7 +33,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
   const partitionsOf = (topic: Topic): number => (COMPACTED_TOPICS.includes(topic) ? generations[0]! : generations.at(-1)!).partitions;
 
   const fromWire = wire === undefined ? null : (topic: Topic, value: Buffer) => wire.fromWire(topic, value);
-  const toWire = wire === undefined ? null : (topic: Topic, value: Uint8Array) => wire.toWire(topic, value);
+  const toWire = wire === undefined ? null : (topic: Topic, value: Buffer) => wire.toWire(topic, value);
   const reader = new Reader({ cluster: readCluster, topicPrefix, fromWire, patienceMs: PATIENCE_MS });
   const requestTimeoutMs = connection.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
   const appender = new Appender({ cluster: appendCluster, partitionsOf, topicPrefix, appendTimeoutMs, requestTimeoutMs, toWire });

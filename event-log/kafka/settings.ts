@@ -17,9 +17,12 @@ export interface KafkaConnection {
   readonly requestTimeoutMs?: number;
 }
 
-/** Between our bytes and those in Kafka: a schema registry's framing. */
+/**
+ * Between our bytes and those in Kafka: a schema registry's framing. What `toWire` rejects with, `append` rejects with; what `fromWire`
+ * rejects is fetched again, so that it should pass on what it does not know.
+ */
 export interface Wire {
-  toWire(topic: Topic, value: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  toWire(topic: Topic, value: Buffer): Buffer | Promise<Buffer>;
   fromWire(topic: Topic, value: Buffer): Buffer | Promise<Buffer>;
 }
 

@@ -1,5 +1,5 @@
 /** The topics that the log needs: planned, compared with what is there, and made so. */
-import { ConfigResourceTypes, type Admin, type ConfigSource } from 'kafkajs';
+import { ConfigResourceTypes, type Admin } from 'kafkajs';
 import { COMPACTED_TOPICS, EngineUnavailable, TOPICS, type Topic } from '#contracts';
 import { createCluster, createKafka } from './connection.ts';
 import { encodeGeneration, GENERATIONS_TOPIC, readGenerations, type Generation } from './generations.ts';
@@ -41,7 +41,8 @@ export interface FixReport {
 
 const DAY_MS = 86_400_000;
 const DEFAULT_PARTITIONS = 16;
-const SET_ON_THE_TOPIC: ConfigSource = 1;
+/** KafkaJS has a name for it in its types only. */
+const SET_ON_THE_TOPIC = '1';
 const PATIENCE_MS = 10_000;
 
 /** `generations`: of a log that exists. Compacted topics keep the partitions of the first one: a key must stay where it is. */
@@ -166,7 +167,7 @@ async function describe(
         partitions: metadata.partitions.length,
         replicationFactor: Math.min(...metadata.partitions.map(({ replicas }) => replicas.length)),
         config: asRecord(entries),
-        ownConfig: asRecord(entries.filter(({ configSource }) => configSource === SET_ON_THE_TOPIC)),
+        ownConfig: asRecord(entries.filter(({ configSource }) => String(configSource) === SET_ON_THE_TOPIC)),
       },
     };
   });

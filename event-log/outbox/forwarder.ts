@@ -1,5 +1,5 @@
 /** Brings what waits on the disk into the log, in order, as soon as the log takes it. */
-import { sleep } from '../lmdb/backoff.ts';
+import { sleep } from '../backoff.ts';
 import { decodeEntry, endOfEntry, type JournalEntry } from '../lmdb/journal-entry.ts';
 import type { AppendRecord, EventLog } from '../port.ts';
 import { mayPass } from './may-pass.ts';

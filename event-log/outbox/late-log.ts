@@ -1,6 +1,6 @@
 /** A log that may not be reachable yet: opened in the background, again and again, until it is there. */
 import { AttuneError, EngineUnavailable } from '#contracts';
-import { sleep } from '../lmdb/backoff.ts';
+import { sleep } from '../backoff.ts';
 import type { EventLog } from '../port.ts';
 import type { OutboxLogger } from './types.ts';
 

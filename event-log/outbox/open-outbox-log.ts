@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { AttuneError, COMPACTED_TOPICS, EngineUnavailable } from '#contracts';
-import { sleep } from '../lmdb/backoff.ts';
+import { sleep } from '../backoff.ts';
 import type { AppendRecord, EventLog, Position } from '../port.ts';
 import { createDirectAppend } from './direct-append.ts';
 import { findInOutbox } from './find-in-outbox.ts';
