@@ -1,7 +1,7 @@
 /** The API as one object: opens what follows the log, registers the routes, warms up, drains. */
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { createCustomerKey, type Clock } from '#contracts';
-import type { EventLog } from '#event-log';
+import type { EventLog, Outbox } from '#event-log';
 import type { FeatureStore } from '#feature-store';
 import { createAuthorise } from './auth/authorise.ts';
 import type { ApiKey } from './auth/api-keys.ts';
@@ -29,10 +29,12 @@ import { addReceiptsRoutes } from './routes/receipts-routes.ts';
 export interface ServingConfig {
   /** For reading and deciding; past it an answer is degraded. Default 50. */
   readonly deadlineMs: number;
-  /** For the durable append; past it 503. Default 250. */
+  /** For the durable append; past it 503. Default 250; 1,000 with an outbox, which turns to the disk long before. */
   readonly appendBoundMs: number;
   /** How long a requestId makes a retry the same decision. Default 24 h. */
   readonly requestTtlMs: number;
+  /** How long readiness waits for controls, erasures and models of a log that does not answer. Default 5 s. */
+  readonly followPatienceMs: number;
   /** How long readiness waits for a model before it goes on with priors. Default 5 s. */
   readonly modelPatienceMs: number;
   /** Follow changes of the catalog's folder. Default true. */
@@ -40,7 +42,8 @@ export interface ServingConfig {
 }
 
 export interface ServingDeps {
-  readonly log: EventLog;
+  /** One with an outbox goes on accepting while the log behind it is away. */
+  readonly log: EventLog & { readonly outbox?: Outbox };
   readonly store: FeatureStore;
   /** Receipts older than the log's retention; null without a warehouse. */
   readonly archive: ReceiptArchive | null;
@@ -79,17 +82,24 @@ export interface Serving {
   close(): Promise<void>;
 }
 
+const APPEND_BOUND_WITH_OUTBOX_MS = 1_000;
 const DEFAULTS: ServingConfig = {
   deadlineMs: 50,
   appendBoundMs: 250,
   requestTtlMs: 86_400_000,
+  followPatienceMs: 5_000,
   modelPatienceMs: 5_000,
   watchCatalog: true,
 };
 
 export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   const { log, store, clock } = deps;
-  const config = { ...DEFAULTS, ...deps.config };
+  const outbox = log.outbox ?? null;
+  const config = {
+    ...DEFAULTS,
+    ...(outbox === null ? {} : { appendBoundMs: APPEND_BOUND_WITH_OUTBOX_MS }),
+    ...deps.config,
+  };
   const app = createHttpServer({ logger: deps.logger ?? null, onRefused: (status) => metrics.refused(status) });
 
   const fault = (what: 'catalog' | 'model' | 'record') => (error: unknown) => {
@@ -105,6 +115,8 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
         ageSeconds: (clock() - at) / 1_000,
       })),
     controlsVersion: () => controls.current().version,
+    outbox: outbox === null ? null : () => outbox.status(),
+    clock,
   });
   const ownMetrics = (): Promise<string> => metrics.registry.metrics();
   const metricsText = deps.siblings?.share(ownMetrics) ?? ownMetrics;
@@ -128,7 +140,8 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     monotonicMs: () => performance.now(),
     onAppended: (tookMs, records) => metrics.appended(tookMs, records),
   });
-  const receipts = createReceiptFinder({ log, archive: deps.archive, clock });
+  const receipts = createReceiptFinder({ log, outbox, archive: deps.archive, clock });
+  const logIsAway = (): boolean => outbox?.isInUse() === true;
   const decider = createDecider({
     store,
     catalog,
@@ -144,6 +157,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     deadlineMs: config.deadlineMs,
     appendBoundMs: config.appendBoundMs,
     requestTtlMs: config.requestTtlMs,
+    logIsAway,
   });
   const context: ServingContext = {
     log,
@@ -172,15 +186,30 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     addCustomersRoutes(routes, context);
     addModelsRoutes(routes, context);
     addControlsRoutes(routes, context);
-    addHealthRoutes(routes, { readiness: { missing: () => missing }, metrics: metricsText });
+    addHealthRoutes(routes, { readiness: { missing: () => missing, logIsAway }, metrics: metricsText });
   });
   await app.ready();
 
   const warmUp = async (): Promise<void> => {
-    await Promise.all([controls.caughtUp, erasures.caughtUp, models.caughtUp]);
+    await followed();
     await firstModel(() => models.scorer('') !== null, config.modelPatienceMs);
     await decider.warmUp();
     missing = null;
+  };
+
+  /** A log that is away at the start does not keep a process from deciding by what an earlier one has seen of it. */
+  const followed = async (): Promise<void> => {
+    const caughtUp = Promise.all([controls.caughtUp, erasures.caughtUp, models.caughtUp]);
+    if (outbox === null) return void (await caughtUp);
+    if (await settlesWithin(config.followPatienceMs, caughtUp)) return;
+    if (!outbox.remembersTopics()) {
+      missing = 'the event log has not answered since the start, and the controls in force are not known';
+      app.log.warn(`${missing}; decisions are made by priors until it does`);
+      await caughtUp;
+      return;
+    }
+    app.log.warn('the event log has not answered since the start: controls, erasures and models are those that were last seen here');
+    models.begin();
   };
   const ready = warmUp();
   ready.catch((error: unknown) => {
@@ -208,6 +237,14 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
 
 /** TensorFlow.js proves a version once; the process starts without it. */
 const openVersionLazily: OpenVersion = async (bytes) => (await import('#models')).openVersion(bytes);
+
+const settlesWithin = async (ms: number, work: Promise<unknown>): Promise<boolean> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, ms, false);
+  });
+  return Promise.race([work.then(() => true), late]).finally(() => clearTimeout(timer));
+};
 
 /** A fresh system's learner publishes its first model within seconds; priors serve if it does not. */
 const firstModel = async (there: () => boolean, patienceMs: number): Promise<void> => {

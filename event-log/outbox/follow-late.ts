@@ -1,12 +1,23 @@
-/** Follows topics of a log that may not be there yet. */
+/** Follows topics of a log that may not be there yet: first what was last seen of them here, then the log. */
 import type { Topic } from '#contracts';
 import type { Follower, LogRecord } from '../port.ts';
 import type { LateLog } from './late-log.ts';
+import type { TopicMemory } from './topic-memory.ts';
 
-export const followLate = (late: LateLog, topics: readonly Topic[], onRecord: (record: LogRecord) => void): Follower => {
-  if (late.log !== null) return late.log.follow(topics, onRecord);
+export interface FollowLateDeps {
+  readonly late: LateLog;
+  readonly memory: TopicMemory;
+}
+
+export const followLate = ({ late, memory }: FollowLateDeps, topics: readonly Topic[], onRecord: (record: LogRecord) => void): Follower => {
+  const heard = (record: LogRecord): void => {
+    memory.note(record);
+    onRecord(record);
+  };
+  if (late.log !== null) return late.log.follow(topics, heard);
+  for (const record of memory.of(topics)) onRecord(record);
   const cancel = new AbortController();
-  const follower = late.arrived(cancel.signal).then((log) => log?.follow(topics, onRecord) ?? null);
+  const follower = late.arrived(cancel.signal).then((log) => log?.follow(topics, heard) ?? null);
   const caughtUp = follower.then((each) => each?.caughtUp);
   caughtUp.catch(() => undefined);
   return {

@@ -12,6 +12,7 @@ import { followLate } from './follow-late.ts';
 import { Forwarder } from './forwarder.ts';
 import { LateLog } from './late-log.ts';
 import { Spool } from './spool.ts';
+import { openTopicMemory } from './topic-memory.ts';
 import type { OutboxLog, OutboxLogger } from './types.ts';
 
 export interface OutboxLogOptions {
@@ -47,6 +48,7 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
   }
   const spool = new Spool({ dir, maxBytes, clock, logger });
   const forwarder = new Forwarder({ spool, log: (cancelled) => late.arrived(cancelled), clock, logger });
+  const memory = openTopicMemory({ dir, logger });
   const inHand = new Set<Promise<unknown>>();
   let closing: Promise<void> | null = null;
 
@@ -95,6 +97,7 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
     await within(DRAIN_MS, Promise.allSettled(inHand));
     if (forwarder.circuit === 'half-open') await forwarder.drained(DRAIN_MS);
     await forwarder.stop(DRAIN_MS);
+    memory.close();
     await Promise.all([spool.close(), late.close()]);
   };
 
@@ -111,7 +114,7 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
     offsets: async (...args) => late.get().offsets(...args),
     offsetAt: async (...args) => late.get().offsetAt(...args),
     consume: (consume) => late.get().consume(consume),
-    follow: (topics, onRecord) => followLate(late, topics, onRecord),
+    follow: (topics, onRecord) => followLate({ late, memory }, topics, onRecord),
     committed: async (...args) => late.get().committed(...args),
     lag: async (...args) => late.get().lag(...args),
     retain: async (retain) => late.get().retain(retain),
@@ -126,6 +129,8 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
         full: spool.full,
         refused: spool.refused,
       }),
+      isInUse: () => late.log === null || !spool.isEmpty,
+      remembersTopics: () => memory.isThere,
       find: (topic, window, matches) => findInOutbox(dir, { topic, ...window, matches }),
     },
   };

@@ -59,8 +59,9 @@ export class Spool {
     return this.#waitingRecords;
   }
 
+  /** Of its own files. */
   get bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.size, this.#othersBytes);
+    return this.#segments.reduce((sum, segment) => sum + segment.size, 0);
   }
 
   get oldestMs(): number | null {
@@ -147,7 +148,7 @@ export class Spool {
 
   #refuseBeyondBound(bytes: number): void {
     const { maxBytes, dir } = this.#deps;
-    if (this.bytes + bytes <= maxBytes) return;
+    if (this.bytes + this.#othersBytes + bytes <= maxBytes) return;
     this.full += 1;
     const since = this.oldestMs === null ? '' : ` since ${new Date(this.oldestMs).toISOString()}`;
     throw new AttuneError(

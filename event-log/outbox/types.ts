@@ -8,12 +8,12 @@ import type { EventLog } from '../port.ts';
  */
 export type Circuit = 'closed' | 'open' | 'half-open';
 
-/** Of this process; `bytes` of the whole machine. */
+/** Of this process; those of a machine's processes add up. */
 export interface OutboxStatus {
   readonly circuit: Circuit;
   /** Records that were acknowledged and that the log has not confirmed. */
   readonly records: number;
-  /** On the disk, other processes' included; bounded by `maxBytes`. */
+  /** Of its files. */
   readonly bytes: number;
   /** When the oldest waiting record was accepted, ms since 1970 UTC; null when none waits. */
   readonly oldestMs: number | null;
@@ -27,6 +27,10 @@ export interface OutboxStatus {
 
 export interface Outbox {
   status(): OutboxStatus;
+  /** True while records wait, or the log was never reached. */
+  isInUse(): boolean;
+  /** True when `follow` has delivered what an earlier process saw of controls, erasures and models. */
+  remembersTopics(): boolean;
   /**
    * The value of the first record on this machine's disk, of any process, that was accepted in the window and matches. Null: none.
    * Reads the files: at most `maxBytes`, some ten milliseconds for each eight megabytes.
@@ -42,6 +46,7 @@ export interface Outbox {
  * The log with an outbox. `accept` is what it is for: it resolves when the records are in the log or, where the log does not answer in
  * time, on this machine's disk, to be forwarded in order. Records of compacted topics steer every process: `accept` waits for the log
  * with them, as `append` does. While anything waits, `append` goes behind it, or rejects EngineUnavailable where the log is away.
+ * `follow` delivers what was last seen here at once when the log is not there at the start; `caughtUp` waits for the log all the same.
  */
 export interface OutboxLog extends EventLog {
   accept(records: Parameters<EventLog['append']>[0]): Promise<void>;

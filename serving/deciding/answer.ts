@@ -41,7 +41,7 @@ const actionAnswer = (chosen: Chosen, { compiled, view, context }: AnswerInput):
 
 /** The first answer again, with the catalog and the customer as they were. */
 export const answerOfReceipt = async (decision: Decision, catalog: CatalogHolder, request: DecisionRequest): Promise<DecisionAnswer> => {
-  const compiled = (await catalog.byVersion(decision.catalogVersion)) ?? catalog.current();
+  const compiled = (await catalog.byVersion(decision.catalogVersion).catch(() => null)) ?? catalog.current();
   const view = viewOfReceipt(decision, compiled.featureSet);
   return answerOf({ decision, compiled, view, context: JSON.parse(decision.context) as Context, explained: request.explain === true });
 };

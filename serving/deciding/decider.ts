@@ -50,6 +50,8 @@ export interface DeciderDeps {
   readonly deadlineMs: number;
   readonly appendBoundMs: number;
   readonly requestTtlMs: number;
+  /** True while what is accepted waits for the log: controls and models may be those of before. */
+  readonly logIsAway: () => boolean;
 }
 
 /** One request on its way. */
@@ -68,6 +70,7 @@ interface Made {
 }
 
 export const DEGRADED_REQUEST = 'request';
+export const DEGRADED_LOG = 'log';
 const NOTHING = Buffer.alloc(0);
 const TWO_POW_32 = 4_294_967_296;
 /** Seeds stay where every integer is exact and Avro's reader takes it. */
@@ -83,6 +86,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     receipts,
     clock,
     boundMs: deps.appendBoundMs,
+    effortMs: store.mayLoseMs > 0 ? deadlineMs : null,
     ttlMs: deps.requestTtlMs,
     patienceMs: PATIENCE_MS,
   });
@@ -103,7 +107,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     const { compiled, subject, nowMs } = asked;
     const options = { customerKey: subject.key, featureSet: compiled.featureSet, nowMs };
     const seen = read === 'failed' ? null : viewOfBytes(store, read, options);
-    const view = seen instanceof Promise ? await seen : seen;
+    const view = seen instanceof Promise ? await inTime(seen, deadlineMs - (performance.now() - asked.arrivedMs)) : seen;
     return decideOn(asked, id, view === null || read === 'failed' ? null : read, view, unclaimed);
   };
 
@@ -156,7 +160,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       controlsVersion: control.version,
       modelVersion: verdict.modelVersion,
       modelSnapshot: verdict.modelSnapshot,
-      degraded: unclaimed ? [...verdict.degraded, DEGRADED_REQUEST] : verdict.degraded,
+      degraded: degradedOf(verdict.degraded, unclaimed),
       customerKnown: shown.known,
       state: state ?? NOTHING,
       featureSet: shown.featureSet,
@@ -173,6 +177,11 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     };
     return { decision, view: shown };
   };
+
+  const degradedOf = (degraded: readonly string[], unclaimed: boolean): readonly string[] =>
+    unclaimed || deps.logIsAway()
+      ? [...degraded, ...(unclaimed ? [DEGRADED_REQUEST] : []), ...(deps.logIsAway() ? [DEGRADED_LOG] : [])]
+      : degraded;
 
   const ask = (request: DecisionRequest): { readonly asked: Asked; readonly id: DecisionId } => {
     const arrivedMs = performance.now();
@@ -233,6 +242,15 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       }
     },
   };
+};
+
+/** Definitions of features that have to be fetched first have what is left of the deadline. */
+const inTime = async (view: Promise<CustomerView | null>, leftMs: number): Promise<CustomerView | null> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, leftMs), null);
+  });
+  return Promise.race([view, late]).finally(() => clearTimeout(timer));
 };
 
 /** Array.from walks an iterator: ten times slower. */

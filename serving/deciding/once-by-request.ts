@@ -10,8 +10,9 @@ export interface OnceByRequest {
   /**
    * The receipt of the first decision under this name; `make` runs when there is none, with the id that is claimed.
    * Rejects with a 503 problem when the claim takes longer than an append may: a slow claim may yet succeed, and a decision made
-   * beside it would count as a second one.
-   * @param unclaimed true when the store refused the claim (it is away): then the promise does not hold, and the decision says so
+   * beside it would count as a second one. Where claims are the best effort of a store across the network, a slow one is none.
+   * @param unclaimed true when the store refused the claim (it is away), or the first receipt cannot be read: then the promise does
+   * not hold, and the decision says so
    */
   once(request: { readonly name: string; readonly id: DecisionId; readonly nowMs: number }, make: Make): Promise<Decision>;
 }
@@ -24,6 +25,8 @@ export interface OnceByRequestDeps {
   readonly clock: Clock;
   /** As for an append: what a claim promises is as durable. */
   readonly boundMs: number;
+  /** Null: a claim is a promise. Else it has this long from the request's arrival, and the decision goes on without it. */
+  readonly effortMs: number | null;
   readonly ttlMs: number;
   /** How long another process may take between its claim and its durable receipt. */
   readonly patienceMs: number;
@@ -56,19 +59,30 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
   };
 
   const claim = async (name: string, id: DecisionId, nowMs: number): Promise<DecisionId | null> => {
+    const { effortMs, boundMs } = deps;
     const key = hash('sha256', name, 'buffer').subarray(0, 16);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(resolve, deps.boundMs, 'late');
+      timer = setTimeout(resolve, effortMs ?? boundMs, 'late');
     });
     const claiming = (async () => deps.store.requests.claim(key, decisionIdToBytes(id), { nowMs, ttlMs: deps.ttlMs }))().catch(() => null);
     try {
       const claimed = await Promise.race([claiming, late]);
-      if (claimed === 'late') throw notDurable(`the feature store has not claimed the requestId within ${deps.boundMs} ms`);
-      return claimed === null ? null : decisionIdFromBytes(claimed);
+      if (claimed === 'late' && effortMs === null) throw notDurable(`the feature store has not claimed the requestId within ${boundMs} ms`);
+      return claimed === null || claimed === 'late' ? null : decisionIdFromBytes(claimed);
     } finally {
       clearTimeout(timer);
     }
+  };
+
+  /** A log that is away cannot show the first receipt, and must not keep the customer waiting. */
+  const readable = async (id: DecisionId, patienceMs: number): Promise<Decision | null | 'unreadable'> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'unreadable'>((resolve) => {
+      timer = setTimeout(resolve, patienceMs, 'unreadable');
+    });
+    const reading = deps.receipts.findWritten(id).catch(() => 'unreadable' as const);
+    return Promise.race([reading, late]).finally(() => clearTimeout(timer));
   };
 
   const first = async (name: string, id: DecisionId, nowMs: number, make: Make): Promise<Decision> => {
@@ -78,9 +92,9 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
     if (claimed === id) return make(id, false);
     // Someone was first: their receipt is there, or on its way, or they died before it was.
     for (const end = deps.clock() + deps.patienceMs; ;) {
-      const receipt = await deps.receipts.findInLog(claimed);
-      if (receipt !== null) return receipt;
-      if (deps.clock() >= end) return make(claimed, false);
+      const receipt = await readable(claimed, end - deps.clock());
+      if (receipt !== null && receipt !== 'unreadable') return receipt;
+      if (deps.clock() >= end) return make(claimed, receipt === 'unreadable');
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   };

@@ -48,3 +48,7 @@ export const notFound = (what: string): ProblemError => new ProblemError(404, 'n
 /** 503: nothing durable can be promised; the client may send the same again. */
 export const notDurable = (detail: string): ProblemError =>
   new ProblemError(503, 'not-durable', `${detail}; nothing is promised, send the same request again`);
+
+/** 503: the log is away, and so much waits on the disk that no more may. */
+export const outboxFull = (detail: string): ProblemError =>
+  new ProblemError(503, 'outbox-full', `${detail}; nothing is promised, send the same request again later`);

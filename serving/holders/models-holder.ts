@@ -23,6 +23,8 @@ export interface ModelsHolder {
   /** Follows the operators' pin. */
   pin(control: Control): void;
   readonly caughtUp: Promise<void>;
+  /** Serves by what is known now, although the log has not told everything. */
+  begin(): void;
   /** Resolves once what is known now is loaded. */
   settled(): Promise<void>;
   stop(): Promise<void>;
@@ -150,6 +152,7 @@ export const followModels = (deps: {
       for (const loop of loops.values()) load(loop);
     },
     caughtUp,
+    begin,
     async settled() {
       await caughtUp;
       for (;;) {

@@ -1,5 +1,8 @@
 /** What an operator watches of the API, in Prometheus' words. */
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@prometheus-io/client';
+import type { Clock } from '#contracts';
+import type { OutboxStatus } from '#event-log';
+import { addOutboxMetrics } from './outbox-metrics.ts';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -21,6 +24,9 @@ export interface Gauged {
     readonly ageSeconds: number;
   }[];
   readonly controlsVersion: () => number;
+  /** Null: the log is embedded and needs none. */
+  readonly outbox: (() => OutboxStatus) | null;
+  readonly clock: Clock;
 }
 
 const SECONDS = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.25, 0.5, 1];
@@ -96,6 +102,8 @@ export const createMetrics = (gauged: Gauged): Metrics => {
       this.set(gauged.controlsVersion());
     },
   });
+
+  if (gauged.outbox !== null) addOutboxMetrics(registry, { status: gauged.outbox, clock: gauged.clock });
 
   return {
     registry,

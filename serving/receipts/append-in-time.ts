@@ -1,7 +1,7 @@
 /** Appends to the log within a bound: a 2xx means durable, and past the bound nothing is promised. */
 import type { AppendRecord, EventLog } from '#event-log';
-import { COMPACTED_TOPICS, type Clock } from '#contracts';
-import { notDurable } from '../errors/problem.ts';
+import { AttuneError, COMPACTED_TOPICS, type Clock } from '#contracts';
+import { notDurable, outboxFull } from '../errors/problem.ts';
 
 export interface Appender {
   /**
@@ -62,7 +62,7 @@ export const createAppender = ({ log, boundMs, monotonicMs, onAppended }: Append
       },
       (cause: unknown) => {
         clearTimeout(timer);
-        const failed = notDurable(`the event log did not take it (${cause instanceof Error ? cause.message : String(cause)})`);
+        const failed = refusalOf(cause);
         for (const one of group) one.reject(failed);
       },
     );
@@ -103,3 +103,8 @@ export const createAppender = ({ log, boundMs, monotonicMs, onAppended }: Append
     },
   };
 };
+
+const refusalOf = (cause: unknown): Error =>
+  cause instanceof AttuneError && cause.code === 'outbox.full'
+    ? outboxFull(cause.message)
+    : notDurable(`the event log did not take it (${cause instanceof Error ? cause.message : String(cause)})`);

@@ -1,4 +1,4 @@
-/** Finds a decision's receipt: in the log near the time that its id tells, else in the archive. */
+/** Finds a decision's receipt: in the log near the time that its id tells, on its way in the outbox, or in the archive. */
 import {
   MINUTE_MS,
   TOPICS,
@@ -11,7 +11,7 @@ import {
   type Decision,
   type DecisionId,
 } from '#contracts';
-import type { EventLog } from '#event-log';
+import type { EventLog, Outbox } from '#event-log';
 
 /** Receipts older than the log's retention; the warehouse, seen from here. */
 export interface ReceiptArchive {
@@ -20,13 +20,13 @@ export interface ReceiptArchive {
 
 export interface FoundReceipt {
   readonly decision: Decision;
-  readonly source: 'log' | 'archive';
+  readonly source: 'log' | 'outbox' | 'archive';
 }
 
 export interface ReceiptFinder {
   find(id: DecisionId): Promise<FoundReceipt | null>;
-  /** The log alone, to its end: for a retry, whose receipt may have been written long after the id. */
-  findInLog(id: DecisionId): Promise<Decision | null>;
+  /** The outbox, and the log to its end: for a retry, whose receipt may have been written long after the id. */
+  findWritten(id: DecisionId): Promise<Decision | null>;
 }
 
 /** Clocks of processes differ by no more. */
@@ -44,11 +44,12 @@ const ID_AT = 10;
 
 export interface ReceiptFinderDeps {
   readonly log: EventLog;
+  readonly outbox: Outbox | null;
   readonly archive: ReceiptArchive | null;
   readonly clock: Clock;
 }
 
-export const createReceiptFinder = ({ log, archive, clock }: ReceiptFinderDeps): ReceiptFinder => {
+export const createReceiptFinder = ({ log, outbox, archive, clock }: ReceiptFinderDeps): ReceiptFinder => {
   const scan = async (id: DecisionId, windowMs: number): Promise<Decision | null> => {
     const partition = partitionOf(shardOfDecision(id), log.partitions);
     const bytes = decisionIdToBytes(id);
@@ -67,6 +68,16 @@ export const createReceiptFinder = ({ log, archive, clock }: ReceiptFinderDeps):
     return null;
   };
 
+  /** While the log is away the receipt lies on the disk of the machine that gave it. */
+  const waiting = async (id: DecisionId, windowMs: number): Promise<Decision | null> => {
+    if (outbox === null) return null;
+    const bytes = decisionIdToBytes(id);
+    const decidedMs = timeOfDecision(id);
+    const window = { fromMs: decidedMs - SLACK_MS, toMs: decidedMs + windowMs };
+    const value = await outbox.find(TOPICS.decisions, window, (record) => bytes.compare(record, ID_AT, ID_AT + 16) === 0);
+    return value === null ? null : decisionCodec.decode(value);
+  };
+
   /** A receipt that was acknowledged a moment ago is perhaps still on its way into the log. */
   const accepted = async (id: DecisionId): Promise<Decision | null> => {
     if (log.accept === undefined || Math.abs(clock() - timeOfDecision(id)) > FRESH_MS) return null;
@@ -76,11 +87,18 @@ export const createReceiptFinder = ({ log, archive, clock }: ReceiptFinderDeps):
 
   return {
     async find(id) {
+      const onItsWay = await waiting(id, WINDOW_MS);
+      if (onItsWay !== null) return { decision: onItsWay, source: 'outbox' };
       const logged = (await scan(id, WINDOW_MS)) ?? (await accepted(id));
       if (logged !== null) return { decision: logged, source: 'log' };
       const archived = archive === null ? null : await archive.find(id);
-      return archived === null ? null : { decision: archived, source: 'archive' };
+      if (archived !== null) return { decision: archived, source: 'archive' };
+      // What waited in an outbox reached the log long after the id's time.
+      const late = outbox === null ? null : await scan(id, Number.POSITIVE_INFINITY);
+      return late === null ? null : { decision: late, source: 'log' };
     },
-    findInLog: (id) => scan(id, Number.POSITIVE_INFINITY),
+    async findWritten(id) {
+      return (await waiting(id, Number.POSITIVE_INFINITY)) ?? scan(id, Number.POSITIVE_INFINITY);
+    },
   };
 };

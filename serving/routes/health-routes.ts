@@ -7,9 +7,15 @@ import { ProblemError } from '../errors/problem.ts';
 export interface Readiness {
   /** Null when decisions may come; else what is still missing. */
   missing(): string | null;
+  /** Decisions may come, and what is accepted waits in the outbox. */
+  logIsAway(): boolean;
 }
 
 const Ok = Type.Object({ status: Type.Literal('ok') });
+const Ready = Type.Object({
+  status: Type.Literal('ok'),
+  degraded: Type.Optional(Type.Array(Type.String(), { description: 'log: the event log does not answer, records wait in the outbox' })),
+});
 
 export const addHealthRoutes = (
   app: FastifyInstance,
@@ -17,10 +23,10 @@ export const addHealthRoutes = (
 ): void => {
   app.get('/healthz', { schema: { tags: ['health'], summary: 'Alive', response: { 200: Ok } } }, async () => ({ status: 'ok' as const }));
 
-  app.get('/readyz', { schema: { tags: ['health'], summary: 'Warm: decisions may come', response: { 200: Ok } } }, async () => {
+  app.get('/readyz', { schema: { tags: ['health'], summary: 'Warm: decisions may come', response: { 200: Ready } } }, async () => {
     const missing = deps.readiness.missing();
     if (missing !== null) throw new ProblemError(503, 'not-ready', `not ready: ${missing}`);
-    return { status: 'ok' as const };
+    return deps.readiness.logIsAway() ? { status: 'ok' as const, degraded: ['log'] } : { status: 'ok' as const };
   });
 
   app.get(

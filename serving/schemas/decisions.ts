@@ -84,7 +84,7 @@ export const DecisionAnswer = Type.Object(
     catalogVersion: Type.String(),
     group: Type.Union([Type.Literal('model'), Type.Literal('random'), Type.Literal('untouched')]),
     degraded: Type.Union([Type.Array(Type.String()), Type.Null()], {
-      description: 'what was missing: features, model, request; null when all was well',
+      description: 'what was missing: features, model, request, log; null when all was well',
     }),
     actions: Type.Array(ActionAnswer, { description: 'may be empty: doing nothing is a decision' }),
     candidates: Type.Optional(Type.Array(CandidateExplanation, { description: 'with "explain": true' })),
