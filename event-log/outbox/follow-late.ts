@@ -1,6 +1,6 @@
 /** Follows topics of a log that may not be there yet: first what was last seen of them here, then the log. */
 import type { Topic } from '#contracts';
-import type { Follower, LogRecord } from '../port.ts';
+import type { EventLog, Follower, LogRecord } from '../port.ts';
 import type { LateLog } from './late-log.ts';
 import type { TopicMemory } from './topic-memory.ts';
 
@@ -14,10 +14,15 @@ export const followLate = ({ late, memory }: FollowLateDeps, topics: readonly To
     memory.note(record);
     onRecord(record);
   };
-  if (late.log !== null) return late.log.follow(topics, heard);
+  const followed = (log: EventLog): Follower => {
+    const follower = log.follow(topics, heard);
+    follower.caughtUp.then(memory.confirm, () => undefined);
+    return follower;
+  };
+  if (late.log !== null) return followed(late.log);
   for (const record of memory.of(topics)) onRecord(record);
   const cancel = new AbortController();
-  const follower = late.arrived(cancel.signal).then((log) => log?.follow(topics, heard) ?? null);
+  const follower = late.arrived(cancel.signal).then((log) => (log === null ? null : followed(log)));
   const caughtUp = follower.then((each) => each?.caughtUp);
   caughtUp.catch(() => undefined);
   return {

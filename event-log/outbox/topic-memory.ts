@@ -11,6 +11,8 @@ export interface TopicMemory {
   readonly isThere: boolean;
   of(topics: readonly Topic[]): readonly LogRecord[];
   note(record: LogRecord): void;
+  /** That is all there is: worth keeping, also when it is nothing. */
+  confirm(): void;
   /** Writes what is not written yet. */
   close(): void;
 }
@@ -40,6 +42,10 @@ export const openTopicMemory = ({ dir, logger }: { readonly dir: string; readonl
     }
   };
 
+  const later = (): void => {
+    timer ??= setTimeout(write, WRITE_AFTER_MS).unref();
+  };
+
   return {
     isThere: read !== null,
     of: (topics) => topics.flatMap((topic) => [...(newest.get(topic)?.values() ?? [])].map((record) => asRead(record))),
@@ -50,8 +56,9 @@ export const openTopicMemory = ({ dir, logger }: { readonly dir: string; readonl
       keys.delete(hexOf(key));
       keys.set(hexOf(key), { topic, shard: 0, key, value });
       if (topic === TOPICS.erasures && keys.size > MOST_ERASURES) keys.delete(keys.keys().next().value!);
-      timer ??= setTimeout(write, WRITE_AFTER_MS).unref();
+      later();
     },
+    confirm: later,
     close() {
       if (timer === null) return;
       clearTimeout(timer);

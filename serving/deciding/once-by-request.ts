@@ -79,7 +79,7 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
   const readable = async (id: DecisionId, patienceMs: number): Promise<Decision | null | 'unreadable'> => {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'unreadable'>((resolve) => {
-      timer = setTimeout(resolve, patienceMs, 'unreadable');
+      timer = setTimeout(resolve, Math.max(0, patienceMs), 'unreadable');
     });
     const reading = deps.receipts.findWritten(id).catch(() => 'unreadable' as const);
     return Promise.race([reading, late]).finally(() => clearTimeout(timer));
