@@ -20,10 +20,10 @@ export interface Life {
 /** Every tenth of a second `perTick` decisions; every third of them is accepted a second later. */
 export const live = (log: EventLog, perTick: number): Life => {
   let decisions = 0;
-  let stopped = false;
+  const stopping = new AbortController();
   const later: AppendRecord[][] = [];
   const run = async (): Promise<void> => {
-    for (; !stopped; await delay(100)) {
+    for (; !stopping.signal.aborted; await delay(100)) {
       const records: AppendRecord[] = [];
       const accepted: AppendRecord[] = [];
       for (let i = 0; i < perTick; i++) {
@@ -45,7 +45,7 @@ export const live = (log: EventLog, perTick: number): Life => {
       return decisions;
     },
     stop() {
-      stopped = true;
+      stopping.abort();
       return running;
     },
   };
