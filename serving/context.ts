@@ -2,7 +2,7 @@
 import type { onRequestHookHandler } from 'fastify';
 import type { Clock } from '#contracts';
 import type { EventLog } from '#event-log';
-import type { FeatureStore } from '#feature-store';
+import type { FeatureStore, RebuildWatch } from '#feature-store';
 import type { Scope } from './auth/api-keys.ts';
 import type { Decider } from './deciding/decider.ts';
 import type { Subjects } from './deciding/subject.ts';
@@ -17,6 +17,7 @@ import type { ReceiptFinder } from './receipts/find-receipt.ts';
 export interface ServingContext {
   readonly log: EventLog;
   readonly store: FeatureStore;
+  readonly rebuild: RebuildWatch;
   readonly clock: Clock;
   readonly catalog: CatalogHolder;
   readonly controls: ControlsHolder;

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { EngineUnavailable, TOPICS, decisionCodec, type Decision } from '#contracts';
 import { redecide, verifyReceipt, STAGE } from '#decisioning';
 import type { EventLog } from '#event-log';
-import { viewOfReceipt, type FeatureStore } from '#feature-store';
+import { markRebuild, unmarkRebuild, viewOfReceipt, type FeatureStore } from '#feature-store';
 import { loadProject } from '#project';
 import { compileProject } from './holders/catalog-holder.ts';
 import { CATALOG_DIR, openTestServing, type TestServing } from './test-serving.ts';
@@ -175,6 +175,29 @@ test.each([
     if (receipt!.stages[action.index] === STAGE.scored || receipt!.stages[action.index] === STAGE.chosen)
       expect(action.isDefault).toBe(true);
   expect(verifyReceipt({ receipt: receipt!, catalog, view: viewOfReceipt(receipt!, featureSet) })).toEqual([]);
+  await serving.stop();
+});
+
+test('law 6: while the store is rebuilt nothing is read of it, since a consent may have been withdrawn after what it holds', async () => {
+  const serving = await openTestServing({ config: { deadlineMs: 2_000, appendBoundMs: 20_000, modelPatienceMs: 0, watchCatalog: false } });
+  await serving.knows('c-1', [{ type: 'customer.updated', data: { plan: 'premium', consentMarketing: true }, time: Date.now() }]);
+  const degraded = async (): Promise<unknown> => {
+    const payload = { customerId: 'c-1', channel: 'app', limit: 3 };
+    const response = await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload });
+    expect(response.statusCode, response.body).toBe(201);
+    return (response.json() as { degraded: unknown }).degraded;
+  };
+  expect(await degraded()).toEqual(['model']);
+  await markRebuild(serving.store.leases);
+  await expect.poll(degraded, { timeout: 5_000 }).toEqual(['features', 'model', 'rebuild']);
+  expect((await serving.app.inject({ method: 'GET', url: '/v1/customers/c-1' })).statusCode).toBe(503);
+  const receipt = (await everyReceipt(serving.log)).at(-1)!;
+  const { catalog, featureSet } = compileProject(loadProject(CATALOG_DIR));
+  for (const action of catalog.actions) if (receipt.stages[action.index] === STAGE.chosen) expect(action.isDefault).toBe(true);
+  expect(verifyReceipt({ receipt, catalog, view: viewOfReceipt(receipt, featureSet) })).toEqual([]);
+  await unmarkRebuild(serving.store.leases);
+  await expect.poll(degraded, { timeout: 5_000 }).toEqual(['model']);
+  expect((await serving.app.inject({ method: 'GET', url: '/v1/customers/c-1' })).statusCode).toBe(200);
   await serving.stop();
 });
 

@@ -2,7 +2,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { createCustomerKey, type Clock } from '#contracts';
 import type { EventLog, Outbox } from '#event-log';
-import type { FeatureStore } from '#feature-store';
+import { watchRebuild, type FeatureStore } from '#feature-store';
 import { createAuthorise } from './auth/authorise.ts';
 import type { ApiKey } from './auth/api-keys.ts';
 import type { ServingContext } from './context.ts';
@@ -128,6 +128,14 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     onReloaded: (version) => app.log.info({ catalogVersion: version }, 'the catalog was reloaded'),
     onFault: fault('catalog'),
   });
+  const rebuild = watchRebuild(store.leases, {
+    onChange: (underway) =>
+      app.log.warn(
+        underway
+          ? 'the feature store is being rebuilt, or a rebuild was broken off: decisions are made without customers’ states'
+          : 'the feature store is whole again',
+      ),
+  });
   const controls = followControls(log, fault('record'));
   const erasures = followErasures(log, fault('record'));
   const models = followModels({ log, blobs: store.blobs, openVersion: deps.openVersion ?? openVersionLazily, onFault: fault('model') });
@@ -144,6 +152,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   const logIsAway = (): boolean => outbox?.isInUse() === true;
   const decider = createDecider({
     store,
+    rebuild,
     catalog,
     controls,
     erasures,
@@ -162,6 +171,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   const context: ServingContext = {
     log,
     store,
+    rebuild,
     clock,
     catalog,
     controls,
@@ -221,6 +231,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   const close = async (): Promise<void> => {
     missing = 'closing';
     catalog.stop();
+    rebuild.stop();
     await ready.catch(() => undefined);
     await app.close();
     await appender.drain();

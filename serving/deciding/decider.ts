@@ -10,7 +10,7 @@ import {
   type DecisionId,
 } from '#contracts';
 import { decide, type DecideInput } from '#decisioning';
-import type { FeatureStore } from '#feature-store';
+import type { FeatureStore, RebuildWatch } from '#feature-store';
 import type { CatalogHolder, CompiledProject } from '../holders/catalog-holder.ts';
 import type { ControlsHolder } from '../holders/controls-holder.ts';
 import type { ErasuresHolder } from '../holders/erasures-holder.ts';
@@ -37,6 +37,7 @@ export interface Decider {
 
 export interface DeciderDeps {
   readonly store: FeatureStore;
+  readonly rebuild: RebuildWatch;
   readonly catalog: CatalogHolder;
   readonly controls: ControlsHolder;
   readonly erasures: ErasuresHolder;
@@ -71,6 +72,8 @@ interface Made {
 
 export const DEGRADED_REQUEST = 'request';
 export const DEGRADED_LOG = 'log';
+/** Beside `features`: why they were not read. */
+export const DEGRADED_REBUILD = 'rebuild';
 const NOTHING = Buffer.alloc(0);
 const TWO_POW_32 = 4_294_967_296;
 /** Seeds stay where every integer is exact and Avro's reader takes it. */
@@ -80,7 +83,7 @@ const PATIENCE_MS = 300;
 const WARM_UP_DECISIONS = 300;
 
 export const createDecider = (deps: DeciderDeps): Decider => {
-  const { store, catalog, controls, erasures, models, subjects, appender, receipts, metrics, clock, random, deadlineMs } = deps;
+  const { store, rebuild, catalog, controls, erasures, models, subjects, appender, receipts, metrics, clock, random, deadlineMs } = deps;
   const requests = createOnceByRequest({
     store,
     receipts,
@@ -95,7 +98,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     const { subject, arrivedMs } = asked;
     let read: StateRead | Promise<StateRead> = null;
     if (subject.id !== null && !isFreshlyErased(erasures, subject.key, asked.nowMs)) {
-      read = readState(store, subject, deadlineMs - (performance.now() - arrivedMs));
+      read = readState(deps, subject, deadlineMs - (performance.now() - arrivedMs));
       if (read instanceof Promise) read = await read;
     }
     const made = await judge(asked, id, read, unclaimed);
@@ -138,6 +141,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       seed,
     };
     const verdict = decide(input);
+    const degraded = degradedOf(verdict.degraded, unclaimed);
     const decision: Decision = {
       decisionId: bytesOf(id),
       subjectKind: subject.kind,
@@ -160,7 +164,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       controlsVersion: control.version,
       modelVersion: verdict.modelVersion,
       modelSnapshot: verdict.modelSnapshot,
-      degraded: degradedOf(verdict.degraded, unclaimed),
+      degraded: blind && rebuild.underway() ? [...degraded, DEGRADED_REBUILD] : degraded,
       customerKnown: shown.known,
       state: state ?? NOTHING,
       featureSet: shown.featureSet,

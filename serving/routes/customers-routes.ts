@@ -18,7 +18,7 @@ interface Route {
 const READ_DEADLINE_MS = 1_000;
 
 export const addCustomersRoutes = (app: FastifyInstance, context: ServingContext): void => {
-  const { subjects, store, clock, erasures, appender } = context;
+  const { subjects, clock, erasures, appender } = context;
 
   app.get<Route>(
     '/v1/customers/:id',
@@ -35,8 +35,11 @@ export const addCustomersRoutes = (app: FastifyInstance, context: ServingContext
     async (request) => {
       const subject = subjects.find(request.query.kind ?? 'customer', request.params.id);
       const nowMs = clock();
-      const bytes = await readState(store, subject, READ_DEADLINE_MS);
-      if (bytes === 'failed') throw new ProblemError(503, 'unavailable', 'the feature store did not answer; ask again');
+      const bytes = await readState(context, subject, READ_DEADLINE_MS);
+      if (bytes === 'failed') {
+        const why = context.rebuild.underway() ? 'the feature store is being rebuilt' : 'the feature store did not answer';
+        throw new ProblemError(503, 'unavailable', `${why}; ask again`);
+      }
       if (bytes === null || isFreshlyErased(erasures, subject.key, nowMs)) throw notFound(`nothing is known of this ${subject.kind}`);
       const { featureSet } = context.catalog.current();
       const view = viewOfState(bytes, { customerKey: subject.key, featureSet, nowMs });
