@@ -8,6 +8,8 @@ const COMMANDS: readonly (readonly [string, string])[] = [
   ['warehouse', 'the embedded warehouse: ClickHouse’s HTTP interface on loopback'],
   ['demo [--url URL] [--rate N] [--seed N]', 'the telecom simulator sends traffic to a running API'],
   ['dead-letters [list|replay] [--topic T] [--limit N]', 'records that could not be used: why, where, and once more'],
+  ['snapshot [--to DIR] [--keep N] [--scrub]', 'copies the feature store to files while it is in use'],
+  ['rebuild [--from-snapshot DIR | --from-log]', 'makes the feature store anew from the last snapshot and the log'],
   ['doctor', 'checks Node, configuration, catalog and engines'],
 ];
 

@@ -15,6 +15,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   warehouse: async () => (await import('./commands/warehouse.ts')).warehouse,
   demo: async () => (await import('./commands/demo.ts')).demo,
   'dead-letters': async () => (await import('./commands/dead-letters.ts')).deadLetters,
+  snapshot: async () => (await import('./commands/snapshot.ts')).snapshot,
+  rebuild: async () => (await import('./commands/rebuild.ts')).rebuild,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 };
 

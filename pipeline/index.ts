@@ -31,6 +31,7 @@ export { createStateMetrics } from './state/metrics.ts';
 export type { StateMetrics } from './state/metrics.ts';
 export { listSnapshots, openSnapshot, pruneSnapshots } from './rebuild/snapshot.ts';
 export type { Snapshot } from './rebuild/snapshot.ts';
+export { createScrubTask } from './rebuild/scrub-task.ts';
 export { scrubSnapshots } from './rebuild/scrub-snapshots.ts';
 export { takeSnapshot } from './rebuild/take-snapshot.ts';
 export type { TakeSnapshotDeps } from './rebuild/take-snapshot.ts';

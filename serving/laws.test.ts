@@ -185,7 +185,7 @@ test('law 6: while the store is rebuilt nothing is read of it, since a consent m
     const payload = { customerId: 'c-1', channel: 'app', limit: 3 };
     const response = await serving.app.inject({ method: 'POST', url: '/v1/decisions', payload });
     expect(response.statusCode, response.body).toBe(201);
-    return (response.json() as { degraded: unknown }).degraded;
+    return response.json<{ degraded: unknown }>().degraded;
   };
   expect(await degraded()).toEqual(['model']);
   await markRebuild(serving.store.leases);

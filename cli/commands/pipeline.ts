@@ -5,12 +5,13 @@ import type { Logger } from 'pino';
 import { AttuneError } from '#contracts';
 import { compileCatalog } from '#decisioning';
 import type { Catalog } from '#decisioning';
-import { compileFeatures, loadFeatureSet, viewOfReceipt } from '#feature-store';
+import { loadFeatureSet, viewOfReceipt } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
-import { compileRewards, createLearnRole, createRecordRole, createRetentionTask, createStateRole, groupOfStart } from '#pipeline';
+import { createLearnRole, createRecordRole, createRetentionTask, createScrubTask, createStateRole, groupOfStart } from '#pipeline';
 import type { Role, StateProject, StateRole } from '#pipeline';
 import { compileEventTypes, loadProject, unpackProject } from '#project';
 import type { EventTypes, Project } from '#project';
+import { compileStateProject } from '../compile-state-project.ts';
 import type { Config } from '../config.ts';
 import { followProject } from '../follow-project.ts';
 import { openStores } from '../open-stores.ts';
@@ -18,6 +19,7 @@ import type { Stores } from '../open-stores.ts';
 import { openConfiguredWarehouse } from '../open-warehouse.ts';
 import { openPipelineHealth } from '../pipeline-health/pipeline-health.ts';
 import { runRole } from '../run-role.ts';
+import { snapshotsDir } from '../snapshots.ts';
 
 const ROLES = ['state', 'learn', 'record'] as const;
 type RoleName = (typeof ROLES)[number];
@@ -50,6 +52,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     if (wanted.includes('learn')) roles.push(await createLearn(shared));
     if (wanted.includes('record')) roles.push(createRecord(shared));
     roles.push(createRetentionTask({ log: stores.log, clock: Date.now, logger, retentionDays: config.logRetentionDays }));
+    roles.push(createScrubTask({ log: stores.log, root: snapshotsDir(config), logger }));
     for (const role of roles) await role.start();
 
     const follower = followProject({
@@ -135,19 +138,14 @@ const catalogOf = async (version: string, current: PipelineProject, store: Featu
 };
 
 const compilePipelineProject = (project: Project): PipelineProject => {
-  const catalog = compileCatalog(project);
-  const groups = new Map(catalog.actions.map((action) => [action.id, action.group]));
+  const state = compileStateProject(project);
   const eventTypes = compileEventTypes(project);
-  const featureSet = compileFeatures(project);
   return {
+    ...state,
     project,
-    catalog,
     eventTypes,
-    featureSet,
-    rewards: compileRewards(project),
-    actionGroup: (actionId) => groups.get(actionId) ?? null,
     personal: new Set([
-      ...featureSet.personalAttributes,
+      ...state.featureSet.personalAttributes,
       ...eventTypes.names.flatMap((name) => eventTypes.get(name)?.personalFields ?? []),
     ]),
   };

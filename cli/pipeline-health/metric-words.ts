@@ -28,6 +28,7 @@ const WORDS: Readonly<Record<string, Readonly<Record<string, MetricWords>>>> = {
     erasures: counter('Customers erased'),
     failures: counter('Batches that failed and came again'),
     lagMs: gauge('From the log’s taking of the last record to its commit'),
+    rebuilding: gauge('1 while the feature store is being rebuilt, or a rebuild was broken off, and state waits'),
   },
   learn: {
     decisions: counter('Decisions read'),
@@ -66,6 +67,11 @@ const WORDS: Readonly<Record<string, Readonly<Record<string, MetricWords>>>> = {
     failures: counter('Inserts that failed and were tried again'),
     lagRecords: gauge('Records that the warehouse does not hold yet'),
     connected: gauge('1 while the warehouse takes rows'),
+  },
+  snapshots: {
+    runs: counter('Times that erased customers were looked for in the snapshots'),
+    scrubbed: counter('States of erased customers taken out of snapshots'),
+    failures: counter('Runs that failed'),
   },
   retention: {
     runs: counter('Times that old records were looked for'),

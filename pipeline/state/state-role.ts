@@ -147,7 +147,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
   return {
     name: 'state',
     counters: metrics,
-    metrics: () => ({ ...metrics }),
+    metrics: () => ({ ...metrics, rebuilding: gate.underway() ? 1 : 0 }),
     async replaceProject(project) {
       await publishFeatureSet(store.blobs, project.featureSet);
       project.featureSet.others.set(facts.featureSet.fingerprint, facts.featureSet);
