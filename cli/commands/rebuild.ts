@@ -26,7 +26,8 @@ export const rebuild = async (config: Config, args: readonly string[]): Promise<
   const project = compileStateProject(loadProject(config.catalogDir));
   const snapshot = values['from-log'] ? null : await chooseSnapshot(config, values['from-snapshot']);
   console.log(snapshot === null ? 'from the log alone' : `from the snapshot ${snapshot.dir} and the log after it`);
-  const { log, store, close } = await openStores(config);
+  const stores = await openStores(config);
+  const { log, store } = stores;
   const beganMs = performance.now();
   try {
     const { restored, replayed } = await rebuildStore({
@@ -41,7 +42,7 @@ export const rebuild = async (config: Config, args: readonly string[]): Promise<
     const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1);
     console.log(`rebuilt in ${seconds} s: ${restored.toLocaleString('en')} restored, ${replayed.toLocaleString('en')} records replayed`);
   } finally {
-    await close();
+    await stores.close();
   }
 };
 

@@ -17,7 +17,8 @@ export const snapshot = async (config: Config, args: readonly string[]): Promise
   if (!Number.isInteger(keep) || keep < 1)
     throw new AttuneError('config.invalid', `--keep must be a whole number from 1, not '${values.keep}'`);
   const root = values.to === undefined ? snapshotsDir(config) : resolve(values.to);
-  const { log, store, close } = await openStores(config);
+  const stores = await openStores(config);
+  const { log, store } = stores;
   try {
     if (!values.scrub) {
       const project = loadProject(config.catalogDir);
@@ -39,6 +40,6 @@ export const snapshot = async (config: Config, args: readonly string[]): Promise
     if (scrubbed > 0 || values.scrub)
       console.log(`${scrubbed.toLocaleString('en')} states of erased customers were taken out of snapshots`);
   } finally {
-    await close();
+    await stores.close();
   }
 };
