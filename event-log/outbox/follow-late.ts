@@ -16,7 +16,10 @@ export const followLate = ({ late, memory }: FollowLateDeps, topics: readonly To
   };
   const followed = (log: EventLog): Follower => {
     const follower = log.follow(topics, heard);
-    follower.caughtUp.then(memory.confirm, () => undefined);
+    follower.caughtUp.then(
+      () => memory.confirm(),
+      () => undefined,
+    );
     return follower;
   };
   if (late.log !== null) return followed(late.log);

@@ -12,6 +12,7 @@ import { followLate } from './follow-late.ts';
 import { Forwarder } from './forwarder.ts';
 import { LateLog } from './late-log.ts';
 import { Spool } from './spool.ts';
+import { readLogIdentity, writeLogIdentity, type LogIdentity } from './log-identity.ts';
 import { openTopicMemory } from './topic-memory.ts';
 import type { OutboxLog, OutboxLogger } from './types.ts';
 
@@ -48,6 +49,14 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
   }
   const spool = new Spool({ dir, maxBytes, clock, logger });
   const forwarder = new Forwarder({ spool, log: (cancelled) => late.arrived(cancelled), clock, logger });
+  const identity = (): LogIdentity => late.log ?? readLogIdentity(dir) ?? late.get();
+  const keepIdentity = (log: EventLog | null): void => {
+    if (log !== null) writeLogIdentity(dir, log);
+  };
+  void late
+    .arrived(new AbortController().signal)
+    .then(keepIdentity)
+    .catch((error: unknown) => logger.warn(`what is known of the log cannot be kept in ${dir}: ${String(error)}`));
   const memory = openTopicMemory({ dir, logger });
   const inHand = new Set<Promise<unknown>>();
   let closing: Promise<void> | null = null;
@@ -103,10 +112,10 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
 
   return {
     get epoch() {
-      return late.get().epoch;
+      return identity().epoch;
     },
     get partitions() {
-      return late.get().partitions;
+      return identity().partitions;
     },
     append,
     accept,

@@ -50,7 +50,7 @@ const open = async (mode: GateMode = 'open', options: Partial<OutboxLogOptions> 
 const createOwned = (): Gate => Object.assign(Object.create(gate) as Gate, { close: async () => undefined });
 
 const texts = (partition = 0): string[] => log.readNow(events, partition, 0, 100_000).map(({ value }) => value.toString());
-const files = (): string[] => readdirSync(join(dir, 'outbox'));
+const files = (): string[] => readdirSync(join(dir, 'outbox')).filter((name) => name.endsWith('.outbox'));
 const healed = async (outboxLog: OutboxLog): Promise<void> => {
   for (const end = Date.now() + 20_000; outboxLog.outbox.status().circuit !== 'closed';) {
     if (Date.now() > end) throw new Error(`the outbox did not drain: ${JSON.stringify(outboxLog.outbox.status())}`);
@@ -246,6 +246,7 @@ describe('a log that is not there when the process starts', () => {
     await outboxLog.accept([event('early')]);
     await expect(outboxLog.read(events, 0, 0, 1)).rejects.toBeInstanceOf(EngineUnavailable);
     expect(outboxLog.outbox.status()).toMatchObject({ circuit: 'open', records: 1 });
+    expect(() => outboxLog.partitions).toThrow(EngineUnavailable);
     const seen: string[] = [];
     const follower = outboxLog.follow([controls], ({ value }) => seen.push(value.toString()));
     await log.append([{ topic: controls, shard: 0, key: Buffer.from('k'), value: Buffer.from('followed') }]);
@@ -255,6 +256,15 @@ describe('a log that is not there when the process starts', () => {
     expect(texts()).toEqual(['early']);
     expect(seen).toEqual(['followed']);
     await follower.stop();
+    await outboxLog.close();
+
+    // The next one knows the log, although it is away again.
+    const next = await open('open', { patienceMs: 50, openLog: () => Promise.reject(new EngineUnavailable('event-log', 'away')) });
+    expect([next.epoch, next.partitions]).toEqual([log.epoch, log.partitions]);
+    expect(next.outbox.remembersTopics()).toBe(true);
+    const remembered: string[] = [];
+    await next.follow([controls], ({ value }) => remembered.push(value.toString())).stop();
+    expect(remembered).toEqual(['followed']);
   });
 
   it('an opening that hangs does not hold up the start, nor the end', async () => {
