@@ -33,23 +33,28 @@ export class Appender {
   #producer: Promise<Producer> | null = null;
   #pumpScheduled = false;
   #sweeping: NodeJS.Timeout | undefined;
-  #closed = false;
+  #refusal: EngineUnavailable | null = null;
 
   constructor(deps: AppenderDeps) {
     this.#deps = deps;
   }
 
   async append(records: readonly AppendRecord[]): Promise<readonly Position[]> {
-    if (this.#closed) throw new EngineUnavailable('event-log', 'The log is closed.');
+    if (this.#refusal !== null) throw this.#refusal;
     records.forEach(refuseInvalid);
     if (records.length === 0) return [];
     const values = this.#valuesOnWire(records);
     return this.#enqueue(records, values instanceof Promise ? await values : values);
   }
 
+  /** Takes nothing from now on. */
+  refuse(why: EngineUnavailable): void {
+    this.#refusal ??= why;
+  }
+
   /** Resolves when nothing is in hand. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.refuse(new EngineUnavailable('event-log', 'The log is closed.'));
     await Promise.allSettled([...this.#calls].map(({ settled }) => settled));
   }
 

@@ -37,7 +37,7 @@ interface Membership {
   readonly generation: number;
 }
 
-const PROTOCOL = 'AttuneSamePartitions';
+export const ASSIGNMENT_PROTOCOL = 'AttuneSamePartitions';
 const PAUSE_MS = 200;
 const GOODBYE_MS = 3_000;
 const never = new AbortController().signal;
@@ -144,7 +144,7 @@ export class GroupMember {
       rebalanceTimeout: sessionTimeoutMs,
       memberId: this.#memberId,
       protocolType: 'consumer',
-      groupProtocols: [{ name: PROTOCOL, metadata }],
+      groupProtocols: [{ name: ASSIGNMENT_PROTOCOL, metadata }],
     });
     if (joined.errorCode !== 0) {
       const error = errorOfCode(joined.errorCode);

@@ -13,6 +13,7 @@ import type { KafkaLogOptions } from './settings.ts';
 
 /** How long opening and reading try before they reject. */
 const PATIENCE_MS = 10_000;
+const WATCH_MS = 2_000;
 
 /**
  * Throws EngineUnavailable when no broker answers, `event-log.not-prepared` when the topics or the log's epoch are missing.
@@ -30,6 +31,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
     throw error;
   }
   const { epoch, partitions } = generations.at(-1)!;
+  // Compacted topics keep the partitions of the first generation, for a key must stay where it is: the others are empty.
   const partitionsOf = (topic: Topic): number => (COMPACTED_TOPICS.includes(topic) ? generations[0]! : generations.at(-1)!).partitions;
 
   const fromWire = wire === undefined ? null : (topic: Topic, value: Buffer) => wire.fromWire(topic, value);
@@ -44,7 +46,25 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
     if (closing !== null) throw new EngineUnavailable('event-log', 'The log is closed.');
   };
 
+  /** A process that was forgotten when the partitions were raised must not go on writing where nobody looks in order. */
+  const watch = setInterval(() => {
+    readGenerations(readCluster, topicPrefix, 0).then(
+      (now) => {
+        const newest = now.at(-1);
+        if (newest === undefined || newest.generation === generations.at(-1)!.generation || closing !== null) return;
+        clearInterval(watch);
+        const why = `The log has ${newest.partitions} partitions by now, and this process knows ${partitions}: start it anew.`;
+        appender.refuse(new EngineUnavailable('event-log', why));
+        for (const consumer of consumers) void consumer.stop();
+        options.onSuperseded?.();
+      },
+      () => undefined,
+    );
+  }, WATCH_MS);
+  watch.unref();
+
   async function close(): Promise<void> {
+    clearInterval(watch);
     await Promise.all([...consumers].map((consumer) => consumer.stop()));
     await appender.close();
     await Promise.all([readCluster.close(), appendCluster.close()]);
@@ -56,14 +76,17 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
     append: (records) => appender.append(records),
     async read(topic, partition, offset, maxRecords) {
       refuseClosed();
+      if (partition >= partitionsOf(topic)) return [];
       return reader.read(topic, partition, offset, maxRecords);
     },
     async offsets(topic, partition) {
       refuseClosed();
+      if (partition >= partitionsOf(topic)) return { first: 0, next: 0 };
       return reader.offsets(topic, partition);
     },
     async offsetAt(topic, partition, timeMs) {
       refuseClosed();
+      if (partition >= partitionsOf(topic)) return 0;
       return reader.offsetAt(topic, partition, timeMs);
     },
     consume(consume: ConsumeOptions): Consumer {
@@ -90,6 +113,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
     },
     async committed(group, topic, partition) {
       refuseClosed();
+      if (partition >= partitionsOf(topic)) return null;
       const committed = await reader.committed(`${topicPrefix}${group}`, [topic], [partition]);
       return committed.get(`${topic}/${partition}`) ?? null;
     },

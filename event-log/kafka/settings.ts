@@ -35,6 +35,11 @@ export interface KafkaLogOptions {
   readonly appendTimeoutMs?: number;
   /** A member that is not heard for so long loses its partitions. Default 10,000. */
   readonly sessionTimeoutMs?: number;
+  /**
+   * Called once when the log was given more partitions while it is open here: appends are refused and consumers are stopped from then on,
+   * and the process should begin anew.
+   */
+  readonly onSuperseded?: () => void;
   /** Default 1,000: a rebalance is noticed after at most so long. */
   readonly heartbeatMs?: number;
 }
