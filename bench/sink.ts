@@ -11,7 +11,7 @@ import { openLmdbLog } from '#event-log';
 import { createRecordRole } from '#pipeline';
 import { encodeStrings, openWarehouse, RowWriter, startEmbeddedServer, TABLES } from '#warehouse';
 
-const COUNT = Number(process.argv[2] ?? 40_000);
+const COUNT = Number(process.argv[2] ?? 80_000);
 const BLOCK = 5_000;
 const ACTIONS = Array.from({ length: 60 }, (_, i) => `action-${i}`);
 const dir = mkdtempSync(path.join(os.tmpdir(), 'attune-sink-'));
@@ -64,39 +64,33 @@ const decisionOf = (n: number): Decision => {
 };
 const attributes = { plan: 'basic', tenureMonths: 12, region: 'north', segment: 'consumer', monthlyCharge: 30, language: 'en' };
 
-const decisions = Array.from({ length: COUNT }, (_, n) => decisionOf(n));
-for (let i = 0; i < COUNT; i += 1_000) {
-  await log.append(
-    decisions
-      .slice(i, i + 1_000)
-      .map((decision) => ({ topic: TOPICS.decisions, shard: decision.decisionId.readUInt16BE(14), value: decisionCodec.encode(decision) })),
-  );
-}
-
-/** The same rows in blocks of the same size, encoded beforehand. */
+/** The same rows in the log, and in blocks of the same size, encoded beforehand. */
 const bare = connect('bare');
 await bare.migrate();
 const entries = Object.entries(attributes).map(([name, value]) => [name, String(value)] as const);
+const context = [
+  ['page', 'bill'],
+  ['device', 'ios'],
+] as const;
 const actionIds = encodeStrings([...ACTIONS, 'none']);
 const writer = new RowWriter();
 const blocks: Buffer[] = [];
-decisions.forEach((decision, n) => {
-  TABLES.decisions.write(
-    writer,
-    {
-      decision,
-      context: [
-        ['page', 'bill'],
-        ['device', 'ios'],
-      ],
-      attributes: entries,
-      actionIds,
-      noneStage: 2,
-    },
-    { epoch: 1, partition: n % 8, offset: n, timestampMs: Date.now() },
+for (let from = 0; from < COUNT; from += 1_000) {
+  const decisions = Array.from({ length: Math.min(1_000, COUNT - from) }, (_, i) => decisionOf(from + i));
+  await log.append(
+    decisions.map((decision) => ({
+      topic: TOPICS.decisions,
+      shard: decision.decisionId.readUInt16BE(14),
+      value: decisionCodec.encode(decision),
+    })),
   );
-  if ((n + 1) % BLOCK === 0 || n + 1 === COUNT) blocks.push(writer.take());
-});
+  for (const [i, decision] of decisions.entries()) {
+    const at = { epoch: 1, partition: (from + i) % 8, offset: from + i, timestampMs: Date.now() };
+    TABLES.decisions.write(writer, { decision, context, attributes: entries, actionIds, noneStage: 2 }, at);
+    if ((from + i + 1) % BLOCK === 0 || from + i + 1 === COUNT) blocks.push(writer.take());
+  }
+}
+
 const bareStart = performance.now();
 for (const block of blocks) await bare.insertRows('decisions', block);
 const barePerSecond = COUNT / ((performance.now() - bareStart) / 1_000);

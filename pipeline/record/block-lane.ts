@@ -8,7 +8,9 @@ import { RowWriter, TABLES, type RowPosition, type RowTypes, type TableName } fr
 export interface BlockLane<N extends TableName> {
   /** Throws what the encoder throws; the block then holds no part of the row. */
   add(row: RowTypes[N], at: RowPosition): void;
-  /** Resolves when there is room for another block. */
+  /** No room for another block. */
+  readonly full: boolean;
+  /** Resolves when there is. */
   room(): Promise<void>;
   /** Sends what is gathered, and resolves when it is in. */
   flush(): Promise<void>;
@@ -90,6 +92,9 @@ export const createBlockLane = <N extends TableName>(table: N, deps: BlockLaneDe
     flush() {
       seal();
       return tail;
+    },
+    get full() {
+      return full();
     },
     get waiting() {
       return rows + sending;

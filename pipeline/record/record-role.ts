@@ -4,6 +4,7 @@
  * The offsets live with their effects: it resumes after the highest offset that the warehouse holds. What the group commits to the
  * log may run ahead of that by the blocks in memory; it serves lag and retention only.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { deadLetterCodec, TOPICS, type Clock, type CustomerKey, type Topic } from '#contracts';
 import { STAGE } from '#decisioning';
 import type { Batch, Consumer, EventLog, LogRecord } from '#event-log';
@@ -13,6 +14,7 @@ import { createBlockLane, type BlockLane } from './block-lane.ts';
 import { followErasures, type Erasures } from './erasures.ts';
 import { createPatience } from './patience.ts';
 import { createRowReader, RECORDED_TOPICS, type RowSources } from './rows-of.ts';
+import { createTurns, type Turn } from './turns.ts';
 
 export interface RecordRoleDeps extends RowSources {
   readonly log: EventLog;
@@ -44,6 +46,9 @@ export const RECORD_GROUP = 'record';
 /** How long what was asked for all partitions at once holds. */
 const ASKED_AT_ONCE_MS = 10_000;
 
+/** Some ten milliseconds of decisions. */
+const RECORDS_WITHOUT_PAUSE = 256;
+
 export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
   const {
     log,
@@ -65,6 +70,7 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     connected: 0,
   };
   const lanes = new Map<string, BlockLane<TableName>>();
+  const turns = createTurns();
   const readRow = createRowReader(deps);
   const featureSets = new Set<string>();
   const committedAtStart = new Map<string, number>();
@@ -138,7 +144,7 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     await log.append([{ topic: TOPICS.deadLetters, shard: record.partition, value }]);
   };
 
-  const take = async (record: LogRecord): Promise<void> => {
+  const take = async (record: LogRecord, turn: Turn): Promise<void> => {
     let read;
     try {
       read = await readRow(record.topic, record.value);
@@ -152,7 +158,7 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     if (read.typed === null) return;
     await nameFeatures(read.featureSet);
     const lane = laneOf(read.typed.table, record.partition);
-    await lane.room();
+    if (lane.full) await turn.outside(() => lane.room());
     if (patience.stopped) return;
     try {
       lane.add(read.typed.row, { epoch: log.epoch, partition: record.partition, offset: record.offset, timestampMs: record.timestampMs });
@@ -161,9 +167,16 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     }
   };
   const onBatch = async (batch: Batch): Promise<void> => {
-    for (const record of batch.records) {
-      await take(record);
-      if (patience.stopped) throw new Error('the record role is stopping');
+    const turn = await turns();
+    try {
+      for (const [i, record] of batch.records.entries()) {
+        // Blocks on their way, heartbeats and the other roles of this process come to their due in between.
+        if (i % RECORDS_WITHOUT_PAUSE === RECORDS_WITHOUT_PAUSE - 1) await nextTurn();
+        await take(record, turn);
+        if (patience.stopped) throw new Error('the record role is stopping');
+      }
+    } finally {
+      turn.end();
     }
   };
 

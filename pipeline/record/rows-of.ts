@@ -152,9 +152,13 @@ const parseObject = (json: string): Readonly<Record<string, unknown>> => {
 };
 
 /** Plain values only: what is nested inside one could be personal. */
-const entriesOf = (values: Readonly<Record<string, unknown>>, isPersonal: (name: string) => boolean): Entries =>
-  Object.entries(values)
-    .filter(
-      (entry): entry is [string, AttributeValue] => ['string', 'number', 'boolean'].includes(typeof entry[1]) && !isPersonal(entry[0]),
-    )
-    .map(([name, value]) => [name, String(value)] as const);
+const entriesOf = (values: Readonly<Record<string, unknown>>, isPersonal: (name: string) => boolean): Entries => {
+  const entries: (readonly [string, string])[] = [];
+  for (const name of Object.keys(values)) {
+    const value = values[name];
+    if ((typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') && !isPersonal(name)) {
+      entries.push([name, String(value)]);
+    }
+  }
+  return entries;
+};

@@ -8,10 +8,13 @@ export interface EncodedStrings {
 
 export class RowWriter {
   private buffer: Buffer;
+  /** Of the same bytes: the engine compiles its setters to single stores, which it does not with Buffer's. */
+  private view: DataView;
   private at = 0;
 
   constructor(capacity = 1 << 16) {
-    this.buffer = Buffer.allocUnsafe(capacity);
+    this.buffer = Buffer.allocUnsafeSlow(capacity);
+    this.view = viewOf(this.buffer);
   }
 
   get length(): number {
@@ -21,7 +24,8 @@ export class RowWriter {
   /** What was written; the writer starts anew with a buffer of its own. */
   take(): Buffer {
     const taken = this.buffer.subarray(0, this.at);
-    this.buffer = Buffer.allocUnsafe(this.buffer.length);
+    this.buffer = Buffer.allocUnsafeSlow(this.buffer.length);
+    this.view = viewOf(this.buffer);
     this.at = 0;
     return taken;
   }
@@ -42,29 +46,34 @@ export class RowWriter {
 
   u16(value: number): void {
     this.room(2);
-    this.at = this.buffer.writeUInt16LE(value, this.at);
+    this.view.setUint16(this.at, value, true);
+    this.at += 2;
   }
 
   u32(value: number): void {
     this.room(4);
-    this.at = this.buffer.writeUInt32LE(value, this.at);
+    this.view.setUint32(this.at, value, true);
+    this.at += 4;
   }
 
   /** Exact to 2^53. */
   u64(value: number): void {
     this.room(8);
-    this.at = this.buffer.writeUInt32LE(value % 0x1_0000_0000, this.at);
-    this.at = this.buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), this.at);
+    this.view.setUint32(this.at, value % 0x1_0000_0000, true);
+    this.view.setUint32(this.at + 4, Math.floor(value / 0x1_0000_0000), true);
+    this.at += 8;
   }
 
   f32(value: number): void {
     this.room(4);
-    this.at = this.buffer.writeFloatLE(value, this.at);
+    this.view.setFloat32(this.at, value, true);
+    this.at += 4;
   }
 
   f64(value: number): void {
     this.room(8);
-    this.at = this.buffer.writeDoubleLE(value, this.at);
+    this.view.setFloat64(this.at, value, true);
+    this.at += 8;
   }
 
   f64OrNull(value: number | null): void {
@@ -75,7 +84,11 @@ export class RowWriter {
   /** DateTime64(3): ms since 1970 UTC; the column holds 1900 to 2299, and what lies outside is brought to its ends. */
   dateTimeMs(value: number): void {
     this.room(8);
-    this.at = this.buffer.writeBigInt64LE(BigInt(Math.min(Math.max(Math.trunc(value), -2_208_988_800_000), 10_413_791_999_999)), this.at);
+    const ms = Math.min(Math.max(Math.trunc(value), -2_208_988_800_000), 10_413_791_999_999);
+    const high = Math.floor(ms / 0x1_0000_0000);
+    this.view.setUint32(this.at, ms - high * 0x1_0000_0000, true);
+    this.view.setInt32(this.at + 4, high, true);
+    this.at += 8;
   }
 
   /** @param bytes 16, in the order of the text */
@@ -89,16 +102,32 @@ export class RowWriter {
   hexKey(bytes: Uint8Array): void {
     this.room(32);
     for (let i = 0; i < 16; i++) {
-      this.buffer[this.at++] = HEX.charCodeAt(bytes[i]! >> 4);
-      this.buffer[this.at++] = HEX.charCodeAt(bytes[i]! & 15);
+      this.buffer[this.at++] = HEX[bytes[i]! >> 4]!;
+      this.buffer[this.at++] = HEX[bytes[i]! & 15]!;
     }
   }
 
   string(text: string): void {
+    if (text.length <= SHORT && this.shortAscii(text)) return;
     const bytes = Buffer.byteLength(text);
     this.count(bytes);
     this.room(bytes);
     this.at += this.buffer.write(text, this.at, bytes, 'utf8');
+  }
+
+  /** Names and codes, of which a row is full: two calls into the runtime cost more than their few letters. False: not ASCII, undone. */
+  private shortAscii(text: string): boolean {
+    this.room(1 + SHORT);
+    const { buffer } = this;
+    const start = this.at + 1;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return false;
+      buffer[start + i] = code;
+    }
+    buffer[this.at] = text.length;
+    this.at = start + text.length;
+    return true;
   }
 
   /** The length in front of strings, arrays and maps (LEB128). */
@@ -119,12 +148,33 @@ export class RowWriter {
   floats(values: ArrayLike<number>): void {
     this.count(values.length);
     this.room(values.length * 4);
-    if (values instanceof Float32Array && LITTLE_ENDIAN) {
-      this.buffer.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), this.at);
-      this.at += values.byteLength;
-      return;
-    }
-    for (let i = 0; i < values.length; i++) this.at = this.buffer.writeFloatLE(values[i]!, this.at);
+    const { view } = this;
+    let at = this.at;
+    for (let i = 0; i < values.length; i++, at += 4) view.setFloat32(at, values[i]!, true);
+    this.at = at;
+  }
+
+  /** An array of `length` that holds `values[i]` at `places[i]`, and 0 elsewhere; place -1 is the last. */
+  floatsAt(length: number, places: ArrayLike<number>, values: ArrayLike<number>): void {
+    this.count(length);
+    const base = this.zeros(length * 4);
+    const { view } = this;
+    for (let i = 0; i < values.length; i++) view.setFloat32(base + 4 * placed(places[i]!, length), values[i]!, true);
+  }
+
+  /** Likewise of bytes: 1 at each place. */
+  flagsAt(length: number, places: ArrayLike<number>): void {
+    this.count(length);
+    const base = this.zeros(length);
+    for (let i = 0; i < places.length; i++) this.buffer[base + placed(places[i]!, length)] = 1;
+  }
+
+  /** `values` cut or filled up with 0 to `length`; the last one is `last` where that is given. */
+  bytesUpTo(length: number, values: ArrayLike<number>, last: number | null): void {
+    this.count(length);
+    const base = this.zeros(length);
+    for (let i = 0; i < Math.min(length, values.length); i++) this.buffer[base + i] = values[i]!;
+    if (last !== null) this.buffer[base + length - 1] = last;
   }
 
   bytes(values: ArrayLike<number>): void {
@@ -143,19 +193,35 @@ export class RowWriter {
 
   encoded(strings: EncodedStrings): void {
     this.room(strings.bytes.length);
-    this.at += strings.bytes.copy(this.buffer, this.at);
+    this.buffer.set(strings.bytes, this.at);
+    this.at += strings.bytes.length;
+  }
+
+  /** Where they begin. */
+  private zeros(bytes: number): number {
+    this.room(bytes);
+    const base = this.at;
+    // Not Buffer's own fill, which costs more than the zeros.
+    Uint8Array.prototype.fill.call(this.buffer, 0, base, base + bytes);
+    this.at = base + bytes;
+    return base;
   }
 
   private room(bytes: number): void {
     if (this.at + bytes <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.at + bytes));
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.at + bytes));
     this.buffer.copy(grown, 0, 0, this.at);
     this.buffer = grown;
+    this.view = viewOf(grown);
   }
 }
 
-const HEX = '0123456789abcdef';
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+const HEX = Buffer.from('0123456789abcdef');
+/** Below 128, so that the length is one byte. */
+const SHORT = 32;
+
+const viewOf = (buffer: Buffer): DataView => new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+const placed = (place: number, length: number): number => (place === -1 ? length - 1 : place);
 
 export const encodeStrings = (values: readonly string[]): EncodedStrings => {
   const writer = new RowWriter(1_024);

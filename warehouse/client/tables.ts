@@ -266,28 +266,15 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
 export const tableOfTopic = (topic: Topic): TableName | null =>
   (Object.keys(TABLES) as TableName[]).find((name) => TABLES[name].topic === topic) ?? null;
 
-/** The arrays beside `candidates.action_id`, as long as it is. */
+/** The arrays beside `candidates.action_id`, as long as it is; `none`, where it took part, is the last. */
 const candidates = (to: RowWriter, { decision, actionIds, noneStage }: DecisionRow): void => {
-  const count = actionIds.count;
-  const none = decision.scored.includes(-1);
-  const scored = new Uint8Array(count);
-  const spread = (values: readonly number[]): Float32Array => {
-    const column = new Float32Array(count);
-    for (let i = 0; i < values.length; i++) {
-      const index = decision.scored[i]!;
-      column[index === -1 ? count - 1 : index] = values[i]!;
-    }
-    return column;
-  };
-  for (const index of decision.scored) scored[index === -1 ? count - 1 : index] = 1;
-  const stages = new Uint8Array(count);
-  stages.set(decision.stages.subarray(0, count));
-  if (none) stages[count - 1] = noneStage;
+  const { count } = actionIds;
+  const { scored, stages } = decision;
   to.encoded(actionIds);
-  to.bytes(stages);
-  to.bytes(scored);
-  to.floats(spread(decision.propensities));
-  to.floats(spread(decision.priorities));
-  to.floats(spread(decision.gammas));
-  to.floats(spread(decision.probabilities));
+  to.bytesUpTo(count, stages, scored.includes(-1) ? noneStage : null);
+  to.flagsAt(count, scored);
+  to.floatsAt(count, scored, decision.propensities);
+  to.floatsAt(count, scored, decision.priorities);
+  to.floatsAt(count, scored, decision.gammas);
+  to.floatsAt(count, scored, decision.probabilities);
 };
