@@ -74,7 +74,7 @@ describe('records', () => {
         "attune.controls": "c7c9e6503adbc4a5",
         "attune.dead-letters": "28332dff747f2df5",
         "attune.decisions": "bb360d9a0c6343d5",
-        "attune.erasures": "e664df6950053c76",
+        "attune.erasures": "97227630828dd326",
         "attune.events": "d6bc90455804e49e",
         "attune.models": "694dd8c5f9bccd43",
         "attune.outcomes": "ed157f2003241f09",
@@ -108,8 +108,13 @@ describe('records', () => {
     expect(contracts.modelCodec.decode(bytes)).toEqual({ ...record, checkpoint: null, checkpointAt: 0 });
   });
 
+  test('an erasure of the first version has no shard', () => {
+    const bytes = Buffer.concat([Buffer.of(0xc3, 0x01), Buffer.from('e664df6950053c76', 'hex'), Buffer.alloc(16, 7), Buffer.of(2)]);
+    expect(contracts.erasureCodec.decode(bytes)).toEqual({ customerKey: Buffer.alloc(16, 7), erasedAt: 1, shard: null });
+  });
+
   test('what is encoded is decoded, and what is not ours is refused with a reason', () => {
-    const erasure = { customerKey: Buffer.alloc(16, 7), erasedAt: 1_700_000_000_000 };
+    const erasure = { customerKey: Buffer.alloc(16, 7), erasedAt: 1_700_000_000_000, shard: 51_234 };
     const bytes = contracts.erasureCodec.encode(erasure);
     expect(contracts.erasureCodec.decode(bytes)).toEqual(erasure);
     expect(() => contracts.erasureCodec.decode(Buffer.from('junk'))).toThrow(/not Avro single-object/);

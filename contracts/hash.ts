@@ -14,6 +14,17 @@ export const hash32 = (text: string, seed = 0): number => {
   return avalanche(h);
 };
 
+/** The same for text that lies in bytes; null when it is not ASCII alone, and must be read first. */
+export const hash32OfAscii = (bytes: Buffer, from: number, to: number, seed = 0): number | null => {
+  let h = (0x811c9dc5 ^ seed) >>> 0;
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i]!;
+    if (byte >= 0x80) return null;
+    h = Math.imul(h ^ byte, 0x01000193);
+  }
+  return avalanche(h);
+};
+
 /** 48 bits as an exact integer: two independent 32-bit hashes, 24 bits of each. */
 export const hash48 = (text: string, seed = 0): number => (hash32(text, seed) >>> 8) * 0x1000000 + (hash32(text, seed ^ 0x9e3779b9) >>> 8);
 

@@ -1,7 +1,7 @@
 /** Ids: what names a customer, a decision and a partition, and how one is derived from another. */
 import { createHmac, hash as digest } from 'node:crypto';
 import { AttuneError } from './errors.ts';
-import { hash32 } from './hash.ts';
+import { hash32, hash32OfAscii } from './hash.ts';
 
 declare const brand: unique symbol;
 type Brand<T, B extends string> = T & { readonly [brand]: B };
@@ -23,6 +23,12 @@ export const parseCustomerId = (text: string): CustomerId => {
 
 /** The 16-bit shard of a partition key (customerId, else anonymousId, else the decision's own id). */
 export const shardOf = (partitionKey: string): number => hash32(partitionKey, 0x5a) & 0xffff;
+
+/** The same, of a key that lies in UTF-8 in `bytes`. */
+export const shardOfBytes = (bytes: Buffer, from: number, to: number): number => {
+  const hash = hash32OfAscii(bytes, from, to, 0x5a);
+  return hash === null ? shardOf(bytes.toString('utf8', from, to)) : hash & 0xffff;
+};
 
 /** A topic's partition for a shard. Holds for every topic and engine. */
 export const partitionOf = (shard: number, partitions: number): number => shard % partitions;

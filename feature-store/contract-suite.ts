@@ -260,7 +260,7 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
       test('name the shard under which the key was committed', async () => {
         await store.states.commit([write(anna, 1, { shard: 40_001, timer: { from: null, to: 100 } })]);
         const [timer] = await store.timers.due(40_001 % PARTITIONS, 100, 10);
-        expect(timer!.shard % PARTITIONS).toBe(40_001 % PARTITIONS);
+        expect(timer!.shard).toBe(40_001);
         expect(await store.states.read(timer!.key, timer!.shard)).not.toBeNull();
       });
 

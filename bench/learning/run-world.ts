@@ -155,7 +155,7 @@ export const runWorld = (options: RunOptions): RunResult => {
           receivedAt: timeMs,
           data: JSON.stringify(data),
         };
-        return { kind: 'event', record, topicIndex: 0, key, event };
+        return { kind: 'event', record, topicIndex: 0, shard: null, key, event };
       },
       0,
       timeMs,
@@ -168,7 +168,7 @@ export const runWorld = (options: RunOptions): RunResult => {
       if (item.kind === 'timer') {
         const state = states.get(item.customerId)!;
         if (state.nextTimerMs === null || state.nextTimerMs > atMs) continue;
-        fold(item.customerId, (record, key) => ({ kind: 'timer', record, topicIndex: 0, key, dueMs: atMs }), 0, atMs);
+        fold(item.customerId, (record, key) => ({ kind: 'timer', record, topicIndex: 0, shard: null, key, dueMs: atMs }), 0, atMs);
         continue;
       }
       const { decisionId, response } = item;
@@ -183,7 +183,7 @@ export const runWorld = (options: RunOptions): RunResult => {
         occurredAt: atMs,
         receivedAt: atMs,
       };
-      fold(item.customerId, (record) => ({ kind: 'outcome', record, topicIndex: 2, decisionId, outcome }), 2, atMs);
+      fold(item.customerId, (record) => ({ kind: 'outcome', record, topicIndex: 2, shard: null, decisionId, outcome }), 2, atMs);
     }
   };
 
@@ -237,7 +237,7 @@ export const runWorld = (options: RunOptions): RunResult => {
         target: null,
       });
       const decision = receiptOf(verdict, { decisionId, key, customerId, touchpoint, nowMs });
-      fold(customerId, (record) => ({ kind: 'decision', record, topicIndex: 1, key, decisionId, decision }), 1, nowMs);
+      fold(customerId, (record) => ({ kind: 'decision', record, topicIndex: 1, shard: null, key, decisionId, decision }), 1, nowMs);
       const responses = world.respond({ customerId, channel, direction, context, actionIds: [chosen.actionId], nowMs });
       for (const response of responses) due.add(nowMs + response.afterMs, { kind: 'outcome', customerId, decisionId, response });
       tally.answered(

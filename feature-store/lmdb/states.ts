@@ -54,7 +54,7 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
     }
     if (commit.wipe === true) meta.putSync(WIPE_DUE, NOTHING);
     if (old !== null) timers.removeSync(old);
-    if (next !== null) timers.putSync(next, NOTHING);
+    if (next !== null) timers.putSync(next, shardBytes(commit.shard));
     return 'committed';
   };
 
@@ -80,8 +80,8 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
       due: async (partition, nowMs, limit) =>
         attempt('read timers', () => [
           ...timers
-            .getKeys({ start: timerKey(partition, 0, LOWEST), end: timerKey(partition, nowMs + 1, LOWEST), limit, snapshot: false })
-            .map(parseTimerKey),
+            .getRange({ start: timerKey(partition, 0, LOWEST), end: timerKey(partition, nowMs + 1, LOWEST), limit, snapshot: false })
+            .map(({ key, value }) => parseTimer(key, value)),
         ]),
     },
   };
@@ -110,9 +110,12 @@ const timerKey = (partition: number, dueMs: number, key: StateKey): Buffer => {
   return out;
 };
 
-const parseTimerKey = (bytes: Buffer): DueTimer => ({
+const shardBytes = (shard: number): Buffer => Buffer.of(shard >> 8, shard & 255);
+
+/** Without a shard it was written by the first version: any of its partition did. */
+const parseTimer = (bytes: Buffer, value: Buffer): DueTimer => ({
   key: Buffer.from(bytes.subarray(8)),
-  shard: bytes.readUInt16BE(0),
+  shard: value.length === 2 ? value.readUInt16BE() : bytes.readUInt16BE(0),
   dueMs: bytes.readUIntBE(2, 6),
 });
 

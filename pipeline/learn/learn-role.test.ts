@@ -139,7 +139,12 @@ describe('the learn role', () => {
     await role.checkpoint();
     const key = customerKeyToBytes(customerKey('c-1'));
     await world.log.append([
-      { topic: TOPICS.erasures, shard: shardOf('c-1'), key, value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now() }) },
+      {
+        topic: TOPICS.erasures,
+        shard: shardOf('c-1'),
+        key,
+        value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now(), shard: shardOf('c-1') }),
+      },
     ]);
     await until(() => role.metrics()['inHand']! > 0);
     await role.stop();

@@ -313,7 +313,7 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
           topic: TOPICS.erasures,
           shard: shardOf('c-3'),
           key: customerKeyToBytes(key),
-          value: erasureCodec.encode({ customerKey: customerKeyToBytes(key), erasedAt: Date.now() }),
+          value: erasureCodec.encode({ customerKey: customerKeyToBytes(key), erasedAt: Date.now(), shard: shardOf('c-3') }),
         },
       ]);
     await erase();

@@ -8,11 +8,12 @@ import {
   decisionIdFromBytes,
   eventCodec,
   outcomeCodec,
+  shardOf,
 } from '#contracts';
 import type { LogRecord } from '#event-log';
-import { deadLetter, ok } from '../steps.ts';
+import { deadLetter, drop, ok } from '../steps.ts';
 import type { Step, StepResult } from '../steps.ts';
-import { ATTUNE_SOURCE, TIMER_EVENT } from './timer-event.ts';
+import { ATTUNE_SOURCE, TIMER_EVENT, shardOfTimer } from './timer-event.ts';
 import type { StateInput } from './input.ts';
 import { EVENTS, StoredEvent, readStoredEvent } from './stored-event.ts';
 
@@ -34,8 +35,10 @@ const decodeRecord = (record: LogRecord): StepResult<StateInput> => {
       const event = readStoredEvent(record) ?? eventCodec.decode(record.value);
       const key = event instanceof StoredEvent ? event.key : customerKeyFromBytes(event.customerKey);
       if (event.type === TIMER_EVENT && event.source === ATTUNE_SOURCE)
-        return ok({ kind: 'timer', record, topicIndex: EVENTS, key, dueMs: event.time });
-      return ok(event instanceof StoredEvent ? event : { kind: 'event', record, topicIndex: EVENTS, key, event });
+        return ok({ kind: 'timer', record, topicIndex: EVENTS, key, shard: shardOfTimer(event.data), dueMs: event.time });
+      if (event instanceof StoredEvent) return ok(event);
+      const shard = event.subjectId === null ? null : shardOf(event.subjectId);
+      return ok({ kind: 'event', record, topicIndex: EVENTS, key, shard, event });
     }
     case TOPICS.decisions: {
       const decision = decisionCodec.decode(record.value);
@@ -44,20 +47,31 @@ const decodeRecord = (record: LogRecord): StepResult<StateInput> => {
         record,
         topicIndex: DECISIONS,
         key: customerKeyFromBytes(decision.customerKey),
+        shard: shardOfId(decision.decisionId),
         decisionId: decisionIdFromBytes(decision.decisionId),
         decision,
       });
     }
     case TOPICS.outcomes: {
       const outcome = outcomeCodec.decode(record.value);
-      return ok({ kind: 'outcome', record, topicIndex: OUTCOMES, decisionId: decisionIdFromBytes(outcome.decisionId), outcome });
+      return ok({
+        kind: 'outcome',
+        record,
+        topicIndex: OUTCOMES,
+        shard: shardOfId(outcome.decisionId),
+        decisionId: decisionIdFromBytes(outcome.decisionId),
+        outcome,
+      });
     }
     case TOPICS.communications: {
       const communication = communicationCodec.decode(record.value);
+      // It is nobody's outcome, and does not say where its customer's state is.
+      if (communication.decisionId === null) return drop('no-effect');
       return ok({
         kind: 'communication',
         record,
         topicIndex: COMMUNICATIONS,
+        shard: shardOfId(communication.decisionId),
         key: customerKeyFromBytes(communication.customerKey),
         communication,
       });
@@ -66,3 +80,6 @@ const decodeRecord = (record: LogRecord): StepResult<StateInput> => {
       return deadLetter('record.topic', `state does not read ${record.topic}`);
   }
 };
+
+/** A decision's id ends in the shard of whom it was made for. */
+const shardOfId = (decisionId: Buffer): number => decisionId.readUInt16BE(14);

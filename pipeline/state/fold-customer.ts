@@ -1,5 +1,5 @@
 /** Folds one customer's records of a batch, in order, into the state as stored; pure, so that a refused commit can fold again. */
-import { AttuneError, STATE_INPUTS, TOPICS, outcomeCodec } from '#contracts';
+import { AttuneError, STATE_INPUTS, TOPICS, outcomeCodec, shardOfDecision } from '#contracts';
 import type { CustomerKey, DecisionId } from '#contracts';
 import type { LogRecord } from '#event-log';
 import { decodeState, emptyState, recordKindOf } from '#feature-store';
@@ -137,7 +137,8 @@ const outcomeInput = (
       key: null,
       value: waiting.value,
     };
-    input = { kind: 'outcome', record, topicIndex: OUTCOMES, decisionId, outcome: outcomeCodec.decode(waiting.value) };
+    const outcome = outcomeCodec.decode(waiting.value);
+    input = { kind: 'outcome', record, topicIndex: OUTCOMES, shard: shardOfDecision(decisionId), decisionId, outcome };
     revived.set(waiting, input);
   }
   return input;

@@ -7,6 +7,8 @@ interface OfRecord {
   readonly record: LogRecord;
   /** Index of the record's topic in STATE_INPUTS, hence in the position vector. */
   readonly topicIndex: number;
+  /** Of whom it is about; null: the record does not say, and another of the same customer may. */
+  readonly shard: number | null;
 }
 
 export interface EventInput extends OfRecord {

@@ -1,9 +1,17 @@
 /** One batch of a partition: who is concerned, what stands there, what follows; outputs first, then the commit. */
-import { TOPICS, customerKeyOfDecision, customerKeyToBytes, deadLetterCodec, decisionIdToBytes, rewardCodec } from '#contracts';
+import {
+  TOPICS,
+  customerKeyOfDecision,
+  customerKeyToBytes,
+  deadLetterCodec,
+  decisionIdToBytes,
+  rewardCodec,
+  shardOfDecision,
+} from '#contracts';
 import type { Clock, CustomerKey, DecisionId } from '#contracts';
 import type { AppendRecord, EventLog, LogRecord } from '#event-log';
 import { decodeLink, encodeLink, encodeState, loadFeatureSet, positionPrefixOf, recordKindOf } from '#feature-store';
-import type { CommitResult, FeatureStore, StateCommit, StateWrite } from '#feature-store';
+import type { CommitResult, CompanionWrite, FeatureStore, StateCommit } from '#feature-store';
 import { startSlices } from '../slices.ts';
 import type { Slices } from '../slices.ts';
 import { DONE } from '../steps.ts';
@@ -61,7 +69,8 @@ export const processBatch = async (deps: BatchDeps, partition: number, records: 
     const result = decodeStep(record);
     if (result.kind === 'ok') {
       if (!isErased(deps, result.value)) inputs.push(result.value);
-    } else if (result.kind === 'deadLetter') letters.push(letterOf(deps, record, result.reason, result.message));
+    } else if (result.kind === 'drop') metrics.dropped++;
+    else letters.push(letterOf(deps, record, result.reason, result.message));
   }
   for (let round = 0; inputs.length > 0 || letters.length > 0; round++) {
     if (round === MAX_ROUNDS)
@@ -105,7 +114,7 @@ const planOf = async (deps: BatchDeps, partition: number, inputs: readonly State
   const ids = [...named];
   const atIds = new Map<DecisionId, Buffer | null>();
   const found =
-    ids.length === 0 ? [] : await deps.store.states.readMany(ids.map((id) => ({ key: decisionIdToBytes(id), shard: partition })));
+    ids.length === 0 ? [] : await deps.store.states.readMany(ids.map((id) => ({ key: decisionIdToBytes(id), shard: shardOfDecision(id) })));
   ids.forEach((id, i) => atIds.set(id, found[i]!));
 
   const customers = new Map<CustomerKey, StateInput[]>();
@@ -118,31 +127,38 @@ const planOf = async (deps: BatchDeps, partition: number, inputs: readonly State
   }
 
   const keys = [...customers.keys()];
-  const places = keys.map((key) => ({ key: customerKeyToBytes(key), shard: partition }));
+  const places = keys.map((key) => ({ key: customerKeyToBytes(key), shard: shardOfInputs(customers.get(key)!) }));
   const waiting = new Map<DecisionId, readonly WaitingOutcome[]>();
   for (const [id, value] of atIds) if (value !== null && recordKindOf(value) === 'waiting') waiting.set(id, unpackWaiting(value)!);
 
   const plan: Plan = { outputs: [], commits: [], inputs: [] };
   const touched = new Set<string>();
+  const read = (from: number) => deps.store.states.readMany(places.slice(from, from + READ));
+  // While one part is folded, the engine reads the next.
+  let ahead = keys.length > 0 ? read(0) : undefined;
   let stored: readonly (Buffer | null)[] = [];
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!;
-    if (i % READ === 0) stored = await deps.store.states.readMany(places.slice(i, i + READ));
+    if (i % READ === 0) {
+      stored = await ahead!;
+      ahead = i + READ < keys.length ? read(i + READ) : undefined;
+      ahead?.catch(() => undefined);
+    }
     if (slices.isOver()) await slices.next();
     const value = stored[i % READ]!;
     const own = customers.get(key)!;
     touched.add(key);
     const kind = value === null ? 'none' : recordKindOf(value);
     if (kind === 'state' || own.some((input) => input.kind !== 'timer')) {
-      const planned = planCustomer(deps, plan, { partition, key, keyBytes: places[i]!.key, value, inputs: own, waiting });
+      const planned = planCustomer(deps, plan, { ...places[i]!, keyBytes: places[i]!.key, key, value, inputs: own, waiting, atIds });
       if (planned !== undefined) await planned;
-    } else planTimerOfDecision(deps, plan, partition, key, value, own as TimerInput[]);
+    } else planTimerOfDecision(deps, plan, places[i]!, value, own as TimerInput[]);
   }
   for (const [id, outcomes] of unknown) {
     // A timer of the same key was planned above: what waits is read again in the next round.
     if (touched.has(customerKeyOfDecision(id))) continue;
     const early = await withoutCounted(deps, outcomes);
-    planWaiting(plan, partition, id, atIds.get(id)!, early);
+    planWaiting(plan, id, atIds.get(id)!, early);
     deps.metrics.waiting += early.length;
   }
   return plan;
@@ -160,13 +176,19 @@ const append = <K, V>(map: Map<K, V[]>, key: K, value: V): void => {
   else list.push(value);
 };
 
+/** Timers of the first version do not say; its stores went by the partition. */
+const shardOfInputs = (inputs: readonly StateInput[]): number =>
+  inputs.find(({ shard }) => shard !== null)?.shard ?? inputs[0]!.record.partition;
+
 interface CustomerPart {
-  readonly partition: number;
+  readonly shard: number;
   readonly key: CustomerKey;
   readonly keyBytes: Buffer;
   readonly value: Buffer | null;
   readonly inputs: StateInput[];
   readonly waiting: ReadonlyMap<DecisionId, readonly WaitingOutcome[]>;
+  /** What was stored under the decisions that the batch names. */
+  readonly atIds: ReadonlyMap<DecisionId, Buffer | null>;
 }
 
 const planCustomer = (deps: BatchDeps, plan: Plan, part: CustomerPart): void | Promise<void> => {
@@ -186,7 +208,7 @@ const planCustomer = (deps: BatchDeps, plan: Plan, part: CustomerPart): void | P
 const planCommit = (
   deps: BatchDeps,
   plan: Plan,
-  { partition, key, keyBytes, value, inputs }: CustomerPart,
+  { shard, key, keyBytes, value, inputs, atIds }: CustomerPart,
   { work, applied }: Folded,
   letters: AppendRecord[],
 ): void => {
@@ -195,10 +217,11 @@ const planCommit = (
 
   const { state } = work;
   const isState = value !== null && recordKindOf(value) === 'state';
-  const companions: StateWrite[] = [...work.links].map(([id, there]) => ({
-    key: decisionIdToBytes(id),
-    value: there ? encodeLink(key) : null,
-  }));
+  // A link takes the place of what was read there: an outcome that another worker made wait since then is not overwritten.
+  const companions = [...work.links].map(([id, there]): CompanionWrite => {
+    const at = decisionIdToBytes(id);
+    return there ? { key: at, value: encodeLink(key), expected: atIds.get(id) ?? null } : { key: at, value: null };
+  });
   // A subject that was only one decision ends with it.
   const ended =
     work.rewards.length > 0 &&
@@ -208,11 +231,11 @@ const planCommit = (
   plan.outputs.push(...letters);
   for (const reward of work.rewards) {
     deps.metrics.rewards++;
-    plan.outputs.push({ topic: TOPICS.rewards, shard: partition, value: rewardCodec.encode(reward) });
+    plan.outputs.push({ topic: TOPICS.rewards, shard, value: rewardCodec.encode(reward) });
   }
   plan.commits.push({
     key: keyBytes,
-    shard: partition,
+    shard,
     value: ended ? null : encodeState(state, deps.clock()),
     expected: isState ? positionPrefixOf(value) : value,
     companions,
@@ -246,8 +269,7 @@ const timerOf = (value: Buffer): number | null => {
 const planTimerOfDecision = (
   deps: BatchDeps,
   plan: Plan,
-  partition: number,
-  key: CustomerKey,
+  { key, shard }: { readonly key: Buffer; readonly shard: number },
   value: Buffer | null,
   timers: TimerInput[],
 ): void => {
@@ -258,13 +280,13 @@ const planTimerOfDecision = (
   for (const outcome of outcomes ?? []) {
     if (rest.includes(outcome)) continue;
     deps.metrics.deadLetters++;
-    const record = { topic: TOPICS.outcomes, partition, offset: outcome.offset, value: outcome.value };
+    const record = { topic: TOPICS.outcomes, partition: timers[0]!.record.partition, offset: outcome.offset, value: outcome.value };
     plan.outputs.push(letterOf(deps, record, 'outcome.no-decision', 'no decision with this id came within an hour, or it has matured'));
   }
   const next = rest.length > 0 ? packWaiting(rest) : null;
   plan.commits.push({
-    key: customerKeyToBytes(key),
-    shard: partition,
+    key,
+    shard,
     value: outcomes === null ? value : next,
     expected: value,
     companions: [],
@@ -281,14 +303,14 @@ const withoutCounted = async ({ isCounted }: BatchDeps, outcomes: OutcomeInput[]
 };
 
 /** The same outcome read twice waits once: its offset says so. */
-const planWaiting = (plan: Plan, partition: number, id: DecisionId, value: Buffer | null, inputs: OutcomeInput[]): void => {
+const planWaiting = (plan: Plan, id: DecisionId, value: Buffer | null, inputs: OutcomeInput[]): void => {
   const before = value === null ? [] : (unpackWaiting(value) ?? []);
   const known = new Set(before.map(({ offset }) => offset));
   const after = [...before, ...inputs.filter(({ record }) => !known.has(record.offset)).map(({ record }) => record)];
   if (after.length === before.length) return;
   plan.commits.push({
     key: decisionIdToBytes(id),
-    shard: partition,
+    shard: shardOfDecision(id),
     value: packWaiting(after),
     expected: value,
     companions: [],

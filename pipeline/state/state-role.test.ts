@@ -258,7 +258,12 @@ describe('the state role', () => {
     await settled();
     const key = customerKeyToBytes(customerKey('c-1'));
     await world.log.append([
-      { topic: TOPICS.erasures, shard: shardOf('c-1'), key, value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now() }) },
+      {
+        topic: TOPICS.erasures,
+        shard: shardOf('c-1'),
+        key,
+        value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now(), shard: shardOf('c-1') }),
+      },
     ]);
     await until(() => role!.counters.erasures === 1);
     expect(await stateOf(world, 'c-1')).toBeNull();

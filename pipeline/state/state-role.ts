@@ -95,20 +95,20 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
     if (gate.underway()) return;
     const nowMs = clock();
     for (const [timer, atMs] of fired) if (atMs < nowMs - 60_000) fired.delete(timer);
-    for (let partition = 0; partition < log.partitions; partition++) {
+    for (const partition of consumer?.assigned() ?? []) {
       const due = (await store.timers.due(partition, nowMs, 1_000)).filter(
         ({ key, dueMs }) => !fired.has(`${key.toString('hex')}-${dueMs}`),
       );
       if (due.length === 0) continue;
-      await log.append(due.map((timer) => timerEvent(timer, partition, nowMs)));
+      await log.append(due.map((timer) => timerEvent(timer, nowMs)));
       for (const { key, dueMs } of due) fired.set(`${key.toString('hex')}-${dueMs}`, nowMs);
       metrics.timersFired += due.length;
     }
   };
 
-  const erase = async (key: CustomerKey, partition: number): Promise<void> => {
+  const erase = async (key: CustomerKey, shard: number): Promise<void> => {
     for (;;) {
-      const value = await store.states.read(customerKeyToBytes(key), partition);
+      const [value = null] = await store.states.readMany([{ key: customerKeyToBytes(key), shard }]);
       if (value === null || recordKindOf(value) !== 'state') return;
       await loadFeatureSet(store.blobs, facts.featureSet, fingerprintOf(value));
       const state = decodeState(value, facts.featureSet);
@@ -117,7 +117,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
       const [result] = await store.states.commit([
         {
           key: customerKeyToBytes(key),
-          shard: partition,
+          shard,
           value: null,
           expected: positionPrefixOf(value),
           companions: links.map(({ decisionId }) => ({ key: decisionIdToBytes(decisionId), value: null })),
@@ -176,7 +176,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
           for (const record of records) {
             const erasure = readErasure(record);
             if (erasure === null) await refuseErasure(record);
-            else await turns.take(partition, () => erase(customerKeyFromBytes(erasure.customerKey), partition));
+            else await turns.take(partition, () => erase(customerKeyFromBytes(erasure.customerKey), erasure.shard ?? partition));
           }
         },
         onError: (error) => failed(error, 'an erasure failed; it comes again'),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { TOPICS, customerKeyFromBytes, eventCodec } from '#contracts';
+import { TOPICS, customerKeyFromBytes, eventCodec, shardOf } from '#contracts';
 import type { EventRecord } from '#contracts';
 import { identityHash } from '#feature-store';
 import { readStoredEvent } from './stored-event.ts';
@@ -31,6 +31,7 @@ test('an event read in place says the same as the codec', () => {
       expect({ id: stored.id, source: stored.source, type: stored.type, data: stored.data }).toEqual({ id, source, type, data });
       expect([stored.time, stored.receivedAt]).toEqual([decoded.time, decoded.receivedAt]);
       expect(stored.key).toBe(customerKeyFromBytes(decoded.customerKey));
+      expect(stored.shard).toBe(decoded.subjectId === null ? null : shardOf(decoded.subjectId));
       expect(stored.identity).toBe(identityHash(`event:${source}/${id}`));
     }),
     { seed: 7, numRuns: 500 },
@@ -58,7 +59,8 @@ test('bytes that changed anywhere are read like the codec reads them, or left to
       bytes[10 + (draw % (bytes.length - 10))] = byte;
       const stored = read(bytes);
       if (stored === null) return;
-      const { id, source, type, time: timeMs, receivedAt, data, customerKey } = eventCodec.decode(bytes);
+      const { id, source, type, time: timeMs, receivedAt, data, customerKey, subjectId } = eventCodec.decode(bytes);
+      expect(stored.shard).toBe(subjectId === null ? null : shardOf(subjectId));
       expect([stored.id, stored.source, stored.type, stored.time, stored.receivedAt, stored.data, stored.key]).toEqual([
         id,
         source,

@@ -1,5 +1,5 @@
 /** An event as it lies in the log: fields are found in place, because folding asks for few of them. */
-import { INGEST_SOURCE, STATE_INPUTS, TOPICS, eventCodec, placeOfSourceRecord } from '#contracts';
+import { INGEST_SOURCE, STATE_INPUTS, TOPICS, eventCodec, placeOfSourceRecord, shardOfBytes } from '#contracts';
 import type { CustomerKey, EventRecord } from '#contracts';
 import type { LogRecord } from '#event-log';
 import { identityHash, identityHashOfEvent, sourceMarkOf } from '#feature-store';
@@ -20,6 +20,7 @@ const HEADER = Buffer.concat([Buffer.from([0xc3, 0x01]), eventCodec.fingerprint]
 export class StoredEvent implements FoldableEvent, EventInput {
   readonly record: LogRecord;
   readonly key: CustomerKey;
+  readonly shard: number | null;
   readonly type: string;
   readonly time: number;
   readonly receivedAt: number;
@@ -32,9 +33,11 @@ export class StoredEvent implements FoldableEvent, EventInput {
   /** Of an event that ingest made of a record of the operator's: it is counted by its place, not by its id. */
   readonly mark: SourceMark | null;
 
-  constructor(record: LogRecord, { time, receivedAt, dataAt, sourceAt, sourceEnd, idAt, idEnd }: Found, key: CustomerKey, type: string) {
+  constructor(record: LogRecord, found: Found, key: CustomerKey, type: string) {
+    const { time, receivedAt, dataAt, sourceAt, sourceEnd, idAt, idEnd, subjectAt, subjectEnd } = found;
     this.record = record;
     this.key = key;
+    this.shard = subjectEnd === 0 ? null : shardOfBytes(record.value, subjectAt, subjectEnd);
     this.type = type;
     this.time = time;
     this.receivedAt = receivedAt;
@@ -92,13 +95,16 @@ interface Found {
   idEnd: number;
   sourceAt: number;
   sourceEnd: number;
+  subjectAt: number;
+  /** 0: there is no subject's id. */
+  subjectEnd: number;
   time: number;
   receivedAt: number;
   dataAt: number;
 }
 
 /** Reused: a StoredEvent takes what it needs. */
-const found: Found = { idAt: 0, idEnd: 0, sourceAt: 0, sourceEnd: 0, time: 0, receivedAt: 0, dataAt: 0 };
+const found: Found = { idAt: 0, idEnd: 0, sourceAt: 0, sourceEnd: 0, subjectAt: 0, subjectEnd: 0, time: 0, receivedAt: 0, dataAt: 0 };
 let at = 0;
 
 /** Null: not of the current version, or not whole; the codec knows more, or says why. */
@@ -115,8 +121,11 @@ export const readStoredEvent = (record: LogRecord): StoredEvent | null => {
   const typeAt = textAt;
   skipText(bytes);
   const branch = readLong(bytes);
-  if (branch === 1) skipText(bytes);
-  else if (branch !== 0) return null;
+  if (branch === 1) {
+    found.subjectEnd = skipText(bytes);
+    found.subjectAt = textAt;
+  } else if (branch === 0) found.subjectEnd = 0;
+  else return null;
   const keyAt = at;
   at += 16;
   found.time = readLong(bytes);

@@ -70,7 +70,7 @@ export const addCustomersRoutes = (app: FastifyInstance, context: ServingContext
           topic: TOPICS.erasures,
           shard: subject.shard,
           key: subject.keyBytes,
-          value: erasureCodec.encode({ customerKey: subject.keyBytes, erasedAt }),
+          value: erasureCodec.encode({ customerKey: subject.keyBytes, erasedAt, shard: subject.shard }),
         },
       ]);
       erasures.apply(subject.key, erasedAt);
