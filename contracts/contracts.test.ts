@@ -76,7 +76,7 @@ describe('records', () => {
         "attune.decisions": "bb360d9a0c6343d5",
         "attune.erasures": "97227630828dd326",
         "attune.events": "d6bc90455804e49e",
-        "attune.models": "694dd8c5f9bccd43",
+        "attune.models": "606760b03de95aab",
         "attune.outcomes": "ed157f2003241f09",
         "attune.rewards": "6793dcae52a722e6",
       }

@@ -140,7 +140,7 @@ describe('the ingest role', () => {
 
   test('records older than their customer’s erasure bring nothing back', async () => {
     const key = customerKeyToBytes(customerKey('c-1'));
-    const value = erasureCodec.encode({ customerKey: key, erasedAt: START_MS + 10 });
+    const value = erasureCodec.encode({ customerKey: key, erasedAt: START_MS + 10, shard: null });
     await world.log.append([{ topic: TOPICS.erasures, shard: 0, key, value }]);
     await role.start();
     theirs.send(TOPIC, 0, { customer: 'c-1', mb: 5 }, { timestampMs: START_MS });

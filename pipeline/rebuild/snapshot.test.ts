@@ -43,7 +43,7 @@ const tell = async (customer: string, id: string, plan: string): Promise<void> =
 };
 const erase = async (customer: string): Promise<void> => {
   const key = customerKeyToBytes(customerKey(customer));
-  const value = erasureCodec.encode({ customerKey: key, erasedAt: Date.now() });
+  const value = erasureCodec.encode({ customerKey: key, erasedAt: Date.now(), shard: shardOf(customer) });
   await world.log.append([{ topic: TOPICS.erasures, shard: shardOf(customer), key, value }]);
   await settled();
 };

@@ -75,7 +75,12 @@ export const createTraffic = (log: EventLog, { seed, customers }: { readonly see
       const key = customerKeyToBytes(customerKey(customer));
       await log.append([]);
       await log.append([
-        { topic: TOPICS.erasures, shard: shardOf(customer), key, value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now() }) },
+        {
+          topic: TOPICS.erasures,
+          shard: shardOf(customer),
+          key,
+          value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now(), shard: shardOf(customer) }),
+        },
       ]);
     },
   };

@@ -239,7 +239,10 @@ const planCommit = (
     value: ended ? null : encodeState(state, deps.clock()),
     expected: isState ? positionPrefixOf(value) : value,
     companions,
-    timer: { from: isState ? timerOf(value) : null, to: ended ? null : state.nextTimerMs },
+    timer: {
+      from: isState ? timerOf(value) : waitsUntil(value === null ? [] : (unpackWaiting(value) ?? [])),
+      to: ended ? null : state.nextTimerMs,
+    },
   });
   plan.inputs.push(inputs);
 };
