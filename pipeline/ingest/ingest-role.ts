@@ -97,7 +97,7 @@ export const createIngestRole = (deps: IngestRoleDeps): IngestRole => {
   };
 
   const apply = async (): Promise<void> => {
-    const wanted = new Map(project.sources.map((source) => [source.name, source]));
+    const wanted = new Map(project.sources.filter(({ enabled }) => enabled).map((source) => [source.name, source]));
     for (const [name, { source }] of running) if (!isSameTopic(source, wanted.get(name))) await stopSource(name);
     for (const source of wanted.values()) {
       const current = running.get(source.name);
@@ -123,7 +123,7 @@ export const createIngestRole = (deps: IngestRoleDeps): IngestRole => {
       await apply();
     },
     async replaceProject(next) {
-      for (const source of next.sources) decoderOf(source, registry);
+      for (const source of next.sources) if (source.enabled) decoderOf(source, registry);
       project = next;
       if (isStarted) await apply();
     },

@@ -1,7 +1,9 @@
+import avro from 'avsc';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compileEventTypes, compileSources, createProject } from '#project';
+import { compileEventTypes, compileSources, createProject, loadProject } from '#project';
 import type { Source } from '#project';
+import { decoderOf } from './decoder-of.ts';
 import { mapRecord } from './map-record.ts';
 
 const NOW = Date.UTC(2026, 10, 23, 12);
@@ -133,6 +135,48 @@ describe('a record becomes an event', () => {
       }),
       { seed: 5, numRuns: 500 },
     );
+  });
+});
+
+describe('the example of the telecom project', () => {
+  const project = loadProject(new URL('../../catalog/telco', import.meta.url).pathname);
+  const eventTypes = compileEventTypes(project);
+  const [usageCdr, invoices] = compileSources(project, eventTypes) as [Source, Source];
+  const mapTelco = (source: Source, value: unknown) => mapRecord(source, { value, key: null, headers: {}, record }, eventTypes, NOW);
+
+  test('charging records become usage', () => {
+    const data = {
+      recordType: 'DATA',
+      subscriber: { customerId: 'c-1001', homePlmn: '24201' },
+      servingPlmn: '26201',
+      volumeUplink: 1_048_576,
+      volumeDownlink: 5 * 1_048_576,
+      recordClosingTime: '2026-11-23T11:59:00+01:00',
+    };
+    expect(mapTelco(usageCdr, data)).toMatchObject({
+      value: { type: 'usage.recorded', subjectId: 'c-1001', data: { dataMb: 6, voiceMin: 0, roaming: true } },
+    });
+    const voice = { ...data, recordType: 'VOICE', durationSeconds: 90, servingPlmn: '24201' };
+    expect(mapTelco(usageCdr, voice)).toMatchObject({ value: { data: { dataMb: 0, voiceMin: 1.5, roaming: false } } });
+    expect(mapTelco(usageCdr, { ...data, recordType: 'SIGNALLING' })).toMatchObject({ kind: 'drop' });
+  });
+
+  test('Avro invoices become bills', async () => {
+    const { format } = invoices;
+    const schema = (format as { schema: object }).schema;
+    const bytes = avro.Type.forSchema(schema as avro.Schema).toBuffer({
+      invoiceId: 'i-1',
+      accountHolder: 'c-1001',
+      status: 'SENT',
+      issuedAt: (NOW - 5_000) * 1_000,
+      total: Buffer.from([0x17, 0xfc]),
+      overage: null,
+      paymentTermDays: 14,
+    });
+    const value = await decoderOf(invoices, null)(bytes);
+    expect(mapTelco(invoices, value)).toMatchObject({
+      value: { type: 'bill.issued', subjectId: 'c-1001', timeMs: NOW - 5_000, data: { amount: 61.4, overage: null, dueInDays: 14 } },
+    });
   });
 });
 

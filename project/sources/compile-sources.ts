@@ -26,7 +26,7 @@ import type { Project } from '../project.ts';
 import type { EventMapping, Source, SourceExpression, SourceFormat, SourceScope } from './source.ts';
 
 const FILE = 'sources.yaml';
-const SOURCE_FIELDS = ['description', 'topic', 'format', 'schema', 'brokers', 'from', 'when', 'event', 'invalid'];
+const SOURCE_FIELDS = ['description', 'enabled', 'topic', 'format', 'schema', 'brokers', 'from', 'when', 'event', 'invalid'];
 const EVENT_FIELDS = ['type', 'subject', 'subjectKind', 'time', 'data'];
 const NAME = /^[a-z0-9][a-z0-9-]{0,39}$/;
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
@@ -76,6 +76,7 @@ const compileSource = (reading: Reading, at: DocumentPath, name: string, definit
   return {
     name,
     description: typeof definition['description'] === 'string' ? definition['description'] : '',
+    enabled: enabledOf(reading, [...at, 'enabled'], definition['enabled']),
     topic: topicOf(reading, at, definition['topic']),
     format: formatOf(reading, at, definition),
     brokers: brokersOf(reading, at, definition['brokers']),
@@ -96,6 +97,11 @@ const refuseUnknown = (reading: Reading, at: DocumentPath, given: Fields, known:
   for (const key of Object.keys(given)) {
     if (!known.includes(key)) fault(reading, [...at, key], `unknown field '${key}'; ${what} has ${known.join(', ')}`);
   }
+};
+
+const enabledOf = (reading: Reading, at: DocumentPath, value: unknown): boolean => {
+  if (value !== undefined && typeof value !== 'boolean') fault(reading, at, `enabled must be true or false, not ${JSON.stringify(value)}`);
+  return value !== false;
 };
 
 const topicOf = (reading: Reading, at: DocumentPath, value: unknown): string => {

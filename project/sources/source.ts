@@ -40,6 +40,8 @@ export interface EventMapping {
 export interface Source {
   readonly name: string;
   readonly description: string;
+  /** False: written down, and not read yet. */
+  readonly enabled: boolean;
   readonly topic: string;
   readonly format: SourceFormat;
   /** Null: the brokers that Attune's own topics are on. */
