@@ -1,5 +1,6 @@
 /** Compares the topics that are there with those that are planned, in sentences. */
-import { ConfigResourceTypes, type Admin } from 'kafkajs';
+// Node finds few of this CommonJS module's names: the rest are reached through it.
+import kafkajs, { type Admin } from 'kafkajs';
 import { generationsOf, withAdmin } from './admin.ts';
 import type { Generation } from './generations.ts';
 import { planTopics, type PlannedTopic, type TopicsOptions } from './plan-topics.ts';
@@ -41,7 +42,7 @@ export async function describeTopics(
   if (names.length === 0) return planned.map((each) => ({ planned: each, actual: null }));
   const [{ topics }, { resources }] = await Promise.all([
     admin.fetchTopicMetadata({ topics: names }),
-    admin.describeConfigs({ includeSynonyms: false, resources: names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })) }),
+    admin.describeConfigs({ includeSynonyms: false, resources: names.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })) }),
   ]);
   return planned.map((each) => {
     const metadata = topics.find(({ name }) => name === each.name);

@@ -1,5 +1,6 @@
 /** Makes the topics what they are planned to be. */
-import { ConfigResourceTypes, type Admin } from 'kafkajs';
+// Node finds few of this CommonJS module's names: the rest are reached through it.
+import kafkajs, { type Admin } from 'kafkajs';
 import { EngineUnavailable } from '#contracts';
 import { generationsOf, withAdmin, writeGeneration } from './admin.ts';
 import { checkTopics, describeTopics, differences, type ActualTopic } from './check-topics.ts';
@@ -82,7 +83,7 @@ async function change(admin: Admin, planned: PlannedTopic, actual: ActualTopic):
     const merged = Object.entries({ ...actual.ownConfig, ...Object.fromEntries(changed) });
     await admin.alterConfigs({
       validateOnly: false,
-      resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries: merged.map(([key, value]) => ({ name: key, value })) }],
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configEntries: merged.map(([key, value]) => ({ name: key, value })) }],
     });
     done.push(...changed.map(([key, value]) => `${name} has ${key}=${value} now.`));
   }
