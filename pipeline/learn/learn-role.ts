@@ -12,6 +12,8 @@ import type { Learner } from '#models';
 import { keepLease } from '../lease/keep-lease.ts';
 import type { KeptLease } from '../lease/keep-lease.ts';
 import type { Logger, Role } from '../role.ts';
+import { watchCatchingUp } from './catching-up.ts';
+import type { CatchingUp } from './catching-up.ts';
 import { createExperienceDesk } from './experience-desk.ts';
 import { createExperienceJoin } from './experience-join.ts';
 import type { ExperienceJoin } from './experience-join.ts';
@@ -94,7 +96,7 @@ interface Opened {
   readonly rows: ExperienceStore;
   readonly join: ExperienceJoin;
   readonly follower: Follower;
-  readonly lease: KeptLease;
+  readonly catchingUp: CatchingUp;
 }
 
 export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
@@ -110,6 +112,8 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   /** Blobs of which the log speaks, among those that an earlier life was about to put. */
   const watched = new Set<string>();
   let opened: Opened | undefined;
+  /** Asked for once this learner is worth hearing. */
+  let lease: KeptLease | undefined;
   let desk = createExperienceDesk({ read: () => null });
   let sequence = 0;
   let checkpointed = 0;
@@ -125,7 +129,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   let hearLoss = (): void => {};
   let work: Promise<void> = Promise.resolve();
 
-  const mayPublish = (): boolean => opened?.lease.held === true;
+  const mayPublish = (): boolean => lease?.held === true;
   const publisher = createPublisher({ log, store, board, clock, mayPublish, intend: (blobs) => opened?.rows.intend(blobs) });
 
   const follow = (record: LogRecord): void => {
@@ -154,7 +158,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     }
     metrics.intruders++;
     inOffice = false;
-    opened?.lease.doubt();
+    lease?.doubt();
     logger.warn({ snapshot: model.snapshot, above: posted }, 'another process publishes as the learner; this one asks for the lease again');
   };
 
@@ -248,12 +252,29 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     logger.info({ experiences: experiences() }, 'this process is the learner now');
   };
 
+  const isWorthHearing = (nowMs: number): boolean => {
+    const { loop, version } = slots.get('')!.learner;
+    const isFirst = deposed === null && board.posted(loop, version).newest === null;
+    return isFirst || opened!.catchingUp.isDone(offsets, nowMs);
+  };
+  const standFor = async (): Promise<void> => {
+    lease = keepLease({
+      leases: store.leases,
+      name: LEARNER_LEASE,
+      owner: opened!.home.id,
+      ttlMs: leaseMs,
+      onFault: (error) => failed(error, 'the lease of the learner could not be asked for; what is held runs out'),
+    });
+    await lease.renew();
+  };
+
   const tick = async (): Promise<void> => {
     const nowMs = clock();
     if (inOffice && !mayPublish()) {
       inOffice = false;
       logger.warn({}, 'the lease of the learner is lost; this process learns on as a standby');
     }
+    if (lease === undefined && isWorthHearing(nowMs)) await standFor();
     if (!inOffice && mayPublish()) await takeOffice();
     if (inOffice) await publishDue(nowMs);
     else solveQuietly(nowMs);
@@ -387,14 +408,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     await follower.caughtUp;
     intended.clear();
     await restore(home, rows, join);
-    const lease = keepLease({
-      leases: store.leases,
-      name: LEARNER_LEASE,
-      owner: home.id,
-      ttlMs: leaseMs,
-      onFault: (error) => failed(error, 'the lease of the learner could not be asked for; what is held runs out'),
-    });
-    return { home, rows, join, follower, lease };
+    return { home, rows, join, follower, catchingUp: await watchCatchingUp(log, clock()) };
   };
 
   const close = async (): Promise<void> => {
@@ -403,6 +417,8 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     const { home, rows, follower } = opened;
     opened = undefined;
     consumer = undefined;
+    lease = undefined;
+    inOffice = false;
     await follower.stop();
     await rows.close();
     home.close();
@@ -437,7 +453,6 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
         board.doubtBlobs();
         for (const slot of slots.values()) slot.dirty = true;
       });
-      await opened.lease.renew();
       await inTurn(tick);
       group = (deps.groupOf ?? groupOfHome)(opened.home);
       consumer = log.consume({
@@ -455,12 +470,12 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       await consumer?.stop();
       await inTurn(tick);
       await inTurn(checkpoint);
-      await opened.lease.stop();
+      await lease?.stop();
       await close();
     },
     async abandon() {
       clearInterval(ticker);
-      opened?.lease.abandon();
+      lease?.abandon();
       await consumer?.stop();
       await work;
       await close();

@@ -132,7 +132,7 @@ describe('several processes with the learn role', () => {
     await one.role.checkpoint();
     await kill(one);
     const again = await start('one', { leaseMs: 60_000 });
-    expect(isLearner(again)).toBe(true);
+    await until(() => isLearner(again));
     await until(() => rowsOf(again) === 9);
     expect(again.ledger().rows).toEqual(ledgerOf(9));
   });
@@ -168,8 +168,12 @@ describe('several processes with the learn role', () => {
     await until(() => rowsOf(one) === 45);
     await kill(one);
 
+    const told = await newest();
     const two = await start('two');
     expect(two.role.metrics()).toMatchObject({ rebuilt: 70, missed: 0 });
+    // It does not speak before it knows what was known.
+    await until(async () => (await newest()).snapshot > told.snapshot);
+    expect((await newest()).experiences).toBe(45);
     await until(() => rowsOf(two) === 45);
     await until(() => two.role.metrics()['rewards'] === 20);
     expect(two.role.metrics()['learned']).toBe(15);
@@ -255,6 +259,7 @@ describe('several processes with the learn role', () => {
     await one.role.stop();
     const next = await start('one', { version: 'ledger-2' });
     expect(next.ledger().rows).toEqual(ledgerOf(9));
+    await until(async () => (await newest()).version === 'ledger-2' || (await models()).some(({ version }) => version === 'ledger-2'));
     const last = (await models()).filter(({ snapshot }) => snapshot > 0);
     expect(last.findLast(({ version }) => version === 'ledger')).toMatchObject({ role: 'previous', kept: true });
     expect(last.findLast(({ version }) => version === 'ledger-2')).toMatchObject({ role: 'champion' });
