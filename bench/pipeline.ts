@@ -2,173 +2,22 @@
  * Events folded into state, against a floor that reads the same log in the same batches and writes a record of the same size for
  * each event, knowing its customer without looking; and bytes per customer. State writes a customer once a batch, however many
  * events it had: `sameWritesRatio` is against a floor that is spared the same writes. `ratio` is the median over batches, each beside its own floor,
- * which a machine busy with other things distorts less than the ratio of the sums, `sumRatio`.
+ * which a machine busy with other things distorts less than the ratio of the sums, `sumRatio`. `--engines`: on Kafka and Redis, see engines/pipeline.ts.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from 'lmdb';
-import {
-  DAY_MS,
-  MINUTE_MS,
-  TOPICS,
-  createCustomerKey,
-  createDecisionId,
-  customerKeyToBytes,
-  decisionIdToBytes,
-  eventCodec,
-  partitionOf,
-  shardOf,
-} from '#contracts';
-import type { CustomerKey } from '#contracts';
+import { MINUTE_MS, TOPICS, customerKeyToBytes, eventCodec, partitionOf, shardOf } from '#contracts';
 import { openLmdbLog } from '#event-log';
-import {
-  addContact,
-  addPending,
-  compileFeatures,
-  countPair,
-  emptyState,
-  encodeLink,
-  encodeState,
-  foldEvent,
-  openLmdbFeatureStore,
-  rememberId,
-} from '#feature-store';
-import type { FeatureSet } from '#feature-store';
+import { compileFeatures, openLmdbFeatureStore } from '#feature-store';
 import { compileRewards, createStateMetrics, DEFAULT_BATCH, processBatch } from '#pipeline';
 import { loadProject } from '#project';
+import { cpuMs } from './cpu-ms.ts';
+import { NOW, customerBytes, eventOf, keyOf, random } from './pipeline/traffic.ts';
 
-const NOW = Date.UTC(2026, 10, 23);
 const PARTITIONS = 8;
 const BATCH = DEFAULT_BATCH;
-const CHANNELS = ['app', 'web', 'callCenter', 'sms', 'email'] as const;
-const keyOf = createCustomerKey('bench');
-
-/** A mulberry32 stream: the same traffic in every run. */
-const random = (seed: number) => (): number => {
-  seed = (seed + 0x6d2b79f5) | 0;
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-};
-
-const cpuMs = (): number => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
-};
-
-const eventOf = (draw: () => number): { type: string; data: Record<string, unknown> } => {
-  const kind = draw();
-  const amount = Math.round(draw() * 8000) / 100;
-  if (kind < 0.35)
-    return {
-      type: 'usage.recorded',
-      data: { dataMb: Math.round(draw() * 900), voiceMin: Math.round(draw() * 40), roaming: draw() < 0.05 },
-    };
-  if (kind < 0.65)
-    return { type: 'page.viewed', data: { page: ['home', 'bill', 'plans', 'support', 'cancel'][Math.floor(draw() * 5)], product: null } };
-  if (kind < 0.75) return { type: 'network.quality', data: { score: Math.round(draw() * 100) / 10, drops: Math.floor(draw() * 4) } };
-  if (kind < 0.83)
-    return {
-      type: 'interaction.ended',
-      data: {
-        channel: 'callCenter',
-        type: 'call',
-        reason: ['billing', 'technical', 'sales'][Math.floor(draw() * 3)],
-        durationS: Math.round(draw() * 900),
-        resolved: draw() < 0.7,
-      },
-    };
-  if (kind < 0.89) return { type: 'bill.issued', data: { amount, overage: draw() < 0.2 ? 5 : 0, dueInDays: 14 } };
-  if (kind < 0.95) return { type: 'payment.received', data: { amount } };
-  return {
-    type: 'customer.updated',
-    data: {
-      plan: ['basic', 'standard', 'premium'][Math.floor(draw() * 3)],
-      tenureMonths: Math.floor(draw() * 120),
-      monthlyCharge: amount,
-      region: 'north',
-    },
-  };
-};
-
-/** As DESIGN.md counts: 20 contacts, 5 open decisions, a full set of pairs, attributes, features and recent ids. */
-const customerBytes = (
-  number: number,
-  key: CustomerKey,
-  featureSet: FeatureSet,
-  actionIds: readonly string[],
-  epoch: number,
-  shard: number,
-) => {
-  const draw = random(number + 1);
-  const state = emptyState(featureSet);
-  state.epoch = epoch;
-  for (let i = 0; i < 30; i++) {
-    const event = eventOf(draw);
-    const atMs = NOW - Math.floor(draw() * 60 * DAY_MS);
-    foldEvent(state, { type: event.type, time: atMs, receivedAt: atMs }, event.data);
-  }
-  const all = { type: 'customer.updated', time: NOW - 90 * DAY_MS, receivedAt: NOW };
-  foldEvent(state, all, {
-    plan: 'basic',
-    tenureMonths: 30,
-    segment: 'consumer',
-    ageBand: '26-35',
-    region: 'north',
-    contractMonthsLeft: 7,
-    deviceTier: 'mid',
-    deviceAgeMonths: 14,
-    preferredChannel: 'app',
-    language: 'en',
-    monthlyCharge: 39.9,
-    consentMarketing: true,
-    consentSms: true,
-    consentEmail: false,
-    creditClass: 'B',
-    hasFiber: false,
-    hasTv: true,
-    householdLines: 2,
-    timeZone: 'Europe/Berlin',
-  });
-  const ids: Buffer[] = [];
-  for (let i = 0; i < 20; i++) {
-    const atMs = NOW - Math.floor(draw() * 40 * DAY_MS);
-    const actionId = actionIds[Math.floor(draw() * actionIds.length)]!;
-    addContact(state, { atMs, channel: CHANNELS[i % 5]!, direction: i % 5 > 2 ? 'outbound' : 'inbound', actionId });
-    countPair(state, actionId, { shown: 1, accepted: i % 9 === 0 ? 1 : 0, rejected: i % 4 === 0 ? 1 : 0, atMs });
-  }
-  for (let i = 0; i < 5; i++) {
-    const decidedAtMs = NOW - (5 - i) * 3 * 3_600_000;
-    const decisionId = createDecisionId({ atMs: decidedAtMs, shard, entropy: [number, i] });
-    ids.push(decisionIdToBytes(decisionId));
-    const item = {
-      rank: 1,
-      actionId: actionIds[(number + i) % actionIds.length]!,
-      value: 35,
-      revision: 1,
-      shown: true,
-      target: 0,
-      reward: 0,
-      outcome: 'impression',
-      outcomeAtMs: decidedAtMs + 4_000,
-      amount: null,
-    };
-    addPending(state, {
-      decisionId,
-      decidedAtMs,
-      channel: CHANNELS[i]!,
-      direction: 'inbound',
-      loop: '',
-      matureAtMs: decidedAtMs + 3 * DAY_MS,
-      items: [item],
-    });
-    rememberId(state, `decision:${decisionId}`, decidedAtMs);
-    rememberId(state, `outcome:${decisionId}/x`, decidedAtMs);
-  }
-  state.nextTimerMs = Math.min(...state.pending.map(({ matureAtMs }) => matureAtMs));
-  return { value: encodeState(state, NOW), timerMs: state.nextTimerMs, links: ids.map((id) => ({ key: id, value: encodeLink(key) })) };
-};
 
 const measure = async (customers: number, events: number) => {
   const dir = mkdtempSync(join(tmpdir(), 'attune-bench-pipeline-'));
@@ -300,30 +149,35 @@ const measure = async (customers: number, events: number) => {
   };
 };
 
-/** Shorter runs, for a look at a profile. */
-const [, , customers = 100_000, events = 240_000] = process.argv.map(Number);
-// Unrecorded: a role runs for days, its code compiled; the first second of a process says little of either side.
-await measure(1_000, events / 2);
-const small = await measure(1_000, events * 2);
-console.log(JSON.stringify(small));
-const large = await measure(customers, events);
-console.log(JSON.stringify(large));
-console.log(
-  JSON.stringify({
-    bench: 'pipeline',
-    ratio: Math.min(small.ratio, large.ratio),
-    bytesPerCustomer: Math.max(small.bytesPerCustomer, large.bytesPerCustomer),
-    ratio1k: small.ratio,
-    ratio100k: large.ratio,
-    sameWritesRatio1k: small.sameWritesRatio,
-    sameWritesRatio100k: large.sameWritesRatio,
-    sumRatio1k: small.sumRatio,
-    sumRatio100k: large.sumRatio,
-    cpuRatio1k: small.cpuRatio,
-    cpuRatio100k: large.cpuRatio,
-    eventsPerSecond1k: small.eventsPerSecond,
-    eventsPerSecond100k: large.eventsPerSecond,
-    floorPerSecond1k: small.floorPerSecond,
-    floorPerSecond100k: large.floorPerSecond,
-  }),
-);
+const main = async (): Promise<void> => {
+  /** Shorter runs, for a look at a profile. */
+  const [, , customers = 100_000, events = 240_000] = process.argv.map(Number);
+  // Unrecorded: a role runs for days, its code compiled; the first second of a process says little of either side.
+  await measure(1_000, events / 2);
+  const small = await measure(1_000, events * 2);
+  console.log(JSON.stringify(small));
+  const large = await measure(customers, events);
+  console.log(JSON.stringify(large));
+  console.log(
+    JSON.stringify({
+      bench: 'pipeline',
+      ratio: Math.min(small.ratio, large.ratio),
+      bytesPerCustomer: Math.max(small.bytesPerCustomer, large.bytesPerCustomer),
+      ratio1k: small.ratio,
+      ratio100k: large.ratio,
+      sameWritesRatio1k: small.sameWritesRatio,
+      sameWritesRatio100k: large.sameWritesRatio,
+      sumRatio1k: small.sumRatio,
+      sumRatio100k: large.sumRatio,
+      cpuRatio1k: small.cpuRatio,
+      cpuRatio100k: large.cpuRatio,
+      eventsPerSecond1k: small.eventsPerSecond,
+      eventsPerSecond100k: large.eventsPerSecond,
+      floorPerSecond1k: small.floorPerSecond,
+      floorPerSecond100k: large.floorPerSecond,
+    }),
+  );
+};
+
+if (process.argv.includes('--engines')) await (await import('./engines/pipeline.ts')).main();
+else await main();

@@ -2,6 +2,7 @@
  * Decisions a second over HTTP against the floor, and the cost at half load. Servers and load generator are processes of their own; the two
  * servers take turns in one run. Prints one JSON line last: {"bench":"serving","ratio","p50Ms","p99Ms","p99OverFloorMs"}.
  *
+ * `--engines`: Kafka behind the outbox and Redis, against Fastify with one ioredis GET of the same bytes; then Redis stops.
  * Options: --rounds 4 --seconds 3 --connections 64 --customers 2000 --prof dir
  */
 import { fork, type ChildProcess } from 'node:child_process';
@@ -10,8 +11,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { compileCatalog } from '#decisioning';
+import { loadProject } from '#project';
+import { startKafka } from '../test/engines/kafka.ts';
+import { startRedis } from '../test/engines/redis.ts';
+import { prepareLog } from './engines/prepare-log.ts';
 import { ENGINE_FLAGS } from '../cli/engine-flags.ts';
 import type { LoadResult, LoadTask } from './serving/load.ts';
+import { PARTITIONS } from './serving/open-engines.ts';
+import { decideWithoutRedis } from './serving/without-redis.ts';
 import { seedStores } from './serving/seed-stores.ts';
 import type { ServerStart } from './serving/server-start.ts';
 
@@ -22,6 +30,7 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '64' },
     customers: { type: 'string', default: '2000' },
     prof: { type: 'string' },
+    engines: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(values.rounds);
@@ -36,6 +45,7 @@ const SECRET = 'bench-secret-bench-secret';
 const main = async (): Promise<void> => {
   const dir = await mkdtemp(join(tmpdir(), 'attune-bench-'));
   const children: ChildProcess[] = [];
+  const engines = values.engines ? { kafka: await startKafka({ heapMb: 768 }), redis: await startRedis() } : null;
   try {
     const start: ServerStart = {
       logDir: join(dir, 'log'),
@@ -44,7 +54,9 @@ const main = async (): Promise<void> => {
       idKey: 'bench-id-key-bench-id-key',
       apiKeys: `bench:decide:${SECRET}`,
       answer: null,
+      engines: engines === null ? null : { brokers: engines.kafka.brokers, redisUrl: engines.redis.url, outboxDir: join(dir, 'outbox') },
     };
+    if (engines !== null) await prepareLog(engines.kafka.brokers, PARTITIONS);
     await seedStores(start, Number(values.customers));
     const servers = {} as Record<Side, Server>;
     servers.attune = await startServer(children, 'attune-server.ts', start, values.prof);
@@ -78,6 +90,16 @@ const main = async (): Promise<void> => {
     for (let round = 0; round < rounds; round++) {
       for (const side of ['attune', 'floor'] as const) half[side].push(await measure(`half load (${rate}/s)`, side, rate));
     }
+    const stopped =
+      engines === null
+        ? null
+        : await decideWithoutRedis({
+            ...engines,
+            port: servers.attune.port,
+            bodies: Array.from({ length: 200 }, (_, i) => bodyOf(i)),
+            secret: SECRET,
+            defaults: defaultsOf(start.catalogDir),
+          });
     const p99 = (results: readonly LoadResult[]): number => median(results.map((result) => result.p99Ms));
     const cpu = (side: Side): string => median(saturated[side].map(({ cpuUs }) => cpuUs)).toFixed(0);
     console.log(`processor time a request, all threads: attune ${cpu('attune')} us, floor ${cpu('floor')} us`);
@@ -86,16 +108,19 @@ const main = async (): Promise<void> => {
     );
     console.log(
       JSON.stringify({
-        bench: 'serving',
+        bench: engines === null ? 'serving' : 'serving-engines',
         ratio: round(ours / theirs),
         p50Ms: round(median(half.attune.map((result) => result.p50Ms))),
         p99Ms: round(p99(half.attune)),
         p99OverFloorMs: round(p99(half.attune) - p99(half.floor)),
+        ...(stopped === null ? {} : { redisStopped: stopped }),
       }),
     );
   } finally {
     for (const child of children) child.disconnect();
     await Promise.all(children.filter((child) => child.exitCode === null).map((child) => once(child, 'exit')));
+    await engines?.redis.stop();
+    await engines?.kafka.stop();
     await rm(dir, { recursive: true, force: true });
   }
 };
@@ -167,6 +192,9 @@ const show = (label: string, result: Measured): void => {
     `${label.padEnd(28)} ${perSecond.toFixed(0).padStart(6)}/s  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms  refused ${refused}  cpu ${cpuUs.toFixed(0)} us  generator ${(generatorBusy * 100).toFixed(0)} % of a core`,
   );
 };
+
+const defaultsOf = (catalogDir: string): ReadonlySet<string> =>
+  new Set(compileCatalog(loadProject(catalogDir)).actions.flatMap(({ id, isDefault }) => (isDefault ? [id] : [])));
 
 const median = (numbers: readonly number[]): number => {
   const sorted = numbers.toSorted((a, b) => a - b);

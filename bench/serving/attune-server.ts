@@ -1,13 +1,12 @@
 /** The API as `attune serve` runs it, in a process of its own. */
-import { openLmdbLog } from '#event-log';
-import { openLmdbFeatureStore } from '#feature-store';
 import { createServing, parseApiKeys } from '#serving';
+import { openLog, openStore } from './open-engines.ts';
 import type { ServerStart } from './server-start.ts';
 
 process.once('message', (start: ServerStart) => {
   void (async () => {
-    const log = await openLmdbLog({ dir: start.logDir, partitions: 8 });
-    const store = await openLmdbFeatureStore({ dir: start.storeDir, partitions: 8 });
+    const log = await openLog(start);
+    const store = await openStore(start);
     const serving = await createServing({
       log,
       store,

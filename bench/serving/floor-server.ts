@@ -1,15 +1,16 @@
 /** The floor: a bare Fastify route with the same validation, auth, one read of the same record, and a response of the same size. */
 import { createCustomerKey, customerKeyToBytes, shardOf } from '#contracts';
-import { openLmdbFeatureStore } from '#feature-store';
+import { Redis } from 'ioredis';
 import { createAuthorise } from '../../serving/auth/authorise.ts';
 import { parseApiKeys } from '../../serving/auth/api-keys.ts';
 import { createHttpServer } from '../../serving/http-server.ts';
 import { DecisionAnswer, DecisionRequest } from '../../serving/schemas/decisions.ts';
+import { floorKey, openStore } from './open-engines.ts';
 import type { ServerStart } from './server-start.ts';
 
 process.once('message', (start: ServerStart) => {
   void (async () => {
-    const store = await openLmdbFeatureStore({ dir: start.storeDir, partitions: 8 });
+    const read = await openRead(start);
     const customerKey = createCustomerKey(start.idKey);
     const answer = JSON.parse(start.answer!) as DecisionAnswer;
     const app = createHttpServer({ logger: null, onRefused: () => undefined });
@@ -21,7 +22,7 @@ process.once('message', (start: ServerStart) => {
       },
       async (request, reply) => {
         const id = request.body.customerId!;
-        const bytes = await store.states.read(customerKeyToBytes(customerKey({ kind: 'customer', id })), shardOf(id));
+        const bytes = await read(customerKeyToBytes(customerKey({ kind: 'customer', id })), shardOf(id));
         if (bytes === null) throw new Error('the bench reads a customer who is not there');
         reply.statusCode = 201;
         return answer;
@@ -34,3 +35,13 @@ process.once('message', (start: ServerStart) => {
     process.once('disconnect', () => process.exit(0));
   })();
 });
+
+/** Embedded, the store's own read; on Redis, one GET by ioredis. */
+const openRead = async (start: ServerStart): Promise<(key: Buffer, shard: number) => Buffer | null | Promise<Buffer | null>> => {
+  if (start.engines === null) {
+    const store = await openStore(start);
+    return (key, shard) => store.states.read(key, shard);
+  }
+  const redis = new Redis(start.engines.redisUrl, { enableAutoPipelining: true });
+  return (key) => redis.getBuffer(floorKey(key));
+};

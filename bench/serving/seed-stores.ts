@@ -1,25 +1,18 @@
 /** Customers with a past, and a model that has learned a little, so that what is measured is the whole path. */
+import { Redis } from 'ioredis';
 import { createCustomerKey, customerKeyToBytes, shardOf, TOPICS, modelCodec, type ModelRecord } from '#contracts';
-import { openLmdbLog } from '#event-log';
-import {
-  compileFeatures,
-  emptyState,
-  encodeState,
-  foldEvent,
-  openLmdbFeatureStore,
-  publishFeatureSet,
-  type StateCommit,
-} from '#feature-store';
+import { compileFeatures, emptyState, encodeState, foldEvent, publishFeatureSet, type StateCommit } from '#feature-store';
 import { compileEncoder, createLearner } from '#models';
 import { loadProject } from '#project';
+import { floorKey, openLog, openStore } from './open-engines.ts';
 import type { ServerStart } from './server-start.ts';
 
 const DAY = 86_400_000;
 
 export const seedStores = async (start: ServerStart, customers: number): Promise<void> => {
   const project = loadProject(start.catalogDir);
-  const log = await openLmdbLog({ dir: start.logDir, partitions: 8 });
-  const store = await openLmdbFeatureStore({ dir: start.storeDir, partitions: 8 });
+  const log = await openLog(start);
+  const store = await openStore(start);
   const featureSet = compileFeatures(project);
   await publishFeatureSet(store.blobs, featureSet);
   const customerKey = createCustomerKey(start.idKey);
@@ -43,6 +36,7 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
     });
   }
   await store.states.commit(commits);
+  if (start.engines !== null) await seedFloor(start.engines.redisUrl, commits);
 
   const learner = createLearner({ encoder: compileEncoder(project), loop: '' });
   const { version, snapshot, versionBlob, snapshotBlob, experiences } = learner.publish();
@@ -69,6 +63,15 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
   await announce(Math.max(1, snapshot), snapshotBlob);
   await store.close();
   await log.close();
+};
+
+/** The same bytes again under plain keys, for the floor's one GET. */
+const seedFloor = async (url: string, commits: readonly StateCommit[]): Promise<void> => {
+  const redis = new Redis(url);
+  const pipeline = redis.pipeline();
+  for (const { key, value } of commits) pipeline.set(floorKey(key), value!);
+  await pipeline.exec();
+  await redis.quit();
 };
 
 const PLANS = ['prepaid', 'basic', 'standard', 'premium', 'unlimited'];
