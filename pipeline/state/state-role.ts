@@ -11,8 +11,18 @@ import {
 } from '#contracts';
 import type { Clock, CustomerKey, Erasure } from '#contracts';
 import type { Consumer, EventLog, Follower, LogRecord } from '#event-log';
-import { decodeState, fingerprintOf, loadFeatureSet, positionPrefixOf, publishFeatureSet, recordKindOf } from '#feature-store';
-import type { FeatureSet, FeatureStore } from '#feature-store';
+import {
+  decodeState,
+  encodeErasureMark,
+  erasureMarkKey,
+  fingerprintOf,
+  isMarkedErased,
+  loadFeatureSet,
+  positionPrefixOf,
+  publishFeatureSet,
+  recordKindOf,
+} from '#feature-store';
+import type { FeatureSet, FeatureStore, StateCommit, StateWrite } from '#feature-store';
 import type { Rewards } from '../rewards/rewards.ts';
 import type { Logger, Role } from '../role.ts';
 import type { StateFacts } from './context.ts';
@@ -106,28 +116,39 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
     }
   };
 
-  const erase = async (key: CustomerKey, shard: number): Promise<void> => {
+  /** Once each: a restart or a loss of the store brings an erasure again, after which the customer may have begun anew. */
+  const erase = async (key: CustomerKey, shard: number, place: { readonly epoch: number; readonly offset: number }): Promise<void> => {
+    const [customer, markKey, written] = [customerKeyToBytes(key), erasureMarkKey(key), encodeErasureMark(place)];
     for (;;) {
-      const [value = null] = await store.states.readMany([{ key: customerKeyToBytes(key), shard }]);
-      if (value === null || recordKindOf(value) !== 'state') return;
-      await loadFeatureSet(store.blobs, facts.featureSet, fingerprintOf(value));
-      const state = decodeState(value, facts.featureSet);
-      const links = state.pending.filter(({ decisionId }) => customerKeyOfDecision(decisionId) !== key);
+      const read = await store.states.readMany([customer, markKey].map((each) => ({ key: each, shard })));
+      const [value, mark] = [read[0] ?? null, read[1] ?? null];
+      if (isMarkedErased(mark, place)) return;
       await gate.mayCommit();
+      const isState = value !== null && recordKindOf(value) === 'state';
       const [result] = await store.states.commit([
-        {
-          key: customerKeyToBytes(key),
-          shard,
-          value: null,
-          expected: positionPrefixOf(value),
-          companions: links.map(({ decisionId }) => ({ key: decisionIdToBytes(decisionId), value: null })),
-          timer: { from: state.nextTimerMs, to: null },
-          wipe: true,
-        },
+        isState
+          ? await endOf(key, shard, value, { key: markKey, value: written })
+          : { key: markKey, shard, value: written, expected: mark, companions: [], timer: { from: null, to: null } },
       ]);
-      if (result === 'committed') break;
+      if (result !== 'committed') continue;
+      if (isState) metrics.erasures++;
+      return;
     }
-    metrics.erasures++;
+  };
+
+  const endOf = async (key: CustomerKey, shard: number, value: Buffer, mark: StateWrite): Promise<StateCommit> => {
+    await loadFeatureSet(store.blobs, facts.featureSet, fingerprintOf(value));
+    const state = decodeState(value, facts.featureSet);
+    const links = state.pending.filter(({ decisionId }) => customerKeyOfDecision(decisionId) !== key);
+    return {
+      key: customerKeyToBytes(key),
+      shard,
+      value: null,
+      expected: positionPrefixOf(value),
+      companions: [...links.map(({ decisionId }) => ({ key: decisionIdToBytes(decisionId), value: null })), mark],
+      timer: { from: state.nextTimerMs, to: null },
+      wipe: true,
+    };
   };
 
   const refuseErasure = async ({ topic, partition, offset, value }: LogRecord): Promise<void> => {
@@ -167,7 +188,6 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
         erased.set(key, Math.max(erasure.erasedAt, erased.get(key) ?? 0));
       });
       await follower.caughtUp;
-      // Done once each, by a group's offsets: what the customer does afterwards makes a new state, which a restart must not delete.
       eraser = log.consume({
         group: `${group}-erasures`,
         topics: [TOPICS.erasures],
@@ -176,7 +196,10 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
           for (const record of records) {
             const erasure = readErasure(record);
             if (erasure === null) await refuseErasure(record);
-            else await turns.take(partition, () => erase(customerKeyFromBytes(erasure.customerKey), erasure.shard ?? partition));
+            else {
+              const place = { epoch: log.epoch, offset: record.offset };
+              await turns.take(partition, () => erase(customerKeyFromBytes(erasure.customerKey), erasure.shard ?? partition, place));
+            }
           }
         },
         onError: (error) => failed(error, 'an erasure failed; it comes again'),
