@@ -20,6 +20,8 @@ export type { RegistryWire } from './registry/registry-wire.ts';
 export { createRegistryDecoder, createSchemaDecoder, jsonDecoder } from './registry/value-decoder.ts';
 export type { ValueDecoder } from './registry/value-decoder.ts';
 export type * from './source-port.ts';
+export { openKafkaSourceLog } from './kafka-source/open-kafka-source-log.ts';
+export type { KafkaSourceLogOptions } from './kafka-source/open-kafka-source-log.ts';
 export { checkRegistry } from './registry/check-registry.ts';
 export type { CheckRegistryOptions } from './registry/check-registry.ts';
 export { openOutboxLog } from './outbox/open-outbox-log.ts';

@@ -6,6 +6,7 @@ import {
   type BrokerAddress,
   type BrokerConnection,
   type BrokerConnectionOptions,
+  type FlexibleRequest,
   type Protocol,
   type RequestName,
 } from './kafkajs-insides.ts';
@@ -91,11 +92,20 @@ export class Cluster {
   }
 
   /** To the first broker that answers. */
-  async sendToAny<Name extends RequestName>(name: Name, options: Protocol[Name]['options']): Promise<Protocol[Name]['answer']> {
+  sendToAny<Name extends RequestName>(name: Name, options: Protocol[Name]['options']): Promise<Protocol[Name]['answer']> {
+    return this.#withAny((connection) => connection.send(name, options));
+  }
+
+  /** Likewise; null: that broker does not know the request. */
+  sendFlexibleToAny(request: FlexibleRequest): Promise<Buffer | null> {
+    return this.#withAny((connection) => connection.sendFlexible(request));
+  }
+
+  async #withAny<Answer>(use: (connection: BrokerConnection) => Promise<Answer>): Promise<Answer> {
     let last: unknown;
     for (const address of this.#inAnyOrder()) {
       try {
-        return await this.#with(address, (connection) => connection.send(name, options));
+        return await this.#with(address, use);
       } catch (error) {
         last = error;
       }

@@ -183,8 +183,19 @@ export interface BrokerConnection {
     options: Protocol[Name]['options'],
     decode: (raw: Buffer) => Answer,
   ): Promise<Answer>;
+  /**
+   * A request of a version that KafkaJS does not know, in Kafka's flexible encoding: body in, body out. Null: neither does the broker.
+   */
+  sendFlexible(request: FlexibleRequest): Promise<Buffer | null>;
   /** Waits for requests in flight. */
   disconnect(): Promise<void>;
+}
+
+export interface FlexibleRequest {
+  readonly apiName: string;
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  readonly body: Buffer;
 }
 
 interface KafkaJsExchange {
@@ -197,6 +208,7 @@ interface KafkaJsBroker {
   disconnect(): Promise<void>;
   readonly connectionPool: { send(exchange: object): Promise<unknown> };
   lookupRequest(apiKey: number, definitions: unknown): (options: unknown) => KafkaJsExchange;
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>>;
 }
 
 interface KafkaJsRequestQueue {
@@ -211,6 +223,7 @@ interface Insides {
   readonly createSocketFactory: () => unknown;
   readonly definitions: Readonly<Record<RequestName, unknown>>;
   readonly apiKeys: Readonly<Record<RequestName, number>>;
+  readonly Encoder: new () => { writeBufferInternal(bytes: Buffer): void };
   readonly createErrorFromCode: (code: number) => Error & { readonly type: string };
 }
 
@@ -221,6 +234,7 @@ const insides: Insides = {
   createSocketFactory: require('kafkajs/src/network/socketFactory'),
   definitions: require('kafkajs/src/protocol/requests').requests,
   apiKeys: require('kafkajs/src/protocol/requests/apiKeys'),
+  Encoder: require('kafkajs/src/protocol/encoder'),
   createErrorFromCode: require('kafkajs/src/protocol/error').createErrorFromCode,
 };
 
@@ -255,9 +269,21 @@ export function createBrokerConnection({ host, port }: BrokerAddress, options: B
     connect: () => broker.connect(),
     send: (name, requestOptions) => exchange(name, requestOptions) as Promise<never>,
     sendDecoding: (name, requestOptions, decode) => exchange(name, requestOptions, decode) as Promise<never>,
+    async sendFlexible({ apiName, apiKey, apiVersion, body }) {
+      if ((broker.versions[apiKey]?.maxVersion ?? 0) < apiVersion) return null;
+      const encoder = new insides.Encoder();
+      encoder.writeBufferInternal(Buffer.concat([NO_TAGS, body]));
+      const request = { apiName, apiKey, apiVersion, encode: async () => encoder };
+      const response = { decode: (raw: Buffer) => raw, parse: (raw: Buffer) => raw };
+      const raw = (await broker.connectionPool.send({ request, response, logResponseError: false })) as Buffer;
+      return raw.subarray(NO_TAGS.length);
+    },
     disconnect: () => broker.disconnect(),
   };
 }
+
+/** Ends the header of a flexible request and of its answer. */
+const NO_TAGS = Buffer.from([0]);
 
 /** KafkaJS sets a timer after every answer, with a negative delay when nothing waits: Node warns of it. */
 function setNoNeedlessTimers(queue: KafkaJsRequestQueue): void {
