@@ -10,6 +10,8 @@ export { listDeadLetters, replayDeadLetters } from './dead-letters/dead-letters.
 export type { DeadLetterFilter } from './dead-letters/dead-letters.ts';
 export { createIngestRole, ingestGroup } from './ingest/ingest-role.ts';
 export type { IngestProject, IngestRole, IngestRoleDeps } from './ingest/ingest-role.ts';
+export { checkSources } from './ingest/check-sources.ts';
+export type { CheckSourcesOptions } from './ingest/check-sources.ts';
 export { eventOfLetter } from './ingest/replay-letter.ts';
 export type { ReplayLetterDeps } from './ingest/replay-letter.ts';
 export { createRetentionTask, REQUIRED_GROUPS } from './retention.ts';

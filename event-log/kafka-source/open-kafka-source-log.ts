@@ -177,11 +177,11 @@ interface BatchDeps extends MemberDeps {
 }
 
 const takeBatch = async (deps: BatchDeps, options: ConsumeSourceOptions, payload: EachBatchPayload): Promise<void> => {
-  const { batch, resolveOffset, isRunning, isStale } = payload;
+  const { batch } = payload;
   const { topic, partition } = batch;
   const { maxRecords = MAX_RECORDS } = options;
   for (let from = 0; from < batch.messages.length; from += maxRecords) {
-    if (deps.stopping.aborted || !isRunning() || isStale()) return;
+    if (deps.stopping.aborted || !payload.isRunning() || payload.isStale()) return;
     const records = batch.messages.slice(from, from + maxRecords).map((message) => recordOf(topic, partition, message));
     const next = records.at(-1)!.offset + 1;
     const lag = Math.max(0, Number(batch.highWatermark) - next);
@@ -192,7 +192,7 @@ const takeBatch = async (deps: BatchDeps, options: ConsumeSourceOptions, payload
       }),
     );
     deps.places.moved(partition, next);
-    resolveOffset(String(next - 1));
+    payload.resolveOffset(String(next - 1));
     await deps.consumer.commitOffsets([{ topic, partition, offset: String(next) }]);
   }
 };
@@ -201,7 +201,7 @@ const takeBatch = async (deps: BatchDeps, options: ConsumeSourceOptions, payload
 const untilTaken = async (
   deps: BatchDeps,
   options: ConsumeSourceOptions,
-  { heartbeat, isRunning }: EachBatchPayload,
+  payload: EachBatchPayload,
   take: () => Promise<void>,
 ): Promise<void> => {
   for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, LAST_BACKOFF_MS)) {
@@ -209,16 +209,16 @@ const untilTaken = async (
       return await take();
     } catch (error) {
       options.onError(error);
-      if (deps.stopping.aborted || !isRunning()) throw error;
+      if (deps.stopping.aborted || !payload.isRunning()) throw error;
     }
     await sleep(backoffMs, deps.stopping);
-    await heartbeat();
+    await payload.heartbeat();
   }
 };
 
 /** What a heartbeat is refused for is met again by the commit. */
-const withHeartbeats = async ({ heartbeatMs }: BatchDeps, { heartbeat }: EachBatchPayload, work: () => Promise<void>): Promise<void> => {
-  const timer = setInterval(() => void heartbeat().catch(() => undefined), heartbeatMs);
+const withHeartbeats = async ({ heartbeatMs }: BatchDeps, payload: EachBatchPayload, work: () => Promise<void>): Promise<void> => {
+  const timer = setInterval(() => void payload.heartbeat().catch(() => undefined), heartbeatMs);
   try {
     await work();
   } finally {

@@ -9,6 +9,7 @@ import { SILENT } from '../role.ts';
 import { createStateRole } from '../state/state-role.ts';
 import { START_MS, customerKey, openWorld, readTopic, stateOf, until } from '../test-world.ts';
 import type { World } from '../test-world.ts';
+import { checkSources } from './check-sources.ts';
 import { createIngestRole, ingestGroup } from './ingest-role.ts';
 import type { IngestProject, IngestRole } from './ingest-role.ts';
 import { eventOfLetter } from './replay-letter.ts';
@@ -148,6 +149,23 @@ describe('the ingest role', () => {
     await theirs.deliver(TOPIC, 0);
     expect((await events()).map(({ data }) => data)).toEqual(['{"dataMb":6}']);
     expect(role.metrics()).toMatchObject({ erased: 1 });
+  });
+
+  test('doctor names a topic that is not there, and a schema registry that is missing', async () => {
+    const check = (sources: string) => checkSources({ sources: projectOf(sources).sources, openSourceLog: () => theirs, registry: null });
+    expect(await check(USAGE)).toEqual([expect.stringContaining(`source usage reads the topic ${TOPIC}, which is not there`)]);
+    expect(await check(USAGE.replace('topic:', 'enabled: false\n    topic:'))).toEqual([]);
+    theirs.send(TOPIC, 0, {});
+    expect(await check(USAGE)).toEqual([]);
+    expect(await check(USAGE.replace('topic:', 'format: avro\n    topic:'))).toEqual([
+      expect.stringContaining('SCHEMA_REGISTRY_URL is not set'),
+    ]);
+  });
+
+  test('a source that is not enabled is not read', async () => {
+    await role.replaceProject(projectOf(USAGE.replace('topic:', 'enabled: false\n    topic:')));
+    await role.start();
+    expect(role.metrics()).toMatchObject({ sources: 0 });
   });
 
   test('a reloaded project maps anew, begins what is new and leaves what is gone', async () => {
