@@ -160,7 +160,8 @@ describe('laws of deciding', () => {
   test('a failed read closes every condition over customer and features', () => {
     const verdict = decide(createInput(catalog, { readFailed: true, limit: 5 }));
     const scored = catalog.actions.filter((action) => verdict.stages[action.index]! <= STAGE.noSlot).map((action) => action.id);
-    expect(scored.toSorted()).toEqual(['chat-with-us', 'help-videos']);
+    const harmless = ['callback-instead', 'chat-with-us', 'help-videos', 'paperless-bill', 'spam-shield', 'speed-check', 'wifi-calling'];
+    expect(scored.toSorted()).toEqual(harmless);
     expect(verdict.degraded).toEqual([DEGRADED.stateUnread]);
     expect(stage(createInput(catalog, { readFailed: true }), 'fiber-500')).toBe('unread');
   });

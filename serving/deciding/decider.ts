@@ -24,7 +24,8 @@ import { answerOf, answerOfReceipt } from './answer.ts';
 import { OWN_LOOP, checkRequest, type Direction } from './check-request.ts';
 import { isFreshlyErased } from './freshly-erased.ts';
 import { createOnceByRequest } from './once-by-request.ts';
-import { readState, type StateRead } from './read-state.ts';
+import { readState, type StateRead, type StateReadDeps } from './read-state.ts';
+import { createStoreCircuit } from './store-circuit.ts';
 import { entropyOfRequest, subjectOfDecision, type Subject, type Subjects } from './subject.ts';
 import { viewOfBytes } from './view-of-bytes.ts';
 
@@ -84,12 +85,14 @@ const WARM_UP_DECISIONS = 300;
 
 export const createDecider = (deps: DeciderDeps): Decider => {
   const { store, rebuild, catalog, controls, erasures, models, subjects, appender, receipts, metrics, clock, random, deadlineMs } = deps;
+  const storeCircuit = createStoreCircuit(() => performance.now());
+  const reading: StateReadDeps = { store, rebuild, storeCircuit };
   const requests = createOnceByRequest({
     store,
     receipts,
     clock,
     boundMs: deps.appendBoundMs,
-    effortMs: store.mayLoseMs > 0 ? deadlineMs : null,
+    effort: store.mayLoseMs > 0 ? { ms: deadlineMs / 2, circuit: storeCircuit } : null,
     ttlMs: deps.requestTtlMs,
     patienceMs: PATIENCE_MS,
   });
@@ -98,7 +101,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     const { subject, arrivedMs } = asked;
     let read: StateRead | Promise<StateRead> = null;
     if (subject.id !== null && !isFreshlyErased(erasures, subject.key, asked.nowMs)) {
-      read = readState(deps, subject, deadlineMs - (performance.now() - arrivedMs));
+      read = readState(reading, subject, deadlineMs - (performance.now() - arrivedMs));
       if (read instanceof Promise) read = await read;
     }
     const made = await judge(asked, id, read, unclaimed);

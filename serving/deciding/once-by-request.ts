@@ -5,6 +5,7 @@ import type { FeatureStore } from '#feature-store';
 import { notDurable } from '../errors/problem.ts';
 import { settlementOf } from '../receipts/append-in-time.ts';
 import type { ReceiptFinder } from '../receipts/find-receipt.ts';
+import type { StoreCircuit } from './store-circuit.ts';
 
 export interface OnceByRequest {
   /**
@@ -25,8 +26,8 @@ export interface OnceByRequestDeps {
   readonly clock: Clock;
   /** As for an append: what a claim promises is as durable. */
   readonly boundMs: number;
-  /** Null: a claim is a promise. Else it has this long from the request's arrival, and the decision goes on without it. */
-  readonly effortMs: number | null;
+  /** Null: a claim is a promise. Else it has this long, from a store that answers, and the decision goes on without it. */
+  readonly effort: { readonly ms: number; readonly circuit: StoreCircuit } | null;
   readonly ttlMs: number;
   /** How long another process may take between its claim and its durable receipt. */
   readonly patienceMs: number;
@@ -59,17 +60,23 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
   };
 
   const claim = async (name: string, id: DecisionId, nowMs: number): Promise<DecisionId | null> => {
-    const { effortMs, boundMs } = deps;
+    const { effort, boundMs } = deps;
+    if (effort?.circuit.mayAsk() === false) return null;
     const key = hash('sha256', name, 'buffer').subarray(0, 16);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(resolve, effortMs ?? boundMs, 'late');
+      timer = setTimeout(resolve, effort?.ms ?? boundMs, 'late');
     });
     const claiming = (async () => deps.store.requests.claim(key, decisionIdToBytes(id), { nowMs, ttlMs: deps.ttlMs }))().catch(() => null);
     try {
       const claimed = await Promise.race([claiming, late]);
-      if (claimed === 'late' && effortMs === null) throw notDurable(`the feature store has not claimed the requestId within ${boundMs} ms`);
-      return claimed === null || claimed === 'late' ? null : decisionIdFromBytes(claimed);
+      if (claimed === 'late' && effort === null) throw notDurable(`the feature store has not claimed the requestId within ${boundMs} ms`);
+      if (claimed !== null && claimed !== 'late') {
+        effort?.circuit.answered();
+        return decisionIdFromBytes(claimed);
+      }
+      effort?.circuit.failed();
+      return null;
     } finally {
       clearTimeout(timer);
     }

@@ -1,5 +1,6 @@
 /** Reads a customer's state within the deadline; what is slow or fails is told apart from a customer who is not known. */
 import type { FeatureStore, RebuildWatch } from '#feature-store';
+import type { StoreCircuit } from './store-circuit.ts';
 import type { Subject } from './subject.ts';
 
 /** `failed`: nothing can be said of the customer, which is not the same as not knowing them. */
@@ -9,31 +10,40 @@ export interface StateReadDeps {
   readonly store: FeatureStore;
   /** While the store is rebuilt, what it holds may be old, and a consent withdrawn since: nothing is read. */
   readonly rebuild: RebuildWatch;
+  /** Null: asks in any case. */
+  readonly storeCircuit: StoreCircuit | null;
 }
 
 /** An engine that answers in the same tick costs no timer. */
-export const readState = ({ store, rebuild }: StateReadDeps, subject: Subject, deadlineMs: number): StateRead | Promise<StateRead> => {
-  if (rebuild.underway()) return 'failed';
+export const readState = (deps: StateReadDeps, subject: Subject, deadlineMs: number): StateRead | Promise<StateRead> => {
+  const { store, rebuild, storeCircuit } = deps;
+  if (rebuild.underway() || storeCircuit?.mayAsk() === false) return 'failed';
   let read: Buffer | null | Promise<Buffer | null>;
   try {
     read = store.states.read(subject.keyBytes, subject.shard);
   } catch {
+    storeCircuit?.failed();
     return 'failed';
   }
-  return read instanceof Promise ? within(read, deadlineMs) : read;
+  return read instanceof Promise ? within(read, deadlineMs, storeCircuit) : read;
 };
 
-const within = (read: Promise<Buffer | null>, deadlineMs: number): Promise<StateRead> =>
+const within = (read: Promise<Buffer | null>, deadlineMs: number, circuit: StoreCircuit | null): Promise<StateRead> =>
   new Promise((resolve) => {
-    const timer = setTimeout(resolve, Math.max(0, deadlineMs), 'failed');
+    const fail = (): void => {
+      circuit?.failed();
+      resolve('failed');
+    };
+    const timer = setTimeout(fail, Math.max(0, deadlineMs));
     read.then(
       (bytes) => {
         clearTimeout(timer);
+        circuit?.answered();
         resolve(bytes);
       },
       () => {
         clearTimeout(timer);
-        resolve('failed');
+        fail();
       },
     );
   });

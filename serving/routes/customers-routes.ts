@@ -35,7 +35,7 @@ export const addCustomersRoutes = (app: FastifyInstance, context: ServingContext
     async (request) => {
       const subject = subjects.find(request.query.kind ?? 'customer', request.params.id);
       const nowMs = clock();
-      const bytes = await readState(context, subject, READ_DEADLINE_MS);
+      const bytes = await readState({ ...context, storeCircuit: null }, subject, READ_DEADLINE_MS);
       if (bytes === 'failed') {
         const why = context.rebuild.underway() ? 'the feature store is being rebuilt' : 'the feature store did not answer';
         throw new ProblemError(503, 'unavailable', `${why}; ask again`);
