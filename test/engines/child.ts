@@ -16,7 +16,7 @@ export interface Child {
   stop(): Promise<void>;
 }
 
-const START_MS = 45_000;
+const START_MS = 120_000;
 
 /** Resolves when the port takes connections; rejects with the end of the output when the process ends before that. */
 export const startChild = async (options: {

@@ -1,0 +1,186 @@
+/** The log on three brokers, one of which is killed or falls silent; and a group whose members come and go. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { TOPICS, type Topic } from '#contracts';
+import { fixTopics, openKafkaLog, type Batch, type Consumer, type EventLog, type Position } from '../../event-log/index.ts';
+import { startKafka, kafkaIsMissing, type KafkaCluster } from './kafka.ts';
+
+const missing = await kafkaIsMissing();
+const { events, outcomes } = TOPICS;
+const PARTITIONS = 6;
+
+/** What a client was told is durable. */
+interface Acknowledged {
+  readonly text: string;
+  readonly position: Position;
+}
+
+describe.skipIf(missing !== null)(`three brokers (${missing ?? 'here'})`, { timeout: 240_000 }, () => {
+  let kafka: KafkaCluster;
+  let prefixes = 0;
+
+  beforeAll(async () => {
+    kafka = await startKafka({ brokers: 3, heapMb: 256 });
+  }, 240_000);
+  afterAll(() => kafka.stop());
+
+  const prepare = async (): Promise<() => Promise<EventLog>> => {
+    const connection = { brokers: kafka.brokers, requestTimeoutMs: 3_000 };
+    const topicPrefix = `f${(prefixes += 1)}.`;
+    const { problems } = await fixTopics({
+      connection,
+      topicPrefix,
+      partitions: PARTITIONS,
+      replicationFactor: 3,
+      nowMs: Date.now(),
+      epoch: 7,
+    });
+    expect(problems).toEqual([]);
+    return () => openKafkaLog({ connection, topicPrefix, sessionTimeoutMs: 6_000, heartbeatMs: 300, appendTimeoutMs: 30_000 });
+  };
+
+  /** A small steady load until it is stopped; remembers what was acknowledged, and the longest time without. */
+  const startLoad = (log: EventLog) => {
+    const acknowledged: Acknowledged[] = [];
+    const inHand = new Set<Promise<void>>();
+    const refused: unknown[] = [];
+    let isRunning = true;
+    let lastMs = performance.now();
+    let longestGapMs = 0;
+    const one = async (turn: number): Promise<void> => {
+      const topic: Topic = turn % 3 === 0 ? outcomes : events;
+      const text = `${turn}`;
+      try {
+        const [position] = await log.append([{ topic, shard: turn % 0xffff, value: Buffer.from(text) }]);
+        acknowledged.push({ text, position: position! });
+        longestGapMs = Math.max(longestGapMs, performance.now() - lastMs);
+        lastMs = performance.now();
+      } catch (error) {
+        refused.push(error);
+      }
+    };
+    const running = (async () => {
+      for (let turn = 0; isRunning; turn += 1) {
+        const appending = one(turn).finally(() => inHand.delete(appending));
+        inHand.add(appending);
+        await delay(10);
+      }
+      await Promise.all(inHand);
+    })();
+    return {
+      acknowledged,
+      refused,
+      longestGapMs: () => longestGapMs,
+      async stop() {
+        isRunning = false;
+        await running;
+      },
+    };
+  };
+
+  /** Every acknowledged record is where it was said to be. */
+  const expectAllRead = async (log: EventLog, acknowledged: readonly Acknowledged[]): Promise<void> => {
+    const found = new Map<string, string>();
+    for (const topic of [events, outcomes])
+      for (let partition = 0; partition < PARTITIONS; partition += 1)
+        for (const { offset, value } of await log.read(topic, partition, 0, 100_000))
+          found.set(`${topic}/${partition}/${offset}`, String(value));
+    const lost = acknowledged.filter(
+      ({ text, position: { topic, partition, offset } }) => found.get(`${topic}/${partition}/${offset}`) !== text,
+    );
+    expect(lost).toEqual([]);
+  };
+
+  const collector = () => {
+    const texts: string[] = [];
+    const onBatch = async ({ records }: Batch): Promise<void> => void texts.push(...records.map(({ value }) => String(value)));
+    return { texts, onBatch };
+  };
+
+  test.for([
+    ['a broker is killed and comes back', async () => kafka.kill(0), async () => kafka.start(0)],
+    ['a broker falls silent and comes back', async () => kafka.pause(1), async () => kafka.resume(1)],
+  ] as const)('nothing acknowledged is lost, and all of it is delivered, when %s', async ([name, begin, end]) => {
+    const open = await prepare();
+    const [log, other] = await Promise.all([open(), open()]);
+    const { texts, onBatch } = collector();
+    const consumer = other.consume({ group: 'g', topics: [events, outcomes], onBatch });
+    const load = startLoad(log);
+    await vi.waitFor(() => expect(texts.length).toBeGreaterThan(50), { timeout: 40_000, interval: 100 });
+    await begin();
+    const before = load.acknowledged.length;
+    await vi.waitFor(() => expect(load.acknowledged.length).toBeGreaterThan(before + 300), { timeout: 60_000, interval: 100 });
+    await end();
+    await delay(3_000);
+    await load.stop();
+    const reached = new Set<string>();
+    await vi.waitFor(
+      () => {
+        for (const text of texts) reached.add(text);
+        expect(load.acknowledged.filter(({ text }) => !reached.has(text))).toEqual([]);
+      },
+      { timeout: 60_000, interval: 200 },
+    );
+    await expectAllRead(log, load.acknowledged);
+    console.log(
+      JSON.stringify({
+        fault: name,
+        acknowledged: load.acknowledged.length,
+        refused: load.refused.length,
+        redelivered: texts.length - reached.size,
+        longestWithoutAcknowledgementMs: Math.round(load.longestGapMs()),
+      }),
+    );
+    await consumer.stop();
+    await Promise.all([log.close(), other.close()]);
+  });
+
+  test('members come and go: every record reaches one, no number is worked on by two at once, and commits never fall', async () => {
+    const open = await prepare();
+    const logs = await Promise.all([open(), open(), open()]);
+    const load = startLoad(logs[0]!);
+    const texts: string[] = [];
+    const atWork = new Map<number, number>();
+    let overlaps = 0;
+    const onBatch = async ({ partition, records }: Batch): Promise<void> => {
+      const others = atWork.get(partition) ?? 0;
+      if (others > 0) overlaps += 1;
+      atWork.set(partition, others + 1);
+      await delay(20);
+      texts.push(...records.map(({ value }) => String(value)));
+      atWork.set(partition, atWork.get(partition)! - 1);
+    };
+    const join = (log: EventLog): Consumer => log.consume({ group: 'storm', topics: [events, outcomes], maxRecords: 20, onBatch });
+
+    const highest = new Map<string, number>();
+    let fallen = 0;
+    let isWatching = true;
+    const watching = (async () => {
+      for (; isWatching; await delay(100))
+        for (const topic of [events, outcomes])
+          for (let partition = 0; partition < PARTITIONS; partition += 1) {
+            const committed = (await logs[2]!.committed('storm', topic, partition)) ?? 0;
+            if (committed < (highest.get(`${topic}/${partition}`) ?? 0)) fallen += 1;
+            highest.set(`${topic}/${partition}`, Math.max(committed, highest.get(`${topic}/${partition}`) ?? 0));
+          }
+    })();
+
+    const steady = join(logs[0]!);
+    for (let round = 0; round < 8; round += 1) {
+      const members = [join(logs[1]!), join(logs[2]!)];
+      await delay(1_500);
+      await Promise.all(members.map((member) => member.stop()));
+      await delay(300);
+    }
+    await load.stop();
+    await vi.waitFor(async () => expect(await logs[0]!.lag('storm', [events, outcomes])).toBe(0), { timeout: 60_000, interval: 200 });
+    isWatching = false;
+    await watching;
+    const reached = new Set(texts);
+    expect(load.acknowledged.filter(({ text }) => !reached.has(text))).toEqual([]);
+    expect({ overlaps, fallen }).toEqual({ overlaps: 0, fallen: 0 });
+    console.log(JSON.stringify({ fault: 'rebalance storm', delivered: reached.size, redelivered: texts.length - reached.size }));
+    await steady.stop();
+    await Promise.all(logs.map((log) => log.close()));
+  });
+});
