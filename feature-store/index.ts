@@ -2,6 +2,7 @@
 export * from './port.ts';
 export { openLmdbFeatureStore, type LmdbFeatureStoreOptions } from './lmdb/open-lmdb-feature-store.ts';
 export { openRedisFeatureStore, type RedisFeatureStoreOptions } from './redis/open-redis-feature-store.ts';
+export { checkRedis, type RedisFinding } from './redis/check-redis.ts';
 export { removeWiped, wipeFreePages } from './lmdb/wipe.ts';
 export * from './companion.ts';
 export { isRebuilding, markRebuild, unmarkRebuild, watchRebuild, type RebuildWatch } from './rebuild-mark.ts';

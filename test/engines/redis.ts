@@ -14,6 +14,8 @@ export interface RedisUnderTest {
   /** redis://127.0.0.1:port; of a cluster the first node's, the others after commas. */
   readonly url: string;
   readonly ports: readonly number[];
+  /** Of the files; each server's append-only file in `aof-<index>`. */
+  readonly dir: string;
   kill(index?: number): Promise<void>;
   /**
    * The machine dies, not only the server: the append-only file ends where it was `loseMs` ago, as what was not yet forced to the disk
@@ -97,6 +99,7 @@ export const startRedis = async ({ masters = 1, aof = true, args = [] }: RedisOp
   return {
     url: ports.map((port) => `redis://127.0.0.1:${port}`).join(','),
     ports,
+    dir,
     async kill(index = 0) {
       await children[index]?.kill();
     },
