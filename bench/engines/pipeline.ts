@@ -3,7 +3,7 @@
  * and SET for each customer of a batch, values of the same size. Both are processes of their own and take turns on records that are new to both.
  * `flat`: events/s with the large population over those with the small one, with the same number of customers active.
  *
- * Options: --small 10000 --large 1000000 --active 10000 --events 150000 --rounds 3. Last line JSON.
+ * Options: --small 10000 --large 1000000 --active 10000 --events 150000 --rounds 3 --prof dir. Last line JSON.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -34,6 +34,7 @@ export const main = async (): Promise<void> => {
       active: { type: 'string', default: '10000' },
       events: { type: 'string', default: '150000' },
       rounds: { type: 'string', default: '3' },
+      prof: { type: 'string' },
     },
   });
   const [small, large, active, events, rounds] = [values.small, values.large, values.active, values.events, values.rounds].map(Number) as [
@@ -43,9 +44,9 @@ export const main = async (): Promise<void> => {
     number,
     number,
   ];
-  const first = await measure({ customers: small, active, events, rounds });
-  const second = await measure({ customers: large, active, events, rounds });
-  const spread = await measure({ customers: large, active: large, events, rounds });
+  const first = await measure({ customers: small, active, events, rounds, prof: values.prof });
+  const second = await measure({ customers: large, active, events, rounds, prof: values.prof });
+  const spread = await measure({ customers: large, active: large, events, rounds, prof: values.prof });
   console.log(
     JSON.stringify({
       bench: 'pipeline-engines',
@@ -59,7 +60,7 @@ export const main = async (): Promise<void> => {
   );
 };
 
-const measure = async (of: { customers: number; active: number; events: number; rounds: number }) => {
+const measure = async (of: { customers: number; active: number; events: number; rounds: number; prof: string | undefined }) => {
   const kafka = await startKafka({ heapMb: 768 });
   const redis = await startRedis();
   const children: ChildProcess[] = [];
@@ -68,7 +69,7 @@ const measure = async (of: { customers: number; active: number; events: number; 
     const log = await openKafkaLog({ connection: { brokers: kafka.brokers } });
     const { bytesPerCustomer, valueBytes } = await seed(redis.url, log, of.customers);
     const start: ConsumerStart = { brokers: kafka.brokers, redisUrl: redis.url, partitions: PARTITIONS, valueBytes };
-    const state = await startConsumer(children, 'state-consumer.ts', start);
+    const state = await startConsumer(children, 'state-consumer.ts', start, of.prof);
     const floor = await startConsumer(children, 'floor-consumer.ts', start);
     const perSecond: { state: number[]; floor: number[] } = { state: [], floor: [] };
     const draw = random(7);
@@ -103,14 +104,18 @@ const measure = async (of: { customers: number; active: number; events: number; 
       writesPerEvent: Number((answer.writes / of.events).toFixed(2)),
     };
   } finally {
-    for (const child of children) child.kill('SIGKILL');
+    for (const child of children) child.disconnect();
+    await Promise.all(children.filter((child) => child.exitCode === null).map((child) => once(child, 'exit')));
     await redis.stop();
     await kafka.stop();
   }
 };
 
-const startConsumer = async (children: ChildProcess[], file: string, start: ConsumerStart): Promise<ChildProcess> => {
-  const child = fork(join(import.meta.dirname, file), { execArgv: [...ENGINE_FLAGS], serialization: 'advanced' });
+const startConsumer = async (children: ChildProcess[], file: string, start: ConsumerStart, prof?: string): Promise<ChildProcess> => {
+  const child = fork(join(import.meta.dirname, file), {
+    execArgv: [...ENGINE_FLAGS, ...(prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${prof}`])],
+    serialization: 'advanced',
+  });
   children.push(child);
   child.send(start);
   await once(child, 'message');

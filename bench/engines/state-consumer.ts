@@ -47,6 +47,7 @@ process.once('message', (start: ConsumerStart) => {
       process.send!(answer);
     };
     process.on('message', (round: Round) => void consume(round));
+    process.once('disconnect', () => process.exit(0));
     process.send!('ready');
   };
   void open();
