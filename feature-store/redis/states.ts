@@ -9,7 +9,7 @@ import type { LossGate } from './loss-gate.ts';
 import type { Argument } from './node.ts';
 import type { Nodes } from './nodes.ts';
 import { scan } from './scan.ts';
-import { COMMIT } from './scripts.ts';
+import { COMMIT, COMMIT_STATE } from './scripts.ts';
 
 export interface StatesDeps {
   readonly nodes: Nodes;
@@ -104,6 +104,18 @@ const NOTHING = '';
 const callOf = (commit: StateCommit, keys: Keys): Call => {
   const { shard, timer } = commit;
   const bucket = bucketOf(shard);
+  const isOnlyState =
+    commit.value !== null &&
+    commit.companions.length === 0 &&
+    timer.from === timer.to &&
+    commit.wipe !== true &&
+    keys.links(commit.key, shard) === null;
+  if (isOnlyState)
+    return {
+      bucket,
+      run: { script: COMMIT_STATE, keys: 1 },
+      args: [keys.state(commit.key, shard), commit.expected ?? NOTHING, commit.value],
+    };
   const names: Argument[] = [];
   const args: Argument[] = [1 + commit.companions.length];
   const add = ({ key, value }: StateWrite, expects: 'n' | 'p' | 'e' | '*', expected: Buffer | null): void => {

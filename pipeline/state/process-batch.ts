@@ -54,7 +54,7 @@ const MAX_ROUNDS = 20;
 
 /** Records of a batch at most: what a customer did in it is folded and written once. */
 export const DEFAULT_BATCH = 8_000;
-const READ = 64;
+const READ = 256;
 const COMMIT = 500;
 
 export const processBatch = async (deps: BatchDeps, partition: number, records: readonly LogRecord[]): Promise<void> => {
