@@ -9,7 +9,7 @@ const require = createRequire(import.meta.url);
 interface Encoded {
   readonly buffer: Buffer;
 }
-const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as { RecordBatch(options: object): Promise<Encoded> };
+const recordBatch = require('kafkajs/src/protocol/recordBatch/v0') as { RecordBatch(options: object): Promise<Encoded> };
 const encodeRecord = require('kafkajs/src/protocol/recordBatch/record/v0') as (options: object) => Encoded;
 
 interface Written {
@@ -29,7 +29,7 @@ const written = fc.record({
 });
 
 const batchOf = async (firstOffset: number, records: readonly Written[]): Promise<Buffer> => {
-  const batch = await RecordBatch({
+  const batch = await recordBatch.RecordBatch({
     firstOffset,
     firstTimestamp: NOW_MS,
     maxTimestamp: NOW_MS + 7,

@@ -44,7 +44,7 @@ describe.skipIf(missing !== null)(`three brokers (${missing ?? 'here'})`, { time
     const acknowledged: Acknowledged[] = [];
     const inHand = new Set<Promise<void>>();
     const refused: unknown[] = [];
-    let isRunning = true;
+    const ended = new AbortController();
     let lastMs = performance.now();
     let longestGapMs = 0;
     const one = async (turn: number): Promise<void> => {
@@ -60,7 +60,7 @@ describe.skipIf(missing !== null)(`three brokers (${missing ?? 'here'})`, { time
       }
     };
     const running = (async () => {
-      for (let turn = 0; isRunning; turn += 1) {
+      for (let turn = 0; !ended.signal.aborted; turn += 1) {
         const appending = one(turn).finally(() => inHand.delete(appending));
         inHand.add(appending);
         await delay(10);
@@ -72,7 +72,7 @@ describe.skipIf(missing !== null)(`three brokers (${missing ?? 'here'})`, { time
       refused,
       longestGapMs: () => longestGapMs,
       async stop() {
-        isRunning = false;
+        ended.abort();
         await running;
       },
     };
@@ -138,7 +138,7 @@ describe.skipIf(missing !== null)(`three brokers (${missing ?? 'here'})`, { time
   test('members come and go: every record reaches one, no number is worked on by two at once, and commits never fall', async () => {
     const open = await prepare();
     const logs = await Promise.all([open(), open(), open()]);
-    const load = startLoad(logs[0]!);
+    const load = startLoad(logs[0]);
     const texts: string[] = [];
     const atWork = new Map<number, number>();
     let overlaps = 0;
@@ -154,27 +154,27 @@ describe.skipIf(missing !== null)(`three brokers (${missing ?? 'here'})`, { time
 
     const highest = new Map<string, number>();
     let fallen = 0;
-    let isWatching = true;
+    const watched = new AbortController();
     const watching = (async () => {
-      for (; isWatching; await delay(100))
+      for (; !watched.signal.aborted; await delay(100))
         for (const topic of [events, outcomes])
           for (let partition = 0; partition < PARTITIONS; partition += 1) {
-            const committed = (await logs[2]!.committed('storm', topic, partition)) ?? 0;
+            const committed = (await logs[2].committed('storm', topic, partition)) ?? 0;
             if (committed < (highest.get(`${topic}/${partition}`) ?? 0)) fallen += 1;
             highest.set(`${topic}/${partition}`, Math.max(committed, highest.get(`${topic}/${partition}`) ?? 0));
           }
     })();
 
-    const steady = join(logs[0]!);
+    const steady = join(logs[0]);
     for (let round = 0; round < 8; round += 1) {
-      const members = [join(logs[1]!), join(logs[2]!)];
+      const members = [join(logs[1]), join(logs[2])];
       await delay(1_500);
       await Promise.all(members.map((member) => member.stop()));
       await delay(300);
     }
     await load.stop();
-    await vi.waitFor(async () => expect(await logs[0]!.lag('storm', [events, outcomes])).toBe(0), { timeout: 60_000, interval: 200 });
-    isWatching = false;
+    await vi.waitFor(async () => expect(await logs[0].lag('storm', [events, outcomes])).toBe(0), { timeout: 60_000, interval: 200 });
+    watched.abort();
     await watching;
     const reached = new Set(texts);
     expect(load.acknowledged.filter(({ text }) => !reached.has(text))).toEqual([]);
