@@ -5,6 +5,7 @@ import type { Admin, Producer } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openKafkaSourceLog } from '../../event-log/index.ts';
 import type { SourceBatch, SourceLog } from '../../event-log/index.ts';
+import { createTopic } from './create-topic.ts';
 import { deleteTopics } from './delete-topics.ts';
 import { withEngine } from './with-engine.ts';
 
@@ -38,12 +39,9 @@ withEngine('kafka', (url) => {
       logs.push(log);
       return log;
     };
-    const createTopic = async (topic: string): Promise<void> => {
-      await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 3, replicationFactor: 1 }] });
-    };
     const aTopic = async (): Promise<string> => {
       const topic = `${prefix}${++number}`;
-      await createTopic(topic);
+      await createTopic(admin, topic, 3);
       return topic;
     };
     const send = async (topic: string, partition: number, from: number, count: number): Promise<void> => {
@@ -144,14 +142,14 @@ withEngine('kafka', (url) => {
       const { batches, errors } = read(log, topic, 'g');
       await expect.poll(() => errors.length, { timeout: 20_000 }).toBeGreaterThan(0);
       expect(errors[0]!.message).toContain(`there is no topic ${topic}`);
-      await createTopic(topic);
+      await createTopic(admin, topic, 3);
       await send(topic, 0, 0, 3);
       await expect.poll(() => numbers(batches, 0), { timeout: 30_000 }).toEqual([0, 1, 2]);
       const before = batches[0]!.topicId;
       expect(before).toMatch(/^[\w-]{22}$/);
       await admin.deleteTopics({ topics: [topic] });
       await expect.poll(async () => (await log.describe(topic, 'g')) === null, { timeout: 20_000 }).toBe(true);
-      await createTopic(topic);
+      await createTopic(admin, topic, 3);
       await send(topic, 0, 100, 2);
       await expect.poll(() => numbers(batches, 0), { timeout: 40_000 }).toEqual([0, 1, 2, 100, 101]);
       expect(batches.at(-1)!.topicId).not.toBe(before);
