@@ -77,6 +77,7 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
   const unasked = new Set<string>();
   let stored: ReadonlyMap<Topic, ReadonlyMap<number, number>> = new Map();
   let storedAtMs = 0;
+  let shards = 1;
   let lastError = '';
   let erasing: Promise<void> = Promise.resolve();
   let erasures: Erasures | undefined;
@@ -114,7 +115,8 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     counts.blocksInserted++;
   };
   const laneOf = (table: TableName, partition: number): BlockLane<TableName> => {
-    const key = `${table}/${partition}`;
+    // On a cluster rows are sharded by their partition: a block of one shard's rows is one part there, in whole or not at all.
+    const key = `${table}/${partition % shards}`;
     let lane = lanes.get(key);
     if (lane === undefined) lanes.set(key, (lane = createBlockLane(table, { blockRows, blockMs, insert })));
     return lane;
@@ -217,6 +219,7 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
         'stages',
         Object.entries(STAGE).map(([name, code]) => ({ code, name })),
       );
+      shards = await warehouse.shards();
       stored = await warehouse.highestOffsets(log.epoch);
       storedAtMs = performance.now();
       return true;

@@ -169,6 +169,13 @@ describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional pa
     ]);
   });
 
+  test('one node is one shard; a cluster that the server does not know is refused by name', async () => {
+    expect(await warehouse.shards()).toBe(1);
+    const other = openWarehouse({ url: server.url, username: 'pipeline', password: server.users.pipeline, cluster: 'nowhere' });
+    await expect(other.shards()).rejects.toThrow(/knows no cluster nowhere/);
+    await other.close();
+  });
+
   test("an erased customer's rows are gone, up to the moment of the erasure, and no one else's", async () => {
     await warehouse.command('TRUNCATE TABLE events');
     await insertEvents([

@@ -36,12 +36,14 @@ export interface Warehouse {
   query<T>(sql: string, params?: QueryParams): Promise<readonly T[]>;
   command(sql: string, params?: QueryParams): Promise<void>;
   /**
-   * Rows as TABLES[table].write makes them, one block of one log partition and one month: acknowledged means durable, and a repetition
-   * counts once under FINAL.
+   * Rows as TABLES[table].write makes them, one block of one shard and one month: acknowledged means durable, in whole or not at all,
+   * and a repetition counts once under FINAL.
    *
    * @param token names the block by its source positions: sent again under the same token it is not even written
    */
   insertRows(table: TableName, rowBinary: Buffer, token?: string): Promise<void>;
+  /** Rows whose `log_partition` is the same modulo this number are on the same shard; 1 on one node. */
+  shards(): Promise<number>;
   /** Small tables: feature_sets, stages. */
   insertJson(table: string, rows: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
   /** Highest offset stored of a topic's partition in this life of the log; null when there is none. */
@@ -163,6 +165,17 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
         stream.resume();
         await new Promise<void>((resolve, reject) => stream.once('end', resolve).once('error', reject).once('close', resolve));
       }),
+    async shards() {
+      if (cluster === null) return 1;
+      const rows = await self.query<{ weight: string | number }>(
+        'SELECT max(shard_weight) AS weight FROM system.clusters WHERE cluster = {cluster:String} GROUP BY shard_num',
+        { cluster },
+      );
+      if (rows.length === 0)
+        throw new AttuneError('warehouse.no-cluster', `the ClickHouse server knows no cluster ${cluster} (CLICKHOUSE_CLUSTER)`);
+      // A shard has as many places as it has weight, and a partition the place of its number modulo all of them.
+      return rows.reduce((sum, { weight }) => sum + Number(weight), 0);
+    },
     insertJson: (table, rows) =>
       attempt(`insert into ${table}`, async () => {
         await client.insert({ table, values: [...rows], format: 'JSONEachRow' });

@@ -11,6 +11,8 @@ export class RowWriter {
   /** Of the same bytes: the engine compiles its setters to single stores, which it does not with Buffer's. */
   private view: DataView;
   private at = 0;
+  /** Length of what was taken last: the next is likely to be as long. */
+  private expected = 0;
 
   constructor(capacity = 1 << 16) {
     this.buffer = Buffer.allocUnsafeSlow(capacity);
@@ -21,10 +23,11 @@ export class RowWriter {
     return this.at;
   }
 
-  /** What was written; the writer starts anew with a buffer of its own. */
+  /** What was written; the writer starts anew, and holds no memory until it is written to. */
   take(): Buffer {
     const taken = this.buffer.subarray(0, this.at);
-    this.buffer = Buffer.allocUnsafeSlow(this.buffer.length);
+    this.expected = this.at;
+    this.buffer = Buffer.alloc(0);
     this.view = viewOf(this.buffer);
     this.at = 0;
     return taken;
@@ -209,7 +212,7 @@ export class RowWriter {
 
   private room(bytes: number): void {
     if (this.at + bytes <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.at + bytes));
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.at + bytes, this.buffer.length === 0 ? this.expected : 0));
     this.buffer.copy(grown, 0, 0, this.at);
     this.buffer = grown;
     this.view = viewOf(grown);
