@@ -1,40 +1,51 @@
 /** The one place that chooses engines: the configuration's presence of a server decides, else the embedded ones open. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { AttuneError } from '#contracts';
-import { openLmdbLog } from '#event-log';
-import type { EventLog } from '#event-log';
-import { openLmdbFeatureStore } from '#feature-store';
+import { openKafkaLog, openLmdbLog, openOutboxLog } from '#event-log';
+import type { EventLog, Outbox, OutboxLogger } from '#event-log';
+import { openLmdbFeatureStore, openRedisFeatureStore } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
 import type { Config } from './config.ts';
+import { kafkaLogOptions } from './kafka.ts';
+import { redisOptions } from './redis.ts';
 
-const PARTITIONS = 8;
+const EMBEDDED_PARTITIONS = 8;
 
-export interface Stores {
-  readonly log: EventLog;
+export interface Stores<Log extends EventLog = EventLog> {
+  readonly log: Log;
   readonly store: FeatureStore;
   close(): Promise<void>;
 }
 
-/** Throws `engine.unsupported` where the configuration asks for an engine that this version does not have. */
-export const refuseUnsupportedEngines = (config: Config): void => {
-  const asked = [
-    config.kafka === null ? '' : 'KAFKA_BROKERS (Kafka as the event log)',
-    config.redis === null ? '' : 'REDIS_URL (Redis as the feature store)',
-  ].filter((text) => text !== '');
-  if (asked.length === 0) return;
-  throw new AttuneError(
-    'engine.unsupported',
-    `${asked.join(' and ')} is set, and this version has the embedded engines only; unset it to run on LMDB`,
-  );
+/** Rejects with EngineUnavailable while an engine does not answer, with `event-log.not-prepared` where Kafka has no topics of ours yet. */
+export const openStores = (config: Config): Promise<Stores> => openWith(config, () => openLog(config));
+
+/** For a process that can do nothing until its engines answer: tries again until they do. */
+export const awaitStores = async (config: Config, logger: OutboxLogger): Promise<Stores> => {
+  for (let waitMs = 500; ; waitMs = Math.min(2 * waitMs, 5_000)) {
+    try {
+      return await openStores(config);
+    } catch (error) {
+      if (!(error instanceof AttuneError && (error.retriable || error.code === 'event-log.not-prepared'))) throw error;
+      logger.warn(`${error.message} Trying again in ${waitMs} ms.`);
+    }
+    await delay(waitMs);
+  }
 };
 
-export const openStores = async (config: Config): Promise<Stores> => {
-  refuseUnsupportedEngines(config);
+/** For the API: what it accepts while Kafka does not answer waits in the outbox. */
+export const openServingStores = (config: Config, logger: OutboxLogger): Promise<Stores<EventLog & { readonly outbox?: Outbox }>> =>
+  openWith(config, () =>
+    config.kafka === null ? openLog(config) : openOutboxLog({ openLog: () => openLog(config), ...config.outbox, logger }),
+  );
+
+const openWith = async <Log extends EventLog>(config: Config, open: () => Promise<Log>): Promise<Stores<Log>> => {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const log = await openLmdbLog({ dir: join(config.dataDir, 'event-log'), partitions: PARTITIONS });
+  const log = await open();
   try {
-    const store = await openLmdbFeatureStore({ dir: join(config.dataDir, 'feature-store'), partitions: PARTITIONS });
+    const store = await openStore(config, log);
     return {
       log,
       store,
@@ -45,6 +56,27 @@ export const openStores = async (config: Config): Promise<Stores> => {
     };
   } catch (error) {
     await log.close();
+    throw error;
+  }
+};
+
+const openLog = (config: Config): Promise<EventLog> =>
+  config.kafka === null
+    ? openLmdbLog({ dir: join(config.dataDir, 'event-log'), partitions: EMBEDDED_PARTITIONS })
+    : openKafkaLog(kafkaLogOptions(config.kafka));
+
+const openStore = (config: Config, log: EventLog): Promise<FeatureStore> => {
+  const { redis } = config;
+  if (redis === null) return openLmdbFeatureStore({ dir: join(config.dataDir, 'feature-store'), partitions: log.partitions });
+  return openRedisFeatureStore({ ...redisOptions(redis), partitions: partitionsOf(log) ?? config.partitions });
+};
+
+/** Null while the log was never reached: in Redis the keys do not depend on it, and the API asks for nothing by partition. */
+const partitionsOf = (log: EventLog): number | null => {
+  try {
+    return log.partitions;
+  } catch (error) {
+    if (error instanceof AttuneError && error.retriable) return null;
     throw error;
   }
 };

@@ -22,7 +22,6 @@ const UNUSABLE = new Set([
   'rewards.invalid',
   'features.invalid',
   'api-keys.invalid',
-  'engine.unsupported',
   'config.refused',
 ]);
 const DRAIN_MS = 15_000;

@@ -5,7 +5,7 @@ import { createServing } from '#serving';
 import type { Config } from './config.ts';
 import { openIdKey } from './id-key.ts';
 import { refuseOpenDoor } from './open-door.ts';
-import { openStores } from './open-stores.ts';
+import { openServingStores } from './open-stores.ts';
 import type { RunningRole } from './run-role.ts';
 import { createSecureRandom } from './secure-random.ts';
 import { createSiblings } from './workers/siblings.ts';
@@ -13,7 +13,7 @@ import { createSiblings } from './workers/siblings.ts';
 /** @param slot which of several workers this is; null: it stands alone */
 export const serveApi = async (config: Config, slot: number | null, log: Logger): Promise<RunningRole> => {
   const apiKeys = refuseOpenDoor(config);
-  const stores = await openStores(config);
+  const stores = await openServingStores(config, log);
   const serving = await createServing({
     log: stores.log,
     store: stores.store,

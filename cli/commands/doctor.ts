@@ -1,77 +1,50 @@
-/** `attune doctor`: checks what the system stands on, and says what to do about each fault. */
-import { accessSync, constants, existsSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { dirname } from 'node:path';
-import { compileCatalog } from '#decisioning';
-import { compileFeatures } from '#feature-store';
-import { compileRewards } from '#pipeline';
-import { compileEventTypes, loadProject } from '#project';
+/** `attune doctor [--fix] [--partitions N]`: checks what the system stands on, says what to do about each fault, mends what it may. */
+import { parseArgs } from 'node:util';
+import { AttuneError } from '#contracts';
 import type { Config } from '../config.ts';
+import { checkKafka } from '../doctor/check-kafka.ts';
+import type { KafkaCure } from '../doctor/check-kafka.ts';
+import { checkMachine } from '../doctor/check-machine.ts';
+import { checkFeatureStore } from '../doctor/check-redis.ts';
+import { checkWarehouse } from '../doctor/check-warehouse.ts';
+import { formatFinding, note } from '../doctor/finding.ts';
+import type { Finding } from '../doctor/finding.ts';
 import { EXIT } from '../exit-codes.ts';
-import { refuseOpenDoor } from '../open-door.ts';
-import { refuseUnsupportedEngines } from '../open-stores.ts';
 
-interface Finding {
-  readonly state: 'ok' | 'note' | 'fault';
-  readonly text: string;
-}
-
-export const doctor = async (config: Config): Promise<void> => {
-  const findings = [
-    { state: 'ok', text: `Node ${process.versions.node} (${process.execPath})` } as const,
-    ...config.unknown.map((name): Finding => ({
-      state: 'fault',
-      text: `${name} is set and means nothing; attune --help lists the variables`,
-    })),
-    check('engines: the configuration chooses what this version has', () => refuseUnsupportedEngines(config)),
-    check(`API at ${config.host}:${config.port} with ${config.apiKeys === '' ? 'no keys' : 'keys'}`, () => void refuseOpenDoor(config)),
-    check(`data directory ${config.dataDir} can be written`, () => accessSync(nearestExisting(config.dataDir), constants.W_OK)),
-    check(`catalog ${config.catalogDir} is valid`, () => {
-      const project = loadProject(config.catalogDir);
-      compileEventTypes(project);
-      compileFeatures(project);
-      compileCatalog(project);
-      compileRewards(project);
-    }),
-    await checkPort(config.port),
-    ...(config.clickhouse.url === null
-      ? [
-          await checkPackage(
-            'chdb',
-            'the embedded warehouse does not run: point CLICKHOUSE_URL at a ClickHouse server; until then the log keeps the rows',
-          ),
-          await checkPort(config.warehousePort),
-        ]
-      : []),
-    await checkPackage('@tensorflow/tfjs-node', 'training uses WebAssembly: slower, otherwise the same'),
+/** Exit code 1 while anything is at fault. */
+export const doctor = async (config: Config, args: readonly string[]): Promise<void> => {
+  const cure = parseCure(config, args);
+  const { kafka, redis } = config;
+  const parts: readonly (() => Promise<readonly Finding[]>)[] = [
+    () => checkMachine(config),
+    async () => (kafka === null ? [note('no KAFKA_BROKERS: the event log is embedded')] : checkKafka(kafka, config, cure)),
+    async () => (redis === null ? [note('no REDIS_URL: the feature store is embedded')] : checkFeatureStore(redis)),
+    () => checkWarehouse(config, cure.fix),
   ];
-  for (const { state, text } of findings) console.log(`${{ ok: '✓', note: '–', fault: '✗' }[state]} ${text}`);
-  process.exitCode = findings.some(({ state }) => state === 'fault') ? EXIT.failed : EXIT.ok;
-};
-
-const check = (text: string, work: () => void): Finding => {
-  try {
-    work();
-    return { state: 'ok', text };
-  } catch (error) {
-    return { state: 'fault', text: `${text}: ${(error as Error).message}` };
+  // One after another, and told as they come: an engine that is away takes its time to say so.
+  let faults = 0;
+  for (const part of parts) {
+    for (const finding of await part()) {
+      console.log(formatFinding(finding));
+      if (finding.state === 'fault') faults++;
+    }
   }
+  process.exitCode = faults > 0 ? EXIT.failed : EXIT.ok;
 };
 
-const checkPackage = async (name: string, otherwise: string): Promise<Finding> => {
-  try {
-    await import(name);
-    return { state: 'ok', text: `${name} loads` };
-  } catch {
-    return { state: 'note', text: `${name} is not there: ${otherwise}` };
-  }
-};
-
-const checkPort = (port: number): Promise<Finding> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve({ state: 'note', text: `port ${port} is in use (by a running Attune, or choose another)` }));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve({ state: 'ok', text: `port ${port} is free` })));
+const parseCure = (config: Config, args: readonly string[]): KafkaCure => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { fix: { type: 'boolean', default: false }, partitions: { type: 'string' } },
   });
-
-const nearestExisting = (path: string): string => (existsSync(path) ? path : nearestExisting(dirname(path)));
+  if (values.partitions === undefined) return { fix: values.fix, partitions: null };
+  if (config.kafka === null)
+    throw new AttuneError(
+      'config.invalid',
+      '--partitions raises those of Kafka’s topics; the embedded log keeps the partitions it was made with',
+    );
+  const partitions = Number(values.partitions);
+  if (!Number.isInteger(partitions) || partitions < 1 || partitions > 1_024)
+    throw new AttuneError('config.invalid', `--partitions must be a whole number from 1 to 1024, not '${values.partitions}'`);
+  return { fix: values.fix, partitions };
+};

@@ -14,7 +14,7 @@ import type { EventTypes, Project } from '#project';
 import { compileStateProject } from '../compile-state-project.ts';
 import type { Config } from '../config.ts';
 import { followProject } from '../follow-project.ts';
-import { openStores } from '../open-stores.ts';
+import { awaitStores } from '../open-stores.ts';
 import type { Stores } from '../open-stores.ts';
 import { openConfiguredWarehouse } from '../open-warehouse.ts';
 import { openPipelineHealth } from '../pipeline-health/pipeline-health.ts';
@@ -43,7 +43,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     const wanted = parseRoles(args);
     let current = compilePipelineProject(loadProject(config.catalogDir));
     const health = await openPipelineHealth({ host: config.pipelineHost, port: config.pipelinePort, logger });
-    const stores = await openStores(config);
+    const stores = await awaitStores(config, logger);
     const shared: Shared = { ...stores, config, logger, project: () => current };
 
     const state = wanted.includes('state') ? createState(shared) : null;

@@ -7,7 +7,6 @@ import { parseArgs } from 'node:util';
 import type { Config } from '../config.ts';
 import { EXIT } from '../exit-codes.ts';
 import { openIdKey } from '../id-key.ts';
-import { refuseUnsupportedEngines } from '../open-stores.ts';
 import { refuseOpenDoor } from '../open-door.ts';
 import type { FromRole } from '../supervisor/messages.ts';
 import { supervise } from '../supervisor/supervise.ts';
@@ -23,7 +22,6 @@ const DRAIN_ORDER = ['demo', 'api', 'pipeline', 'warehouse'];
 
 export const up = async (config: Config, args: readonly string[]): Promise<void> => {
   const { values } = parseArgs({ args: [...args], options: { demo: { type: 'boolean', default: false } }, allowNegative: true });
-  refuseUnsupportedEngines(config);
   refuseOpenDoor(config);
   openIdKey(config);
 

@@ -52,7 +52,8 @@ export const startKafka = async (options: KafkaOptions = {}): Promise<KafkaClust
   const ports = await Promise.all(Array.from({ length: count * 2 }, () => freePort()));
   const port = (index: number): number => options.ports?.[index] ?? ports[index]!;
   const voters = Array.from({ length: count }, (_, i) => `${i + 1}@127.0.0.1:${ports[count + i]}`).join(',');
-  const clusterId = randomBytes(16).toString('base64url');
+  // An id that began with a hyphen would be taken for an option.
+  const clusterId = `A${randomBytes(16).toString('base64url').slice(1)}`;
   const children: (Child | null)[] = Array.from({ length: count }, () => null);
   writeFileSync(join(dir, 'log4j2.yaml'), LOG4J);
 

@@ -1,0 +1,52 @@
+/** Kafka: brokers, topics, the schema registry; mended, or given more partitions, where that is asked for. */
+import { randomInt } from 'node:crypto';
+import { checkRegistry, checkTopics, countBrokers, fixTopics, raisePartitions } from '#event-log';
+import type { Config, KafkaConfig } from '../config.ts';
+import { kafkaConnection, schemaRegistry, topicsOptions } from '../kafka.ts';
+import { fault, faultsOr, note, ok } from './finding.ts';
+import type { Finding } from './finding.ts';
+
+export interface KafkaCure {
+  readonly fix: boolean;
+  /** Raises the log's partitions to so many; null: leaves them. */
+  readonly partitions: number | null;
+}
+
+export const checkKafka = async (kafka: KafkaConfig, config: Config, cure: KafkaCure): Promise<readonly Finding[]> => {
+  try {
+    const brokers = await countBrokers(kafkaConnection(kafka));
+    return [ok(`Kafka at ${kafka.brokers.join(',')}: ${brokers} brokers`), ...(await checkLog(kafka, config, cure, brokers))];
+  } catch (error) {
+    return [fault(`Kafka at ${kafka.brokers.join(',')}: ${(error as Error).message}`)];
+  }
+};
+
+const checkLog = async (kafka: KafkaConfig, config: Config, cure: KafkaCure, brokers: number): Promise<readonly Finding[]> => {
+  const options = topicsOptions(kafka, config, brokers);
+  // A new life of the log must not be taken for an earlier one of the same name.
+  const epoch = randomInt(1, 2 ** 31);
+  const nowMs = Date.now();
+  const done = [
+    ...(cure.fix ? (await fixTopics({ ...options, nowMs, epoch })).done : []),
+    ...(cure.partitions === null ? [] : (await raisePartitions({ ...options, nowMs, epoch, partitions: cure.partitions })).done),
+  ];
+  const { problems, generation } = await checkTopics(options);
+  return [
+    ...done.map((text): Finding => ({ state: 'done', text: `Kafka: ${text}` })),
+    ...faultsOr(`Kafka: the topics are as they should be, with ${generation?.partitions ?? 0} partitions each`, 'Kafka', problems),
+    ...(options.replicationFactor === 1
+      ? [note('Kafka: one copy of each record: for a trial; the loss of a disk loses what is on it')]
+      : []),
+    ...(await checkSchemas(kafka, cure.fix)),
+  ];
+};
+
+const checkSchemas = async (kafka: KafkaConfig, fix: boolean): Promise<readonly Finding[]> => {
+  const registry = schemaRegistry(kafka);
+  if (registry === null) return [note('no schema registry (SCHEMA_REGISTRY_URL): records are in Avro’s single-object encoding')];
+  return faultsOr(
+    'the schema registry knows every schema',
+    'the schema registry',
+    await checkRegistry({ registry, topicPrefix: kafka.topicPrefix, fix }),
+  );
+};
