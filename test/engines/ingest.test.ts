@@ -61,9 +61,9 @@ withEngine('kafka', (url) => {
         await state.start();
 
         let sent = 0;
-        let sending = true;
+        const enough = new AbortController();
         const load = async (): Promise<void> => {
-          while (sending) {
+          while (!enough.signal.aborted) {
             const messages = CUSTOMERS.flatMap((customer, partition) =>
               Array.from({ length: 40 }, () => ({ partition, key: customer, value: JSON.stringify({ customer, mb: 1 }) })),
             );
@@ -86,7 +86,7 @@ withEngine('kafka', (url) => {
             await startMember();
           }
         }
-        sending = false;
+        enough.abort();
         await loading;
         const group = `${topicPrefix}attune-ingest-usage`;
         const committed = async (): Promise<number> => {
