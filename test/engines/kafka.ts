@@ -42,6 +42,8 @@ export interface KafkaOptions {
   readonly advertised?: readonly number[];
   /** More lines of server.properties. */
   readonly properties?: readonly string[];
+  /** One more listener of a single broker, with TLS and SASL; `properties` say how. */
+  readonly secure?: { readonly port: number; readonly properties: readonly string[]; readonly scramUsers: readonly string[] };
   /** Of each broker's heap. Default 384. */
   readonly heapMb?: number;
 }
@@ -69,6 +71,9 @@ export const startKafka = async (options: KafkaOptions = {}): Promise<KafkaClust
   ];
   const propertiesOf = (index: number): string => join(dir, `broker-${index}.properties`);
 
+  const secureListener = options.secure === undefined ? '' : `,SECURE://127.0.0.1:${options.secure.port}`;
+  const scram = (options.secure?.scramUsers ?? []).flatMap((user) => ['--add-scram', user]);
+
   const prepare = async (index: number): Promise<void> => {
     const replicas = Math.min(3, count);
     writeFileSync(
@@ -77,11 +82,11 @@ export const startKafka = async (options: KafkaOptions = {}): Promise<KafkaClust
         'process.roles=broker,controller',
         `node.id=${index + 1}`,
         `controller.quorum.voters=${voters}`,
-        `listeners=PLAINTEXT://127.0.0.1:${port(index)},CONTROLLER://127.0.0.1:${ports[count + index]}`,
-        `advertised.listeners=PLAINTEXT://127.0.0.1:${options.advertised?.[index] ?? port(index)}`,
+        `listeners=PLAINTEXT://127.0.0.1:${port(index)},CONTROLLER://127.0.0.1:${ports[count + index]}${secureListener}`,
+        `advertised.listeners=PLAINTEXT://127.0.0.1:${options.advertised?.[index] ?? port(index)}${secureListener}`,
         'controller.listener.names=CONTROLLER',
         'inter.broker.listener.name=PLAINTEXT',
-        'listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+        'listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL',
         `log.dirs=${join(dir, `data-${index}`)}`,
         `offsets.topic.replication.factor=${replicas}`,
         'offsets.topic.num.partitions=4',
@@ -96,10 +101,11 @@ export const startKafka = async (options: KafkaOptions = {}): Promise<KafkaClust
         'broker.heartbeat.interval.ms=500',
         'controlled.shutdown.enable=false',
         ...(options.properties ?? []),
+        ...(options.secure?.properties ?? []),
       ].join('\n'),
     );
     mkdirSync(join(dir, `data-${index}`), { recursive: true });
-    await promisify(execFile)('java', java(['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', propertiesOf(index)]));
+    await promisify(execFile)('java', java(['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', propertiesOf(index), ...scram]));
   };
   const start = async (index: number): Promise<void> => {
     children[index] = await startChild({ command: 'java', args: java(['kafka.Kafka', propertiesOf(index)]), cwd: dir, port: port(index) });
