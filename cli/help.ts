@@ -10,6 +10,7 @@ const COMMANDS: readonly (readonly [string, string])[] = [
   ['dead-letters [list|replay] [--topic T] [--limit N]', 'records that could not be used: why, where, and once more'],
   ['snapshot [--to DIR] [--keep N] [--scrub]', 'copies the feature store to files while it is in use'],
   ['rebuild [--from-snapshot DIR | --from-log]', 'makes the feature store anew from the last snapshot and the log'],
+  ['import FILE.csv|.parquet [--map FILE.yaml] [--type T]', 'brings rows of customers’ attributes into the event log'],
   ['doctor', 'checks Node, configuration, catalog and engines'],
 ];
 

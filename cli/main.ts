@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'dead-letters': async () => (await import('./commands/dead-letters.ts')).deadLetters,
   snapshot: async () => (await import('./commands/snapshot.ts')).snapshot,
   rebuild: async () => (await import('./commands/rebuild.ts')).rebuild,
+  import: async () => (await import('./commands/import.ts')).importCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 };
 

@@ -11,7 +11,7 @@ import type { StateProject } from '../state/state-role.ts';
 import { emptyPartition } from './empty-store.ts';
 import { createIsCounted } from './is-counted.ts';
 import { holdRebuildLease, type HeldLease } from './rebuild-lease.ts';
-import type { OnProgress } from './progress.ts';
+import type { OnProgress } from '../progress.ts';
 import { readErasures, type KnownErasures } from './read-erasures.ts';
 import { replayPartition } from './replay-partition.ts';
 import { restorePartition } from './restore-partition.ts';

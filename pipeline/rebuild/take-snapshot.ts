@@ -7,7 +7,7 @@ import { AttuneError, STATE_INPUTS, TOPICS, modelCodec, type Clock, type Topic }
 import type { EventLog } from '#event-log';
 import { fingerprintOf, isRebuilding, nameOfFeatureSet, recordKindOf, type FeatureStore } from '#feature-store';
 import { writeChunk, type ChunkRecord } from './chunk-file.ts';
-import type { OnProgress } from './progress.ts';
+import type { OnProgress } from '../progress.ts';
 import {
   BLOBS,
   PARTIAL,
