@@ -1,5 +1,6 @@
 /** A cell as the event's field wants it. */
 import type { EventField } from '#project';
+import { textOfCell } from './text-of-cell.ts';
 
 /** Undefined: the cell is empty, and says nothing of the field. */
 export type Converted = { readonly value: unknown } | { readonly fault: string } | undefined;
@@ -13,18 +14,16 @@ export const convertValue = (cell: unknown, { name, type }: Pick<EventField, 'na
   if (value === undefined || value === null || value === '') return undefined;
   switch (type) {
     case 'string':
-      return typeof value === 'object' ? wrong(name, 'text', value) : { value: String(value as string) };
+      return typeof value === 'object' ? wrong(name, 'text', value) : { value: textOfCell(value) };
     case 'number':
     case 'integer': {
-      const number = typeof value === 'number' ? value : NUMBER.test(String(value as string).trim()) ? Number(value) : Number.NaN;
+      const number = typeof value === 'number' ? value : NUMBER.test(textOfCell(value).trim()) ? Number(value) : Number.NaN;
       const fits = type === 'integer' ? Number.isSafeInteger(number) : Number.isFinite(number);
       return fits ? { value: number } : wrong(name, type === 'integer' ? 'a whole number' : 'a number', value);
     }
     case 'boolean': {
       if (typeof value === 'boolean') return { value };
-      const text = String(value as string)
-        .trim()
-        .toLowerCase();
+      const text = textOfCell(value).trim().toLowerCase();
       return TRUE.has(text) ? { value: true } : FALSE.has(text) ? { value: false } : wrong(name, 'true or false', value);
     }
     case 'object':

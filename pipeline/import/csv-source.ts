@@ -15,7 +15,7 @@ export const openCsv = async (path: string, delimiter: string | null = null): Pr
   const header = await readHeader(path);
   const between = delimiter ?? mostFrequent(header);
   const columns = parseCsv(`${header}\n`, between, true).records[0]?.values.map((name) => String(name).trim()) ?? [];
-  if (columns.length === 0 || columns.every((name) => name === '')) {
+  if (columns.every((name) => name === '')) {
     throw new AttuneError('import.file', `${path} has no header: its first line must name the columns`);
   }
   return {

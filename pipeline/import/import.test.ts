@@ -66,7 +66,7 @@ describe('CSV', () => {
     fc.assert(
       fc.property(rows, fc.nat({ max: 60 }), fc.constantFrom('\n', '\r\n'), (table, cut, newline) => {
         const text = table.map((row) => row.map(quote).join(',')).join(newline) + newline;
-        const expected = parse(text, { relax_column_count: true, skip_empty_lines: true }) as string[][];
+        const expected = parse(text, { relax_column_count: true, skip_empty_lines: true });
         const first = parseCsv(text.slice(0, cut), ',', false);
         const rest = parseCsv(text.slice(first.consumed), ',', true, first.line);
         expect([...first.records, ...rest.records].map(({ values }) => values)).toEqual(expected);
@@ -155,7 +155,7 @@ describe('an import', () => {
     expect(JSON.parse(first!.data)).toEqual({ plan: 'premium', tenureMonths: 12.5, consentMarketing: true, name: 'Anna; the first' });
     expect(first).toMatchObject({ subjectId: 'c-1', type: 'customer.updated', time: AT_MS });
     expect(JSON.parse(last!.data)).toEqual({});
-    const rejected = parse(readFileSync(join(dir, 'rejected.csv'), 'utf8'), { relax_column_count: true }) as string[][];
+    const rejected = parse(readFileSync(join(dir, 'rejected.csv'), 'utf8'), { relax_column_count: true });
     expect(rejected.map(([line, reason]) => `${line}: ${reason}`)).toEqual([
       'line: reason',
       "3: plan must be one of prepaid, basic, standard, premium, unlimited in 'customer.updated'",
@@ -188,7 +188,7 @@ describe('an import', () => {
     let left = 4;
     const dying = await depsOf(path, {
       checkpointRows: 3_000,
-      log: { ...log, append: (records) => (left-- > 0 ? log.append(records) : Promise.reject(new Error('killed'))) } as EventLog,
+      log: { ...log, append: (records) => (left-- > 0 ? log.append(records) : Promise.reject(new Error('killed'))) },
     });
     await expect(importFile(dying)).rejects.toThrow('killed');
     const state = await importFile(await depsOf(path, { checkpointRows: 3_000 }));

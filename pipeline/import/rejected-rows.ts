@@ -2,6 +2,7 @@
 import { open, rm, truncate } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import type { SourceRecord } from './source.ts';
+import { textOfCell } from './text-of-cell.ts';
 
 export interface RejectedRows {
   add(record: SourceRecord, reason: string): void;
@@ -41,6 +42,6 @@ export const openRejectedRows = async (path: string, columns: readonly string[],
 const csvLine = (values: readonly unknown[]): string => `${values.map(csvCell).join(',')}\n`;
 
 const csvCell = (value: unknown): string => {
-  const text = value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value as string);
+  const text = textOfCell(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };

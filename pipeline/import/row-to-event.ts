@@ -5,6 +5,7 @@ import type { EventType } from '#project';
 import { convertValue } from './convert-value.ts';
 import type { ColumnPlan } from './plan-columns.ts';
 import type { SourceRecord } from './source.ts';
+import { textOfCell } from './text-of-cell.ts';
 
 export interface RowDeps {
   readonly plan: ColumnPlan;
@@ -24,7 +25,7 @@ export type RowResult = { readonly record: AppendRecord } | { readonly fault: st
 export const rowToEvent = (deps: RowDeps, { line, values, fault }: SourceRecord): RowResult => {
   if (fault !== null) return { fault };
   const { plan, type } = deps;
-  const id = String((values[plan.customerId] ?? '') as string).trim();
+  const id = textOfCell(values[plan.customerId]).trim();
   if (id === '') return { fault: "the customer's id is empty" };
   const time = plan.time === null ? deps.atMs : timeOf(values[plan.time]);
   if (time === null)
@@ -56,7 +57,7 @@ export const rowToEvent = (deps: RowDeps, { line, values, fault }: SourceRecord)
 const timeOf = (cell: unknown): number | null => {
   if (cell instanceof Date) return cell.getTime();
   if (typeof cell === 'number' || typeof cell === 'bigint') return wholeOrNull(Number(cell));
-  const text = String((cell ?? '') as string).trim();
+  const text = textOfCell(cell).trim();
   return /^\d{10,}$/.test(text) ? wholeOrNull(Number(text)) : wholeOrNull(Date.parse(text));
 };
 
