@@ -28,7 +28,7 @@ export interface RedisFeatureStoreOptions {
 }
 
 /** AOF `everysec` loses up to two seconds, a fail-over what was not yet replicated; commits are held back longer than either. */
-export const MAY_LOSE_MS = 5_000;
+const MAY_LOSE_MS = 5_000;
 
 const SILENCE_MS = 10_000;
 
