@@ -1,5 +1,5 @@
 /** The system on its production engines, each behind a proxy, and its roles as processes that are started again when they die. */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -123,12 +123,8 @@ export const startDistributedSystem = async (options: {
     };
   };
 
-  const prepared = spawnSync(process.execPath, [ENTRY, 'doctor', '--fix', '--partitions', '6'], {
-    env: { ...common, ATTUNE_DATA_DIR: dataDirOf('doctor') },
-    encoding: 'utf8',
-    timeout: 60_000,
-  });
-  tail.push(...`${prepared.stdout}${prepared.stderr}`.split('\n'));
+  const doctor = run('doctor', ['doctor', '--fix'], { ...common, ATTUNE_PARTITIONS: '6' });
+  await once(doctor, 'exit');
 
   const warehouseProcess = keep('warehouse', ['warehouse'], {
     ...bare,
