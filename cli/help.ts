@@ -4,7 +4,7 @@ import { describeVariables } from './config/variables.ts';
 const COMMANDS: readonly (readonly [string, string])[] = [
   ['up [--demo]', 'everything on this machine: API, pipeline and embedded warehouse; --demo adds live traffic'],
   ['serve', 'the API'],
-  ['pipeline [--roles state,learn,record]', 'the stream roles'],
+  ['pipeline [--roles ingest,state,learn,record]', 'the stream roles'],
   ['warehouse', 'the embedded warehouse: ClickHouse’s HTTP interface on loopback'],
   ['demo [--url URL] [--rate N] [--seed N]', 'the telecom simulator sends traffic to a running API'],
   ['dead-letters [list|replay] [--topic T] [--limit N]', 'records that could not be used: why, where, and once more'],

@@ -21,6 +21,7 @@ const UNUSABLE = new Set([
   'catalog.invalid',
   'rewards.invalid',
   'features.invalid',
+  'source.schema',
   'api-keys.invalid',
   'config.refused',
 ]);

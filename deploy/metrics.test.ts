@@ -78,7 +78,7 @@ describe('what Prometheus and Grafana ask for', () => {
   };
   beforeAll(async () => {
     await scrape(['serve', '--workers', '2'], await freePort());
-    await scrape(['pipeline', '--roles', 'state,learn,record'], await freePort());
+    await scrape(['pipeline', '--roles', 'ingest,state,learn,record'], await freePort());
     // There is an outbox only where Kafka is the log.
     const outbox = new Registry();
     addOutboxMetrics(outbox, {

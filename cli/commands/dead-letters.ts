@@ -6,6 +6,7 @@ import type { DeadLetterFilter } from '#pipeline';
 import type { Config } from '../config.ts';
 import { EXIT } from '../exit-codes.ts';
 import { openStores } from '../open-stores.ts';
+import { replayOfSources } from '../sources.ts';
 
 const SHOWN_CHARACTERS = 200;
 
@@ -34,7 +35,7 @@ export const deadLetters = async (config: Config, args: readonly string[]): Prom
   const stores = await openStores(config);
   try {
     if (verb === 'replay') {
-      console.log(`${await replayDeadLetters(stores.log, filter)} records given back to their topics`);
+      console.log(`${await replayDeadLetters(stores.log, filter, replayOfSources(config))} records given back`);
       return;
     }
     const letters = await listDeadLetters(stores.log, filter);

@@ -8,9 +8,9 @@ import type { Catalog } from '#decisioning';
 import { loadFeatureSet, viewOfReceipt } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
 import { createLearnRole, createRecordRole, createRetentionTask, createScrubTask, createStateRole, groupOfStart } from '#pipeline';
-import type { Role, StateProject, StateRole } from '#pipeline';
-import { compileEventTypes, loadProject, unpackProject } from '#project';
-import type { EventTypes, Project } from '#project';
+import type { IngestProject, Role, StateProject, StateRole } from '#pipeline';
+import { loadProject, unpackProject } from '#project';
+import type { Project } from '#project';
 import { compileStateProject } from '../compile-state-project.ts';
 import type { Config } from '../config.ts';
 import { followProject } from '../follow-project.ts';
@@ -20,14 +20,14 @@ import { openConfiguredWarehouse } from '../open-warehouse.ts';
 import { openPipelineHealth } from '../pipeline-health/pipeline-health.ts';
 import { runRole } from '../run-role.ts';
 import { snapshotsDir } from '../snapshots.ts';
+import { compileIngestProject, openIngest } from '../sources.ts';
 
-const ROLES = ['state', 'learn', 'record'] as const;
+const ROLES = ['ingest', 'state', 'learn', 'record'] as const;
 type RoleName = (typeof ROLES)[number];
 
-interface PipelineProject extends StateProject {
+interface PipelineProject extends StateProject, IngestProject {
   readonly project: Project;
   readonly catalog: Catalog;
-  readonly eventTypes: EventTypes;
   readonly personal: ReadonlySet<string>;
 }
 
@@ -49,6 +49,8 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     const state = wanted.includes('state') ? createState(shared) : null;
     // State first in both directions: what it still appends when it stops, learn and record can still take.
     const roles: Role[] = state === null ? [] : [state];
+    const ingest = wanted.includes('ingest') ? openIngest({ ...shared, project: current }) : null;
+    if (ingest !== null) roles.unshift(ingest);
     if (wanted.includes('learn')) roles.push(await createLearn(shared));
     if (wanted.includes('record')) roles.push(createRecord(shared));
     roles.push(createRetentionTask({ log: stores.log, clock: Date.now, logger, retentionDays: config.logRetentionDays }));
@@ -60,6 +62,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
       current: current.project.version,
       async onChange(project) {
         const next = compilePipelineProject(project);
+        await ingest?.replaceProject(next);
         await state?.replaceProject(next);
         current = next;
         logger.info({ catalogVersion: project.version }, 'the catalog was reloaded');
@@ -139,11 +142,12 @@ const catalogOf = async (version: string, current: PipelineProject, store: Featu
 
 const compilePipelineProject = (project: Project): PipelineProject => {
   const state = compileStateProject(project);
-  const eventTypes = compileEventTypes(project);
+  const { eventTypes, sources } = compileIngestProject(project);
   return {
     ...state,
     project,
     eventTypes,
+    sources,
     personal: new Set([
       ...state.featureSet.personalAttributes,
       ...eventTypes.names.flatMap((name) => eventTypes.get(name)?.personalFields ?? []),

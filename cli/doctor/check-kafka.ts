@@ -1,8 +1,12 @@
 /** Kafka: brokers, topics, the schema registry; mended, or given more partitions, where that is asked for. */
 import { randomInt } from 'node:crypto';
 import { checkRegistry, checkTopics, countBrokers, fixTopics, raisePartitions } from '#event-log';
+import { checkSources } from '#pipeline';
+import { loadProject } from '#project';
+import type { Source } from '#project';
 import type { Config, KafkaConfig } from '../config.ts';
 import { kafkaConnection, schemaRegistry, topicsOptions } from '../kafka.ts';
+import { compileIngestProject, openSourceLogOf } from '../sources.ts';
 import { fault, faultsOr, note, ok } from './finding.ts';
 import type { Finding } from './finding.ts';
 
@@ -38,7 +42,25 @@ const checkLog = async (kafka: KafkaConfig, config: Config, cure: KafkaCure, bro
       ? [note('Kafka: one copy of each record: for a trial; the loss of a disk loses what is on it')]
       : []),
     ...(await checkSchemas(kafka, cure.fix)),
+    ...(await checkOwnTopics(kafka, config)),
   ];
+};
+
+/** A project that cannot be read is told of elsewhere. */
+const checkOwnTopics = async (kafka: KafkaConfig, config: Config): Promise<readonly Finding[]> => {
+  const sources = sourcesOf(config).filter(({ enabled }) => enabled);
+  if (sources.length === 0) return [];
+  const names = sources.map(({ name }) => name).join(', ');
+  const faults = await checkSources({ sources, openSourceLog: openSourceLogOf(kafka), registry: schemaRegistry(kafka) });
+  return faultsOr(`sources.yaml: the topics of ${names} can be read`, 'sources.yaml', faults);
+};
+
+const sourcesOf = (config: Config): readonly Source[] => {
+  try {
+    return compileIngestProject(loadProject(config.catalogDir)).sources;
+  } catch {
+    return [];
+  }
 };
 
 const checkSchemas = async (kafka: KafkaConfig, fix: boolean): Promise<readonly Finding[]> => {

@@ -5,9 +5,10 @@ import { dirname } from 'node:path';
 import { compileCatalog } from '#decisioning';
 import { compileFeatures } from '#feature-store';
 import { compileRewards } from '#pipeline';
-import { compileEventTypes, loadProject } from '#project';
+import { loadProject } from '#project';
 import type { Config } from '../config.ts';
 import { refuseOpenDoor } from '../open-door.ts';
+import { compileIngestProject } from '../sources.ts';
 import { check, fault, note, ok } from './finding.ts';
 import type { Finding } from './finding.ts';
 
@@ -18,7 +19,7 @@ export const checkMachine = async (config: Config): Promise<readonly Finding[]> 
   await check(`data directory ${config.dataDir} can be written`, () => accessSync(nearestExisting(config.dataDir), constants.W_OK)),
   await check(`catalog ${config.catalogDir} is valid`, () => {
     const project = loadProject(config.catalogDir);
-    compileEventTypes(project);
+    compileIngestProject(project);
     compileFeatures(project);
     compileCatalog(project);
     compileRewards(project);

@@ -58,6 +58,16 @@ const WORDS: Readonly<Record<string, Readonly<Record<string, MetricWords>>>> = {
     shared: counter('Shared checkpoints put into the feature store'),
     sharedBytes: gauge('Size of the last shared checkpoint'),
   },
+  ingest: {
+    records: counter('Records of the operator’s own topics that were judged'),
+    events: counter('Records that became events'),
+    filtered: counter('Records left out: by when, as tombstones, or invalid where a source drops those'),
+    deadLetters: counter('Records that gave no valid event'),
+    erased: counter('Records older than their customer’s erasure'),
+    retries: counter('Batches that failed and came again'),
+    sources: gauge('Sources that this process reads'),
+    lag: gauge('Records of the partitions that this process reads, not read yet as of their last batch'),
+  },
   record: {
     rowsInserted: counter('Rows that the warehouse took'),
     blocksInserted: counter('Blocks of rows that the warehouse took'),
