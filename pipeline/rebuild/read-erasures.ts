@@ -7,6 +7,8 @@ export interface KnownErasure {
   readonly erasedAt: number;
   /** In the customer's own partition of the topic. */
   readonly offset: number;
+  /** Where the store keeps the customer. */
+  readonly shard: number;
 }
 
 export type KnownErasures = ReadonlyMap<CustomerKey, KnownErasure>;
@@ -14,10 +16,10 @@ export type KnownErasures = ReadonlyMap<CustomerKey, KnownErasure>;
 /** The newest of each customer. What is no erasure is passed over: the state role has told of it. */
 export const readErasures = async (log: EventLog): Promise<KnownErasures> => {
   const erased = new Map<CustomerKey, KnownErasure>();
-  const follower = log.follow([TOPICS.erasures], ({ value, offset }) => {
+  const follower = log.follow([TOPICS.erasures], ({ value, offset, partition }) => {
     try {
-      const { customerKey, erasedAt } = erasureCodec.decode(value);
-      erased.set(customerKeyFromBytes(customerKey), { erasedAt, offset });
+      const { customerKey, erasedAt, shard } = erasureCodec.decode(value);
+      erased.set(customerKeyFromBytes(customerKey), { erasedAt, offset, shard: shard ?? partition });
     } catch {
       // Nobody's.
     }

@@ -2,18 +2,18 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { HOUR_MS, MINUTE_MS, STATE_INPUTS, TOPICS, decisionIdFromBytes, customerKeyFromBytes } from '#contracts';
-import { decodeLink, decodeState, isRebuilding, openLmdbFeatureStore, recordKindOf } from '#feature-store';
+import { HOUR_MS, STATE_INPUTS, TOPICS } from '#contracts';
+import { isRebuilding, openLmdbFeatureStore } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
 import { SILENT } from '../role.ts';
 import { createStateRole } from '../state/state-role.ts';
 import type { StateRole } from '../state/state-role.ts';
-import { unpackWaiting } from '../state/waiting.ts';
 import { PARTITIONS, openWorld, readTopic, until } from '../test-world.ts';
 import type { World } from '../test-world.ts';
 import { rebuild } from './rebuild.ts';
 import type { RebuildDeps } from './rebuild.ts';
 import { takeSnapshot } from './take-snapshot.ts';
+import { contentOf } from './test-content.ts';
 import { createTraffic } from './test-traffic.ts';
 
 let world: World;
@@ -54,49 +54,6 @@ const dueTimers = async (store: FeatureStore): Promise<number> => {
 const rebuildWith = (more: Partial<RebuildDeps> & Pick<RebuildDeps, 'snapshot'>) =>
   rebuild({ log: world.log, store: world.store, project: world.project, logger: SILENT, settleMs: 50, ...more });
 
-/**
- * All that a store holds, as text by key. Tolerances: registers to four digits (float32, and topics may have been folded in another order: law 5);
- * revisions of rewards likewise; of the ring only what is younger than 23 h, since the role's clock runs ahead of the log's here. A timer under a decision that has come does nothing and is not compared.
- */
-const contentOf = async (store: FeatureStore): Promise<Record<string, unknown>> => {
-  const content: Record<string, unknown> = {};
-  for (let partition = 0; partition < PARTITIONS; partition++) {
-    const waiting = new Set<string>();
-    for await (const { key, value } of store.states.scan(partition)) {
-      const kind = recordKindOf(value);
-      if (kind === 'link') content[`link ${decisionIdFromBytes(key)}`] = decodeLink(value);
-      else if (kind === 'waiting') {
-        waiting.add(key.toString('hex'));
-        content[`waiting ${decisionIdFromBytes(key)}`] = unpackWaiting(value)!.map(({ offset }) => offset);
-      } else {
-        const state = decodeState(value, world.project.featureSet);
-        content[`state ${customerKeyFromBytes(key)}`] = {
-          epoch: state.epoch,
-          positions: state.positions,
-          attributes: state.attributes,
-          refMs: state.registers.refMs,
-          registers: Array.from(state.registers.values, (number) =>
-            number === 0 || Number.isNaN(number) ? 0 : Number(number.toPrecision(4)),
-          ),
-          contacts: state.contacts,
-          pairs: [...state.pairs].toSorted(([a], [b]) => a - b),
-          pending: state.pending.map(({ items, ...rest }) => ({ ...rest, items: items.map((item) => ({ ...item, revision: 0 })) })),
-          ring: state.ring.hashes
-            .filter((_, i) => i >= state.ring.forgotten && state.ring.units[i]! * 10 * MINUTE_MS > clock() - 23 * HOUR_MS)
-            .toSorted((a, b) => a - b),
-          timer: state.nextTimerMs,
-        };
-      }
-    }
-    for (const { key, dueMs } of await store.timers.due(partition, 2 ** 47, 1_000_000)) {
-      const name = key.toString('hex');
-      const isOfState = `state ${name}` in content;
-      if (isOfState || waiting.has(name)) content[`timer ${name}`] = dueMs;
-    }
-  }
-  return content;
-};
-
 const countOf = (content: Record<string, unknown>, kind: string): number =>
   Object.keys(content).filter((name) => name.startsWith(kind)).length;
 
@@ -121,15 +78,15 @@ describe('a rebuilt store is the store that was', () => {
       await traffic.wave();
       await drained();
       await role!.stop();
-      const expected = await contentOf(world.store);
+      const expected = await contentOf(world, clock);
       expect(countOf(expected, 'state')).toBeGreaterThan(150);
       expect(countOf(expected, 'link')).toBeGreaterThan(20);
       const before = await Promise.all([TOPICS.rewards, TOPICS.deadLetters, TOPICS.events].map((topic) => readTopic(world.log, topic)));
 
       await rebuildWith({ snapshot });
-      expect(await contentOf(world.store)).toEqual(expected);
+      expect(await contentOf(world, clock)).toEqual(expected);
       await rebuildWith({ snapshot: null });
-      expect(await contentOf(world.store)).toEqual(expected);
+      expect(await contentOf(world, clock)).toEqual(expected);
       const after = await Promise.all([TOPICS.rewards, TOPICS.deadLetters, TOPICS.events].map((topic) => readTopic(world.log, topic)));
       expect(after.map(({ length }) => length)).toEqual(before.map(({ length }) => length));
     },
@@ -168,7 +125,7 @@ describe('a rebuilt store is the store that was', () => {
     expect(live.counters.failures).toBe(0);
     const store = await openLmdbFeatureStore({ dir: mkdtempSync(join(world.dir, 'reference-')), partitions: PARTITIONS });
     await rebuildWith({ snapshot: null, store });
-    expect(await contentOf(world.store)).toEqual(await contentOf(store));
+    expect(await contentOf(world, clock)).toEqual(await contentOf({ ...world, store }, clock));
     await store.close();
   });
 });

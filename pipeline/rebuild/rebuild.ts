@@ -14,6 +14,7 @@ import { holdRebuildLease, type HeldLease } from './rebuild-lease.ts';
 import type { OnProgress } from '../progress.ts';
 import { readErasures, type KnownErasures } from './read-erasures.ts';
 import { replayPartition } from './replay-partition.ts';
+import { restoreErasureMarks } from './restore-erasure-marks.ts';
 import { restorePartition } from './restore-partition.ts';
 import { BLOBS, type Offsets, type Snapshot } from './snapshot.ts';
 import { committedOf } from './take-snapshot.ts';
@@ -91,6 +92,7 @@ const build = async (deps: RebuildDeps, lease: HeldLease): Promise<Rebuilt> => {
   const emptied = createCount(deps, lease, 'emptying the store', null);
   await each((partition) => emptyPartition(store, partition, emptied.add));
   emptied.end();
+  await restoreErasureMarks(store, erased, log.epoch);
 
   const restored = createCount(deps, lease, 'restoring the snapshot', snapshot === null ? 0 : recordsOf(snapshot));
   if (snapshot !== null) {
