@@ -56,7 +56,7 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
     lagMs: 0,
   };
 
-  const isErased = (key: CustomerKey, record: LogRecord): boolean => record.timestampMs <= (erased.get(key) ?? -1);
+  const isErased = (key: CustomerKey, takenAtMs: number): boolean => takenAtMs <= (erased.get(key) ?? -1);
 
   const prepare = async (decision: Decision): Promise<ProfileOf> => {
     const current = deps.featureSet();
@@ -99,7 +99,9 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
   const rowOfDecision = async (record: LogRecord) => {
     const decision = decisionCodec.decode(record.value);
     const key = customerKeyFromBytes(decision.customerKey);
-    if (decision.chosen.length === 0 || isErased(key, record)) return null;
+    // What waited in an outbox was taken long before the log had it.
+    const takenAtMs = Math.min(record.timestampMs, decision.decidedAt);
+    if (decision.chosen.length === 0 || isErased(key, takenAtMs)) return null;
     const profileOf = await prepareOrNull(decision);
     const fill = () => {
       const row = desk.row(decision.decisionId.toString('hex'));
@@ -114,7 +116,7 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
   };
   const rowOfReward = async (record: LogRecord) => {
     const reward = rewardCodec.decode(record.value);
-    if (isErased(customerKeyFromBytes(reward.customerKey), record)) return null;
+    if (isErased(customerKeyFromBytes(reward.customerKey), record.timestampMs)) return null;
     const id = reward.decisionId.toString('hex');
     const bytes = desk.row(id).decision;
     const decision = bytes === null ? null : decisionCodec.decode(bytes);

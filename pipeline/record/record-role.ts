@@ -153,7 +153,7 @@ export const createRecordRole = (deps: RecordRoleDeps): RecordRole => {
     } catch (error) {
       return toDeadLetters(record, error);
     }
-    if (erasures!.covers(read.customerKey, record.timestampMs)) {
+    if (erasures!.covers(read.customerKey, Math.min(record.timestampMs, read.takenAtMs ?? Infinity))) {
       counts.skippedErased++;
       return;
     }

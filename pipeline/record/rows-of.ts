@@ -38,6 +38,8 @@ export interface ReadRecord {
   /** Of whom it is; null where the record does not say. */
   readonly customerKey: CustomerKey | null;
   readonly featureSet: string | null;
+  /** When the API took it, where the record says so: before the log did, if it waited in an outbox. */
+  readonly takenAtMs?: number;
 }
 
 export const RECORDED_TOPICS = [
@@ -92,6 +94,7 @@ export const createRowReader = (sources: RowSources): ((topic: Topic, value: Buf
       typed: { table: 'decisions', row },
       customerKey: customerKeyFromBytes(decision.customerKey),
       featureSet: decision.features.length > 0 ? decision.featureSet : null,
+      takenAtMs: decision.decidedAt,
     };
   };
 
@@ -102,7 +105,7 @@ export const createRowReader = (sources: RowSources): ((topic: Topic, value: Buf
         const customerKey = customerKeyFromBytes(event.customerKey);
         if (event.type === TIMER_EVENT) return { typed: null, customerKey, featureSet: null };
         const data = JSON.stringify(sources.eventTypes().get(event.type)?.withoutPersonal(parseObject(event.data)) ?? {});
-        return { typed: { table: 'events', row: { event, data } }, customerKey, featureSet: null };
+        return { typed: { table: 'events', row: { event, data } }, customerKey, featureSet: null, takenAtMs: event.receivedAt };
       }
       case TOPICS.decisions:
         return decisionRow(value);

@@ -100,7 +100,14 @@ const commitAll = async ({ store }: BatchDeps, commits: readonly StateCommit[]):
 const isErased = (deps: BatchDeps, input: StateInput): boolean => {
   if (input.kind === 'outcome') return false;
   const erasedAt = deps.erasedAt(input.key);
-  return erasedAt !== undefined && input.record.timestampMs <= erasedAt;
+  return erasedAt !== undefined && takenAtMs(input) <= erasedAt;
+};
+
+/** What waited in an outbox was taken long before the log had it. */
+const takenAtMs = (input: StateInput): number => {
+  const { timestampMs } = input.record;
+  if (input.kind === 'event') return Math.min(timestampMs, input.event.receivedAt);
+  return input.kind === 'decision' ? Math.min(timestampMs, input.decision.decidedAt) : timestampMs;
 };
 
 /** What is stored under every id that the batch names, and who answers for each record. */

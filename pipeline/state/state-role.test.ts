@@ -273,7 +273,11 @@ describe('the state role', () => {
     await start({ group: 'again', silent: true });
     await settled('again');
     expect(await stateOf(world, 'c-1')).toBeNull();
-    await world.log.append([anEvent('c-1', 'e2', 'customer.updated', { plan: 'premium' })]);
+    // Taken before the erasure, it waited in an outbox until now.
+    await world.log.append([anEvent('c-1', 'late', 'customer.updated', { plan: 'basic' })]);
+    await settled('again');
+    expect(await stateOf(world, 'c-1')).toBeNull();
+    await world.log.append([anEvent('c-1', 'e2', 'customer.updated', { plan: 'premium' }, undefined, Date.now())]);
     await settled('again');
     expect((await stateOf(world, 'c-1'))!.attribute('plan')).toBe('premium');
   });
@@ -290,7 +294,7 @@ describe('the state role', () => {
       { topic: TOPICS.erasures, shard, key, value: erasureCodec.encode({ customerKey: key, erasedAt: Date.now(), shard }) },
     ]);
     await until(() => role!.counters.erasures === 1);
-    await world.log.append([anEvent('c-1', 'e2', 'customer.updated', { plan: 'premium' })]);
+    await world.log.append([anEvent('c-1', 'e2', 'customer.updated', { plan: 'premium' }, undefined, Date.now())]);
     await until(async () => (await stateOf(world, 'c-1'))?.attribute('plan') === 'premium');
     await role!.stop();
     await start({ store });
