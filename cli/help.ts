@@ -3,7 +3,7 @@ import { describeVariables } from './config/variables.ts';
 
 const COMMANDS: readonly (readonly [string, string])[] = [
   ['up [--demo]', 'everything on this machine: API, pipeline and embedded warehouse; --demo adds live traffic'],
-  ['serve', 'the API'],
+  ['serve [--workers N]', 'the API; N processes behind its port'],
   ['pipeline [--roles ingest,state,learn,record]', 'the stream roles'],
   ['warehouse', 'the embedded warehouse: ClickHouse’s HTTP interface on loopback'],
   ['demo [--url URL] [--rate N] [--seed N]', 'the telecom simulator sends traffic to a running API'],
@@ -11,7 +11,10 @@ const COMMANDS: readonly (readonly [string, string])[] = [
   ['snapshot [--to DIR] [--keep N] [--scrub]', 'copies the feature store to files while it is in use'],
   ['rebuild [--from-snapshot DIR | --from-log]', 'makes the feature store anew from the last snapshot and the log'],
   ['import FILE.csv|.parquet [--map FILE.yaml] [--type T]', 'brings rows of customers’ attributes into the event log'],
-  ['doctor', 'checks Node, configuration, catalog and engines'],
+  [
+    'doctor [--fix] [--partitions N]',
+    'checks configuration, catalog and engines; --fix makes topics, schemas and tables as they should be',
+  ],
 ];
 
 export const helpText = (): string => {

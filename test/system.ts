@@ -83,8 +83,8 @@ export const startSystem = async (options: {
   };
 };
 
-export const untilReady = async (url: string, child?: ChildProcess): Promise<void> => {
-  const deadline = Date.now() + START_MS;
+export const untilReady = async (url: string, child?: ChildProcess, patienceMs = START_MS): Promise<void> => {
+  const deadline = Date.now() + patienceMs;
   for (;;) {
     if (child !== undefined && child.exitCode !== null) throw new Error(`ended with exit code ${child.exitCode}`);
     try {
@@ -94,7 +94,7 @@ export const untilReady = async (url: string, child?: ChildProcess): Promise<voi
     } catch {
       // Not there yet.
     }
-    if (Date.now() > deadline) throw new Error(`not ready after ${START_MS} ms`);
+    if (Date.now() > deadline) throw new Error(`${url} is not ready after ${patienceMs} ms`);
     await delay(100);
   }
 };

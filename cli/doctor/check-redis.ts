@@ -1,13 +1,9 @@
 /** Redis: that it answers, and keeps what it is given. */
-import { openRedisFeatureStore } from '#feature-store';
+import { checkRedis } from '#feature-store';
 import type { RedisConfig } from '../config.ts';
-import { redisOptions } from '../redis.ts';
-import { check } from './finding.ts';
 import type { Finding } from './finding.ts';
 
-export const checkFeatureStore = async (redis: RedisConfig): Promise<readonly Finding[]> => [
-  await check('Redis answers', async () => {
-    const store = await openRedisFeatureStore({ ...redisOptions(redis), partitions: 1 });
-    await store.close();
-  }),
-];
+export const checkFeatureStore = async ({ urls, ca }: RedisConfig): Promise<readonly Finding[]> => {
+  const findings = await checkRedis({ url: urls.join(','), ...(ca === null ? {} : { caFile: ca }) });
+  return findings.map(({ state, text }) => ({ state, text: `Redis: ${text}` }));
+};
