@@ -19,7 +19,10 @@ export interface KafkaCure {
 export const checkKafka = async (kafka: KafkaConfig, config: Config, cure: KafkaCure): Promise<readonly Finding[]> => {
   try {
     const brokers = await countBrokers(kafkaConnection(kafka));
-    return [ok(`Kafka at ${kafka.brokers.join(',')}: ${brokers} brokers`), ...(await checkLog(kafka, config, cure, brokers))];
+    return [
+      ok(`Kafka at ${kafka.brokers.join(',')}: ${brokers} ${brokers === 1 ? 'broker' : 'brokers'}`),
+      ...(await checkLog(kafka, config, cure, brokers)),
+    ];
   } catch (error) {
     return [fault(`Kafka at ${kafka.brokers.join(',')}: ${(error as Error).message}`)];
   }

@@ -5,5 +5,5 @@ import type { Finding } from './finding.ts';
 
 export const checkFeatureStore = async ({ urls, ca }: RedisConfig): Promise<readonly Finding[]> => {
   const findings = await checkRedis({ url: urls.join(','), ...(ca === null ? {} : { caFile: ca }) });
-  return findings.map(({ state, text }) => ({ state, text: `Redis: ${text}` }));
+  return findings.map(({ state, text }) => ({ state, text: text.startsWith('Redis') ? text : `Redis: ${text}` }));
 };
