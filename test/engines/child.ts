@@ -25,6 +25,8 @@ export const startChild = async (options: {
   readonly cwd: string;
   readonly port: number;
   readonly env?: NodeJS.ProcessEnv;
+  /** Default 45 s. */
+  readonly startMs?: number;
 }): Promise<Child> => {
   const child = spawn(options.command, [...options.args], {
     cwd: options.cwd,
@@ -38,7 +40,7 @@ export const startChild = async (options: {
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (tail = (tail + data.toString()).slice(-4_000)));
   const failed: Error[] = [];
   child.once('error', (error) => failed.push(error));
-  for (const end = Date.now() + START_MS; !(await takesConnections(options.port));) {
+  for (const end = Date.now() + (options.startMs ?? START_MS); !(await takesConnections(options.port));) {
     if (failed[0] !== undefined) throw failed[0];
     if (isGone(child)) throw new Error(`${options.command} ended with ${child.exitCode ?? child.signalCode}:\n${tail}`);
     if (Date.now() > end) {

@@ -27,6 +27,8 @@ export const startPipeline = async (options: {
     args: [ENTRY, 'pipeline', '--roles', options.roles],
     cwd: ROOT,
     port,
+    // On a machine that runs everything at once the models load slowly.
+    startMs: 150_000,
     env: { ...embeddedEnv(), ...options.env, ATTUNE_DATA_DIR: options.dataDir, ATTUNE_PIPELINE_PORT: String(port) },
   });
   return {
