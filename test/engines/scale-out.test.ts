@@ -12,11 +12,13 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { STATE_INPUTS, TOPICS, customerKeyToBytes, decisionIdFromBytes, modelCodec, rewardCodec, shardOf } from '#contracts';
 import type { ModelRecord, Reward } from '#contracts';
+import { compileCatalog } from '#decisioning';
 import { fixTopics, openKafkaLog } from '#event-log';
 import type { EventLog, Follower } from '#event-log';
 import { decodeState, describeState, openLmdbFeatureStore, openRedisFeatureStore } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
 import { SILENT, createStateRole } from '#pipeline';
+import { loadProject } from '#project';
 import { WRITER, openWarehouse, startEmbeddedServer } from '#warehouse';
 import type { EmbeddedServer, Warehouse } from '#warehouse';
 import { customerKey, decisionId, readTopic, telco } from '../../pipeline/test-world.ts';
@@ -191,8 +193,11 @@ const scaleOut = (kafkaUrl: string, redisUrl: string): void => {
   };
 
   const expectStatesOfOneProcess = async (): Promise<void> => {
+    const catalog = compileCatalog(loadProject(new URL('../../catalog/telco', import.meta.url).pathname));
+    const groups = new Map(catalog.actions.map(({ id, group }) => [id, group]));
     const one = await openLmdbFeatureStore({ dir: join(scratch, 'one-process'), partitions: PARTITIONS });
-    const project = telco();
+    // As the pipeline compiles it: the catalog says which group an action is of, and the group how long its outcomes count.
+    const project = { ...telco(), actionGroup: (id: string) => groups.get(id) ?? null };
     const role = createStateRole({ log, store: one, project, clock: Date.now, logger: SILENT, group: 'one-process', silent: true });
     await role.start();
     await eventually('one process has read all', async () => (await log.lag('one-process', STATE_INPUTS)) === 0);
