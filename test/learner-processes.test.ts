@@ -62,6 +62,23 @@ const start = async (): Promise<PipelineProcess> => {
 };
 const isLearner = async (child: PipelineProcess): Promise<boolean> => (await child.metrics()).get('attune_learn_is_learner') === 1;
 
+/**
+ * LMDB has one write lock for all processes, and whoever is stopped while holding it holds up everybody until it goes on, which is not what
+ * is to be seen here: then it goes on for a moment and is stopped again. Returns when it was stopped.
+ */
+const pause = async (child: PipelineProcess): Promise<number> => {
+  for (;;) {
+    child.pause();
+    const stoppedMs = performance.now();
+    const lived = life.decisions;
+    const isStoreFree = store.leases.hold('probe', 'test', 1_000).then(() => true);
+    await delay(1_000);
+    if (life.decisions > lived && (await Promise.race([isStoreFree, delay(0).then(() => false)]))) return stoppedMs;
+    child.resume();
+    await delay(50);
+  }
+};
+
 describe('one learner among several processes', () => {
   test(
     'a holder that is paused, a holder that is killed: another publishes within twice the lease, and all count the same',
