@@ -98,8 +98,7 @@ describe('one learner among several processes', () => {
         expect(tookMs).toBeLessThan(2 * LEASE_MS);
       };
 
-      first.pause();
-      await takeover('SIGSTOP of the holder', performance.now());
+      await takeover('SIGSTOP of the holder', await pause(first));
       // Long enough that the second one is far ahead.
       await delay(1_000);
       const awokeAt = heard.length;
