@@ -33,7 +33,7 @@ export {
   type PendingItem,
   type TimedValue,
 } from './state/customer-state.ts';
-export { decodeState, encodeState, fingerprintOf } from './state/codec.ts';
+export { decodeState, encodeState, fingerprintOf, timerOf } from './state/codec.ts';
 export { positionPrefixOf, positionsOf } from './state/position.ts';
 export { evaluateFeatures } from './state/evaluate-features.ts';
 export { foldEvent } from './state/fold-event.ts';

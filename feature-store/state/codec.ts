@@ -5,7 +5,7 @@ import { ByteReader, ByteWriter } from './bytes.ts';
 import { CustomerState, SECTIONS, type Section } from './customer-state.ts';
 import { oldestUnitAt } from './identity-ring.ts';
 import { migrateState } from './migrate-state.ts';
-import { lengthOfPosition, positionsOf } from './position.ts';
+import { hasVarints, lengthOfPosition, positionsOf, writePosition } from './position.ts';
 
 /** Without marks a state has six sections, and the bytes that it had before there were any. */
 const VERSION = 1;
@@ -30,13 +30,18 @@ export const fingerprintOf = (bytes: Buffer): string => {
   return bytes.toString('hex', at + 1, at + 9);
 };
 
+/** The one timer of a stored state, ms since 1970 UTC, without reading the rest; null: none. */
+export const timerOf = (bytes: Buffer): number | null => readTimer(bytes, new ByteReader(bytes, versionAt(bytes) + 9));
+
+const readTimer = (bytes: Buffer, reader: ByteReader): number | null => (hasVarints(bytes) ? reader.varint() : reader.u48()) || null;
+
 /** @param set the very set that wrote the bytes */
 export const readState = (bytes: Buffer, set: FeatureSet): CustomerState => {
   const { epoch, positions } = positionsOf(bytes);
   const at = versionAt(bytes);
   const count = sectionsOf(bytes[at]!);
   const reader = new ByteReader(bytes, at + 9);
-  const timer = reader.u48();
+  const timer = readTimer(bytes, reader);
   const bounds = new Array<number>(SECTIONS.length + 1);
   for (let i = 0; i < SECTIONS.length; i++) bounds[i + 1] = i < count ? reader.varint() : 0;
   bounds[0] = reader.at;
@@ -45,7 +50,7 @@ export const readState = (bytes: Buffer, set: FeatureSet): CustomerState => {
     throw new AttuneError('state.corrupt', `a stored state has ${bytes.length} bytes; its head says ${bounds.at(-1)}`);
   const state = new CustomerState(set, positions, bytes, bounds);
   state.epoch = epoch;
-  state.nextTimerMs = timer === 0 ? null : timer;
+  state.nextTimerMs = timer;
   return state;
 };
 
@@ -54,13 +59,11 @@ export const encodeState = (state: CustomerState, nowMs: number): Buffer => {
   const oldestUnit = oldestUnitAt(nowMs);
   head.reset();
   body.reset();
-  head.u32(state.epoch);
-  head.u8(state.positions.length);
-  for (const offset of state.positions) head.u48(offset + 1);
+  writePosition(head, state.epoch, state.positions);
   const version = state.hasMarks ? VERSION_WITH_MARKS : VERSION;
   head.u8(version);
   head.bytes(state.featureSet.fingerprintBytes);
-  head.u48(state.nextTimerMs ?? 0);
+  head.varint(state.nextTimerMs ?? 0);
   for (let section = 0; section < sectionsOf(version); section++) {
     const from = body.at;
     state.write(section as Section, body, oldestUnit);

@@ -10,7 +10,7 @@ import {
 } from '#contracts';
 import type { Clock, CustomerKey, DecisionId } from '#contracts';
 import type { AppendRecord, EventLog, LogRecord } from '#event-log';
-import { decodeLink, encodeLink, encodeState, loadFeatureSet, positionPrefixOf, recordKindOf } from '#feature-store';
+import { decodeLink, encodeLink, encodeState, loadFeatureSet, positionPrefixOf, recordKindOf, timerOf } from '#feature-store';
 import type { CommitResult, CompanionWrite, FeatureStore, StateCommit } from '#feature-store';
 import { startSlices } from '../slices.ts';
 import type { Slices } from '../slices.ts';
@@ -267,12 +267,6 @@ const withFeatureSets = (deps: BatchDeps, facts: StateFacts, fold: () => Folded)
       return fold();
     });
   }
-};
-
-/** After the position vector, version and fingerprint (feature-store/state/codec.ts). */
-const timerOf = (value: Buffer): number | null => {
-  const dueMs = value.readUIntBE(positionPrefixOf(value)!.length + 9, 6);
-  return dueMs === 0 ? null : dueMs;
 };
 
 /** A timer under a decision id: outcomes have waited long enough, or their decision came and the timer is left over. */

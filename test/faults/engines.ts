@@ -154,6 +154,8 @@ export const runEngineFaults = async ({ rounds, seed: firstSeed, keep, only }: E
       inputs: [...ledger.events.values()].reduce((sum, n) => sum + n, 0) + ledger.decisions.size + ledger.outcomes.size,
       decisions: ledger.decisions.size,
       degraded: ledger.degraded,
+      without: ledger.without,
+      unclaimed: ledger.unclaimed.length,
       retries: ledger.retries,
       recoveryMs: Object.fromEntries(
         [...recoveries].map(([name, all]) => [name, { median: Math.round(median(all)), max: Math.round(Math.max(...all)) }]),

@@ -6,6 +6,8 @@ export interface Ledger {
   readonly events: Map<string, number>;
   /** decisionId by requestId, of 201 answers. */
   readonly decisions: Map<string, string>;
+  /** Second decisions under a requestId, where one of the two answers said that it could not look whether there was a first. */
+  readonly unclaimed: string[];
   /** Acknowledged outcomes by outcomeId. */
   readonly outcomes: Map<
     string,
@@ -19,6 +21,8 @@ export interface Ledger {
   readonly decisions5xx: string[];
   /** Decisions that said what they had to do without. */
   degraded: number;
+  /** How many of them, by what it was. */
+  readonly without: Record<string, number>;
   /** A retried decision that named another action than its first answer. */
   readonly changed: string[];
 }
@@ -45,9 +49,11 @@ export const startClient = (options: {
     decisions: new Map(),
     outcomes: new Map(),
     retries: 0,
+    unclaimed: [],
     refused: [],
     decisions5xx: [],
     degraded: 0,
+    without: {},
     changed: [],
   };
   const load = { running: true };
@@ -109,14 +115,20 @@ export const startClient = (options: {
       actions: { actionId: string }[];
     } | null;
     if (decision === null) return;
-    if (decision.degraded !== null) ledger.degraded++;
+    if (decision.degraded !== null) {
+      ledger.degraded++;
+      const what = JSON.stringify(decision.degraded);
+      ledger.without[what] = (ledger.without[what] ?? 0) + 1;
+    }
     ledger.decisions.set(ask.requestId, decision.decisionId);
     if (n % 5 === 0) {
       const again = (await post('/v1/decisions', ask)) as typeof decision;
       const same =
         again?.decisionId === decision.decisionId &&
         JSON.stringify(again.actions.map((a) => a.actionId)) === JSON.stringify(decision.actions.map((a) => a.actionId));
-      if (!same) ledger.changed.push(`${ask.requestId}: ${decision.decisionId} then ${again?.decisionId}`);
+      const isUnclaimed = [decision, again].some((answer) => answer?.degraded?.includes('request') === true);
+      if (!same && isUnclaimed && again !== null) ledger.unclaimed.push(again.decisionId);
+      else if (!same) ledger.changed.push(`${ask.requestId}: ${decision.decisionId} then ${again?.decisionId}`);
     }
     const actionId = decision.actions[0]?.actionId;
     if (actionId === undefined) return;

@@ -53,7 +53,14 @@ const compare = async ({ url, warehouse, ledger }: { url: string; warehouse: War
   const one = async (sql: string): Promise<number> => Number((await warehouse.query<{ n: string | number }>(sql))[0]?.n ?? 0);
   const sent = [...ledger.events.values()].reduce((sum, n) => sum + n, 0);
   count('events in the warehouse', sent, await one("SELECT count() AS n FROM events FINAL WHERE source = '/faults'"));
-  count('decisions in the warehouse', new Set(ledger.decisions.values()).size, await one('SELECT count() AS n FROM decisions FINAL'));
+  const acknowledged = new Set([...ledger.decisions.values(), ...ledger.unclaimed]);
+  const stored = (await warehouse.query<{ id: string }>('SELECT toString(decision_id) AS id FROM decisions FINAL')).map(({ id }) => id);
+  const missing = [...acknowledged].filter((id) => !stored.includes(id));
+  count('acknowledged decisions in the warehouse', acknowledged.size, acknowledged.size - missing.length);
+  count('decision ids in the warehouse', new Set(stored).size, stored.length);
+  // An answer that was lost on its way may have been of a decision that nobody asked for again under a claim that held.
+  const unasked = stored.filter((id) => !acknowledged.has(id)).length;
+  if (unasked > ledger.retries) count('decisions that were never acknowledged', ledger.retries, unasked);
   count('outcomes in the warehouse', ledger.outcomes.size, await one('SELECT count() AS n FROM outcomes FINAL'));
 
   // Rewards are made by the state role: their sums say that every outcome was folded, and none twice.
