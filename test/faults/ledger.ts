@@ -111,7 +111,7 @@ export const startClient = (options: {
     const ask = { customerId, requestId: `r-${id}`, channel: 'app', direction: 'inbound', limit: 1 };
     const decision = (await post('/v1/decisions', ask)) as {
       decisionId: string;
-      degraded: unknown;
+      degraded: string[] | null;
       actions: { actionId: string }[];
     } | null;
     if (decision === null) return;
