@@ -2,8 +2,6 @@
  * Finds the engines of the tests: (1) what the environment names, (2) Docker by testcontainers, (3) what this machine can start, (4) nothing,
  * with the name of what is missing. `ATTUNE_TEST_ENGINES=required` turns (4) into a failure.
  */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { kafkaIsMissing, startKafka } from './kafka.ts';
 import { redisIsMissing, startRedis } from './redis.ts';
 
@@ -81,8 +79,10 @@ const openOwnRedis = async (masters: number): Promise<Opened> => {
   return { found: { url: redis.url, from: 'this machine' }, stop: () => redis.stop() };
 };
 
-const dockerRuns = async (): Promise<boolean> =>
-  promisify(execFile)('docker', ['info', '--format', '{{.ServerVersion}}'], { timeout: 5_000 }).then(
-    ({ stdout }) => stdout.trim() !== '',
+const dockerRuns = async (): Promise<boolean> => {
+  const { getContainerRuntimeClient } = await import('testcontainers');
+  return getContainerRuntimeClient().then(
+    () => true,
     () => false,
   );
+};
