@@ -1,4 +1,5 @@
 /** Makes the topics what they are planned to be. */
+import { setTimeout as sleep } from 'node:timers/promises';
 // Node finds few of this CommonJS module's names: the rest are reached through it.
 import kafkajs, { type Admin } from 'kafkajs';
 import { EngineUnavailable } from '#contracts';
@@ -16,6 +17,7 @@ export interface FixReport {
 }
 
 const PATIENCE_MS = 10_000;
+const SETTLE_MS = 5_000;
 
 /** Makes what is missing and sets what is different; never fewer partitions, nor more than the log's own number. */
 export async function fixTopics(options: TopicsOptions & { readonly nowMs: number; readonly epoch: number }): Promise<FixReport> {
@@ -37,7 +39,16 @@ export async function fixTopics(options: TopicsOptions & { readonly nowMs: numbe
     await writeGeneration(options, first);
     done.push(`The log has an epoch, ${first.epoch}, and ${first.partitions} partitions.`);
   }
-  return { done, problems: (await checkTopics(options)).problems };
+  return { done, problems: await remaining(options, done.length > 0) };
+}
+
+/** Brokers answer before each of them goes by what they were told: what was mended is asked for again until it shows. */
+async function remaining(options: TopicsOptions, mended: boolean): Promise<readonly string[]> {
+  for (const end = Date.now() + SETTLE_MS; ;) {
+    const { problems } = await checkTopics(options);
+    if (problems.length === 0 || !mended || Date.now() > end) return problems;
+    await sleep(100);
+  }
 }
 
 async function create(admin: Admin, planned: readonly PlannedTopic[]): Promise<string[]> {

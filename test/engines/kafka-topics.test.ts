@@ -73,8 +73,9 @@ withEngine('kafka', (url) => {
         { name: 'max.message.bytes', value: '2000000' },
       ];
       await admin.alterConfigs({ validateOnly: false, resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries }] });
+      // A broker answers before it goes by what it was told.
+      await expect.poll(async () => (await checkTopics(options())).problems, { timeout: 10_000 }).toHaveLength(3);
       const { problems } = await checkTopics(options());
-      expect(problems).toHaveLength(3);
       expect(problems.join(' ')).toMatch(/retention\.ms=7776000000, not .*segment\.ms|segment\.ms.*retention\.ms=7776000000/);
       expect((await prepare()).problems).toEqual([]);
       const { resources } = await admin.describeConfigs({
