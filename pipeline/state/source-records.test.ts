@@ -2,7 +2,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TOPICS, eventCodec, ingestId, ingestSource } from '#contracts';
-import { decodeState, encodeState, evaluateFeatures, emptyState, isCounted, moveMark, sourceMarkOf, MAX_MARKS } from '#feature-store';
+import {
+  decodeState,
+  encodeState,
+  evaluateFeatures,
+  emptyState,
+  positionPrefixOf,
+  isCounted,
+  moveMark,
+  sourceMarkOf,
+  MAX_MARKS,
+} from '#feature-store';
 import type { CustomerState } from '#feature-store';
 import { START_MS, anEvent, customerKey, telco } from '../test-world.ts';
 import { decodeStep } from './decode-step.ts';
@@ -109,7 +119,7 @@ describe('records of the operator’s topics', () => {
 
   test('a customer without such records has the bytes that it had', () => {
     const bytes = encodeState(foldAll([ofApi(1)], [1]).state, START_MS);
-    const version = bytes[4 + 1 + bytes[4]! * 6];
+    const version = bytes[positionPrefixOf(bytes)!.length];
     expect(version).toBe(1);
     const more = encodeState(foldAll([ofApi(1), usage(3, 70_000)], [2]).state, START_MS);
     expect(more.length - bytes.length).toBeLessThan(14);
