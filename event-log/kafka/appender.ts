@@ -2,8 +2,9 @@
  * Group commit: appends of the same moment, and those that wait for a broker's last answer, share the next request to that broker.
  * Idempotent: each partition's batches are numbered, and a batch is sent again under its number until Kafka has said what became of it.
  */
-import { AttuneError, COMPACTED_TOPICS, EngineUnavailable, type Topic } from '#contracts';
+import { AttuneError, EngineUnavailable, type Topic } from '#contracts';
 import type { AppendRecord, Position } from '../port.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
 import { errorOfCode, type Protocol } from './kafkajs-insides.ts';
 import type { Cluster } from './cluster.ts';
 import { OutQueue, type Batch, type Call, type Producer } from './out-queue.ts';
@@ -23,7 +24,6 @@ type ProduceAnswer = Protocol['Produce']['answer'];
 
 /** Kafka refuses requests above 100 MB; a few are enough to keep a broker busy. */
 const MAX_REQUEST_BYTES = 8_000_000;
-const MAX_KEY_BYTES = 65_000;
 
 export class Appender {
   readonly #deps: AppenderDeps;
@@ -288,13 +288,4 @@ function tooLarge(topic: string, bytes: number): AttuneError {
     'event-log.too-large',
     `A record of ${bytes} bytes is larger than ${topic} takes: raise max.message.bytes of the topic, or send less.`,
   );
-}
-
-function refuseInvalid({ topic, shard, key }: AppendRecord): void {
-  if (!Number.isInteger(shard) || shard < 0 || shard > 0xffff)
-    throw new AttuneError('event-log.shard', `A shard is an integer from 0 to 65535, not ${shard}.`);
-  if (key !== undefined && key.length > MAX_KEY_BYTES)
-    throw new AttuneError('event-log.key', `A key of ${key.length} bytes is too long; the limit is ${MAX_KEY_BYTES}.`);
-  if (key === undefined && COMPACTED_TOPICS.includes(topic))
-    throw new AttuneError('event-log.key', `A record on the compacted topic ${topic} needs a key.`);
 }

@@ -2,8 +2,9 @@
  * Group commit: appends that arrive while the disk is busy share the next transaction and its fsync. What is accepted is acknowledged
  * from the journal and handed over in the same queue.
  */
-import { AttuneError, COMPACTED_TOPICS, EngineUnavailable, type Topic } from '#contracts';
+import { COMPACTED_TOPICS, EngineUnavailable, type Topic } from '#contracts';
 import type { AppendRecord, Position } from '../port.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
 import { CHUNK_BYTES, encodeChunk, sizeInChunk, stampChunk } from './chunk.ts';
 import { unavailable, type Env } from './environment.ts';
 import type { Journal } from './journal.ts';
@@ -47,7 +48,6 @@ interface Draft {
 
 /** Beyond this a transaction would hold the write lock too long for the other processes. */
 const MAX_RECORDS_PER_TRANSACTION = 8_192;
-const MAX_KEY_BYTES = 65_000;
 /** How long accepted records wait for others: nobody waits for them, and a transaction of many is cheaper than many transactions. */
 const GATHER_MS = 10;
 const RETRY_MS = 200;
@@ -223,15 +223,6 @@ export class Appender {
 function rejectAll(calls: readonly Call[], error: unknown): void {
   const reason = unavailable('The log could not make the records durable', error);
   for (const call of calls) call.reject(reason);
-}
-
-function refuseInvalid({ topic, shard, key }: AppendRecord): void {
-  if (!Number.isInteger(shard) || shard < 0 || shard > 0xffff)
-    throw new AttuneError('event-log.shard', `A shard is an integer from 0 to 65535, not ${shard}.`);
-  if (key !== undefined && key.length > MAX_KEY_BYTES)
-    throw new AttuneError('event-log.key', `A key of ${key.length} bytes is too long; the limit is ${MAX_KEY_BYTES}.`);
-  if (key === undefined && COMPACTED_TOPICS.includes(topic))
-    throw new AttuneError('event-log.key', `A record on the compacted topic ${topic} needs a key.`);
 }
 
 /** Compacted topics get one record a chunk, so that compaction only removes entries. */

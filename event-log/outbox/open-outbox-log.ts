@@ -3,9 +3,10 @@
  * (law 3), and forwarded in order when the log is back. While all is well nothing is written here.
  */
 import { mkdirSync } from 'node:fs';
-import { AttuneError, COMPACTED_TOPICS, EngineUnavailable } from '#contracts';
+import { COMPACTED_TOPICS, EngineUnavailable } from '#contracts';
 import { sleep } from '../backoff.ts';
 import type { AppendRecord, EventLog, Position } from '../port.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
 import { createDirectAppend } from './direct-append.ts';
 import { findInOutbox } from './find-in-outbox.ts';
 import { followLate } from './follow-late.ts';
@@ -146,11 +147,6 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
 };
 
 /** What the log would refuse for ever must not get as far as the disk. */
-const refuseInvalid = ({ shard }: AppendRecord): void => {
-  if (!Number.isInteger(shard) || shard < 0 || shard > 0xffff)
-    throw new AttuneError('event-log.shard', `A shard is an integer from 0 to 65535, not ${shard}.`);
-};
-
 const within = async (ms: number, work: Promise<unknown>): Promise<void> => {
   const cancel = new AbortController();
   await Promise.race([work, sleep(ms, cancel.signal)]);
