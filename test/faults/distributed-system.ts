@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { embeddedEnv } from '../embedded-env.ts';
 import { startKafka, type KafkaCluster } from '../engines/kafka.ts';
 import { startRedis, type RedisUnderTest } from '../engines/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../engines/tcp-proxy.ts';
@@ -62,9 +63,8 @@ export const startDistributedSystem = async (options: {
   const readerPassword = 'faults-reader-password';
   const writerPassword = 'faults-writer-password';
   const warehouseUrl = `http://127.0.0.1:${warehousePort}`;
-  const bare = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(ATTUNE|KAFKA|REDIS|CLICKHOUSE|SCHEMA)_/.test(name)));
   const common: NodeJS.ProcessEnv = {
-    ...bare,
+    ...embeddedEnv(),
     ATTUNE_ID_KEY: 'the-id-key-of-the-fault-tests',
     KAFKA_BROKERS: kafka.brokers.join(','),
     REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`,
@@ -127,7 +127,7 @@ export const startDistributedSystem = async (options: {
   await once(doctor, 'exit');
 
   const warehouseProcess = keep('warehouse', ['warehouse'], {
-    ...bare,
+    ...embeddedEnv(),
     ATTUNE_WAREHOUSE_PORT: String(warehousePort),
     ATTUNE_WAREHOUSE_PASSWORD: writerPassword,
     ATTUNE_WAREHOUSE_READER_PASSWORD: readerPassword,
