@@ -7,6 +7,7 @@ import type { AppendRecord, Position } from '../port.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { errorOfCode, type Protocol } from './kafkajs-insides.ts';
 import type { Cluster } from './cluster.ts';
+import { encodeProduce } from './encode-produce.ts';
 import { OutQueue, type Batch, type Call, type Producer } from './out-queue.ts';
 import { answerTo } from './produce-errors.ts';
 
@@ -161,20 +162,24 @@ export class Appender {
     const byTopic = Map.groupBy(sent, ({ queue }) => queue.kafkaTopic);
     let answer: ProduceAnswer;
     try {
-      answer = await this.#deps.cluster.send(node, 'Produce', {
-        acks: -1,
-        timeout: this.#deps.requestTimeoutMs,
-        producerId: id,
-        producerEpoch: epoch,
-        topicData: [...byTopic].map(([topic, group]) => ({
-          topic,
-          partitions: group.map(({ queue: { partition }, batch: { firstSequence, items } }) => ({
-            partition,
-            firstSequence,
-            messages: items,
+      const body = encodeProduce(
+        {
+          acks: -1,
+          timeoutMs: this.#deps.requestTimeoutMs,
+          producerId: id,
+          producerEpoch: epoch,
+          topics: [...byTopic].map(([topic, group]) => ({
+            topic,
+            batches: group.map(({ queue: { partition }, batch: { firstSequence, items } }) => ({
+              partition,
+              firstSequence,
+              records: items,
+            })),
           })),
-        })),
-      });
+        },
+        Date.now(),
+      );
+      answer = await this.#deps.cluster.sendEncoded(node, 'Produce', body);
     } catch (error) {
       for (const { queue } of sent) this.#tryAgain(queue, error);
       return;

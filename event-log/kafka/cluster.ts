@@ -91,6 +91,10 @@ export class Cluster {
     return this.#with(this.#addressOf(node), (connection) => connection.sendDecoding(name, options, decode));
   }
 
+  async sendEncoded<Name extends RequestName>(node: number, name: Name, body: Buffer): Promise<Protocol[Name]['answer']> {
+    return this.#with(this.#addressOf(node), (connection) => connection.sendEncoded(name, body));
+  }
+
   /** To the first broker that answers. */
   sendToAny<Name extends RequestName>(name: Name, options: Protocol[Name]['options']): Promise<Protocol[Name]['answer']> {
     return this.#withAny((connection) => connection.send(name, options));

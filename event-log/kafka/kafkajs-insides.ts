@@ -35,17 +35,8 @@ export interface Protocol {
     readonly answer: { readonly errorCode: number; readonly producerId: string; readonly producerEpoch: number };
   };
   readonly Produce: {
-    readonly options: {
-      readonly acks: -1;
-      readonly timeout: number;
-      readonly producerId: string;
-      readonly producerEpoch: number;
-      readonly topicData: readonly TopicPartitions<{
-        readonly partition: number;
-        readonly firstSequence: number;
-        readonly messages: readonly { readonly key: Uint8Array | null; readonly value: Uint8Array }[];
-      }>[];
-    };
+    /** Encoded by encode-produce.ts. */
+    readonly options: never;
     readonly answer: {
       readonly topics: readonly {
         readonly topicName: string;
@@ -183,6 +174,8 @@ export interface BrokerConnection {
     options: Protocol[Name]['options'],
     decode: (raw: Buffer) => Answer,
   ): Promise<Answer>;
+  /** As `send`, with a body of the caller's own, in an encoding that did not change from version 3 to the newest that KafkaJS knows. */
+  sendEncoded<Name extends RequestName>(name: Name, body: Buffer): Promise<Protocol[Name]['answer']>;
   /**
    * A request of a version that KafkaJS does not know, in Kafka's flexible encoding: body in, body out. Null: neither does the broker.
    */
@@ -199,7 +192,7 @@ export interface FlexibleRequest {
 }
 
 interface KafkaJsExchange {
-  readonly request: unknown;
+  readonly request: object;
   readonly response: { readonly decode: unknown };
 }
 
@@ -223,7 +216,8 @@ interface Insides {
   readonly createSocketFactory: () => unknown;
   readonly definitions: Readonly<Record<RequestName, unknown>>;
   readonly apiKeys: Readonly<Record<RequestName, number>>;
-  readonly Encoder: new () => { writeBufferInternal(bytes: Buffer): void };
+  readonly Encoder: new (bytes: number) => { buf: Buffer; offset: number };
+  readonly crc32c: (bytes: Buffer) => number;
   readonly createErrorFromCode: (code: number) => Error & { readonly type: string };
 }
 
@@ -235,6 +229,7 @@ const insides: Insides = {
   definitions: require('kafkajs/src/protocol/requests').requests,
   apiKeys: require('kafkajs/src/protocol/requests/apiKeys'),
   Encoder: require('kafkajs/src/protocol/encoder'),
+  crc32c: require('kafkajs/src/protocol/recordBatch/crc32C'),
   createErrorFromCode: require('kafkajs/src/protocol/error').createErrorFromCode,
 };
 
@@ -243,6 +238,9 @@ const logger = new Kafka({ brokers: ['unused:0'], logLevel: logLevel.NOTHING }).
 
 /** With Kafka's name of the error as `type`. */
 export const errorOfCode = insides.createErrorFromCode;
+
+/** Castagnoli's, of a batch of records. */
+export const crc32c = insides.crc32c;
 
 export function createBrokerConnection({ host, port }: BrokerAddress, options: BrokerConnectionOptions): BrokerConnection {
   const connectionPool = new insides.ConnectionPool({
@@ -269,11 +267,15 @@ export function createBrokerConnection({ host, port }: BrokerAddress, options: B
     connect: () => broker.connect(),
     send: (name, requestOptions) => exchange(name, requestOptions) as Promise<never>,
     sendDecoding: (name, requestOptions, decode) => exchange(name, requestOptions, decode) as Promise<never>,
+    sendEncoded(name, body) {
+      const { request, response } = broker.lookupRequest(insides.apiKeys[name], insides.definitions[name])({});
+      const encoded = { ...request, encode: async () => encoderOf(body) };
+      const unparsed = { decode: response.decode, parse: (decoded: unknown) => decoded };
+      return broker.connectionPool.send({ request: encoded, response: unparsed, logResponseError: false }) as Promise<never>;
+    },
     async sendFlexible({ apiName, apiKey, apiVersion, body }) {
       if ((broker.versions[apiKey]?.maxVersion ?? 0) < apiVersion) return null;
-      const encoder = new insides.Encoder();
-      encoder.writeBufferInternal(Buffer.concat([NO_TAGS, body]));
-      const request = { apiName, apiKey, apiVersion, encode: async () => encoder };
+      const request = { apiName, apiKey, apiVersion, encode: async () => encoderOf(Buffer.concat([NO_TAGS, body])) };
       const response = { decode: (raw: Buffer) => raw, parse: (raw: Buffer) => raw };
       const raw = (await broker.connectionPool.send({ request, response, logResponseError: false })) as Buffer;
       return raw.subarray(NO_TAGS.length);
@@ -284,6 +286,9 @@ export function createBrokerConnection({ host, port }: BrokerAddress, options: B
 
 /** Ends the header of a flexible request and of its answer. */
 const NO_TAGS = Buffer.from([0]);
+
+/** Where KafkaJS goes on to write after `body`, which it then copies. */
+const encoderOf = (body: Buffer): object => Object.assign(new insides.Encoder(1), { buf: body, offset: body.length });
 
 /** KafkaJS sets a timer after every answer, with a negative delay when nothing waits: Node warns of it. */
 function setNoNeedlessTimers(queue: KafkaJsRequestQueue): void {

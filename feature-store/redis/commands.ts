@@ -1,6 +1,7 @@
 /** Sends commands to the nodes that have their buckets, and follows what the nodes answer: moved, ask there, load the script. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineUnavailable } from '#contracts';
+import { createGather, type Send } from './gather.ts';
 import type { Argument, Node } from './node.ts';
 import type { Nodes } from './nodes.ts';
 import type { Script } from './scripts.ts';
@@ -19,69 +20,68 @@ export type Reply = Buffer | number | null | readonly Reply[];
 export interface Commands {
   /** One pipeline a node; replies in the order of the calls. */
   all(calls: readonly Call[]): Promise<readonly Reply[]>;
-  /** At once, on the connection that does not wait; rejects when it takes longer than a read may. */
+  /** On the connection that does not wait, with what else is asked in this turn; rejects when it takes longer than a read may. */
   one(call: Call): Promise<Reply>;
 }
 
 const ROUNDS = 12;
 const AGAIN_MS = 50;
 
-export const createCommands = (nodes: Nodes): Commands => ({
-  async all(calls) {
-    const replies: Reply[] = Array.from({ length: calls.length }, () => null);
-    let open: Attempt[] = calls.map((call, index) => ({ call, index, node: nodes.of(call.bucket), mode: 'plain' }));
-    for (let round = 0; open.length > 0; round++) {
-      if (round === ROUNDS)
-        throw new EngineUnavailable(
-          'feature-store',
-          `Redis sent commands from node to node ${ROUNDS} times; is the cluster being changed?`,
-        );
-      const answers = await Promise.all([...byNode(open)].map(([node, attempts]) => send(node, attempts)));
-      const next: Attempt[] = [];
-      let pause = false;
-      let moved = false;
-      for (const { attempt, error, reply } of answers.flat()) {
-        if (error === null) {
-          replies[attempt.index] = reply;
-          continue;
-        }
-        const [word, , address] = error.message.split(' ');
-        if (word === 'NOSCRIPT') next.push({ ...attempt, mode: attempt.mode === 'asking' ? 'asking' : 'whole' });
-        else if (word === 'MOVED') next.push({ ...attempt, node: nodes.at(address!), mode: 'plain' });
-        else if (word === 'ASK') next.push({ ...attempt, node: nodes.at(address!), mode: 'asking' });
-        else if (word === 'TRYAGAIN' || word === 'CLUSTERDOWN')
-          next.push({ ...attempt, node: nodes.of(attempt.call.bucket), mode: 'plain' });
-        else throw unavailable(attempt.node, error);
-        moved ||= word === 'MOVED' || word === 'CLUSTERDOWN';
-        pause ||= word === 'TRYAGAIN' || word === 'CLUSTERDOWN';
-      }
-      if (moved) await nodes.refresh();
-      if (pause || round > 3) await delay(AGAIN_MS);
-      open = next;
-    }
-    return replies;
-  },
+export const createCommands = (nodes: Nodes): Commands => {
+  const gathered = createGather((node, call) => sendOne(node, call, 'plain'), nodes.isCluster);
+  return { all: (calls) => sendAll(nodes, calls), one: (call) => sendFollowing(nodes, gathered, call) };
+};
 
-  async one(call) {
-    const node = nodes.of(call.bucket);
-    try {
-      return await sendOne(node, call, 'plain');
-    } catch (error) {
-      const [word, , address] = (error as Error).message.split(' ');
-      try {
-        if (word === 'NOSCRIPT') return await sendOne(node, call, 'whole');
-        if (word === 'ASK') return await sendOne(nodes.at(address!), call, 'asking');
-        if (word === 'MOVED') {
-          void nodes.refresh().catch(() => undefined);
-          return await sendOne(nodes.at(address!), call, 'plain');
-        }
-      } catch (second) {
-        throw unavailable(nodes.at(address ?? node.name), second as Error);
+const sendAll = async (nodes: Nodes, calls: readonly Call[]): Promise<readonly Reply[]> => {
+  const replies: Reply[] = Array.from({ length: calls.length }, () => null);
+  let open: Attempt[] = calls.map((call, index) => ({ call, index, node: nodes.of(call.bucket), mode: 'plain' }));
+  for (let round = 0; open.length > 0; round++) {
+    if (round === ROUNDS)
+      throw new EngineUnavailable('feature-store', `Redis sent commands from node to node ${ROUNDS} times; is the cluster being changed?`);
+    const answers = await Promise.all([...byNode(open)].map(([node, attempts]) => send(node, attempts)));
+    const next: Attempt[] = [];
+    let pause = false;
+    let moved = false;
+    for (const { attempt, error, reply } of answers.flat()) {
+      if (error === null) {
+        replies[attempt.index] = reply;
+        continue;
       }
-      throw unavailable(node, error as Error);
+      const [word, , address] = error.message.split(' ');
+      if (word === 'NOSCRIPT') next.push({ ...attempt, mode: attempt.mode === 'asking' ? 'asking' : 'whole' });
+      else if (word === 'MOVED') next.push({ ...attempt, node: nodes.at(address!), mode: 'plain' });
+      else if (word === 'ASK') next.push({ ...attempt, node: nodes.at(address!), mode: 'asking' });
+      else if (word === 'TRYAGAIN' || word === 'CLUSTERDOWN') next.push({ ...attempt, node: nodes.of(attempt.call.bucket), mode: 'plain' });
+      else throw unavailable(attempt.node, error);
+      moved ||= word === 'MOVED' || word === 'CLUSTERDOWN';
+      pause ||= word === 'TRYAGAIN' || word === 'CLUSTERDOWN';
     }
-  },
-});
+    if (moved) await nodes.refresh();
+    if (pause || round > 3) await delay(AGAIN_MS);
+    open = next;
+  }
+  return replies;
+};
+
+const sendFollowing = async (nodes: Nodes, first: Send, call: Call): Promise<Reply> => {
+  const node = nodes.of(call.bucket);
+  try {
+    return await first(node, call);
+  } catch (error) {
+    const [word, , address] = (error as Error).message.split(' ');
+    try {
+      if (word === 'NOSCRIPT') return await sendOne(node, call, 'whole');
+      if (word === 'ASK') return await sendOne(nodes.at(address!), call, 'asking');
+      if (word === 'MOVED') {
+        void nodes.refresh().catch(() => undefined);
+        return await sendOne(nodes.at(address!), call, 'plain');
+      }
+    } catch (second) {
+      throw unavailable(nodes.at(address ?? node.name), second as Error);
+    }
+    throw unavailable(node, error as Error);
+  }
+};
 
 /** `whole`: with the script's text, which the node then knows. `asking`: of a slot that moves there. */
 type Mode = 'plain' | 'whole' | 'asking';
