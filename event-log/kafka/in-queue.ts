@@ -5,6 +5,8 @@ import type { LogRecord } from '../port.ts';
 /** Enough that a partition is rarely empty while the next fetch is on its way, and little enough to hold for hundreds of them. */
 const FULL_BYTES = 2_000_000;
 const FULL_RECORDS = 4_000;
+/** Often enough that the slots of what was taken do not add up, and rarely enough that moving the others costs nothing. */
+const COMPACT_RECORDS = 1_024;
 
 export class InQueue {
   readonly topic: Topic;
@@ -16,8 +18,8 @@ export class InQueue {
   /** The end as the last answer told it; null before the first answer. */
   highWatermark: number | null = null;
   leader: number | null = null;
-  isBusy = false;
-  #records: LogRecord[] = [];
+  /** What was taken is undefined. */
+  #records: (LogRecord | undefined)[] = [];
   #taken = 0;
   #bytes = 0;
   #latestMs = -Infinity;
@@ -62,10 +64,12 @@ export class InQueue {
 
   take(): LogRecord {
     const record = this.#records[this.#taken]!;
+    // A record pins the whole answer that it came with.
+    this.#records[this.#taken] = undefined;
     this.#taken += 1;
     this.#bytes -= record.value.length;
-    if (this.#taken === this.#records.length) {
-      this.#records = [];
+    if (this.#taken === this.#records.length || this.#taken >= COMPACT_RECORDS) {
+      this.#records.splice(0, this.#taken);
       this.#taken = 0;
     }
     return record;

@@ -37,7 +37,8 @@ export interface Batch {
 /** Below Kafka's default of 1,048,588 for a batch; a record that is larger alone goes alone. */
 const BATCH_BYTES = 900_000;
 const RECORD_OVERHEAD_BYTES = 32;
-const MAX_SEQUENCE = 2 ** 31 - 1;
+/** Kafka counts to 2^31 - 1, and goes on with 0. */
+const SEQUENCES = 2 ** 31;
 const FIRST_BACKOFF_MS = 20;
 const LAST_BACKOFF_MS = 1_000;
 
@@ -73,7 +74,7 @@ export class OutQueue {
   }
 
   succeed({ items, firstSequence }: Batch): void {
-    this.#nextSequence = firstSequence + items.length;
+    this.#nextSequence = (firstSequence + items.length) % SEQUENCES;
     this.inHand = null;
     this.lastError = null;
     this.#backoffMs = FIRST_BACKOFF_MS;
@@ -131,6 +132,6 @@ export class OutQueue {
     }
     if (count === 0) return null;
     const items = this.waiting.splice(0, count);
-    return { items, bytes, producer, firstSequence: this.#nextSequence % MAX_SEQUENCE, wasSent: false };
+    return { items, bytes, producer, firstSequence: this.#nextSequence, wasSent: false };
   }
 }
