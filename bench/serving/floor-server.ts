@@ -43,5 +43,7 @@ const openRead = async (start: ServerStart): Promise<(key: Buffer, shard: number
     return (key, shard) => store.states.read(key, shard);
   }
   const redis = new Redis(start.engines.redisUrl, { enableAutoPipelining: true });
+  // Redis is stopped at the end, when nobody asks the floor any more.
+  redis.on('error', () => undefined);
   return (key) => redis.getBuffer(floorKey(key));
 };

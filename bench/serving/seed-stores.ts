@@ -1,8 +1,18 @@
-/** Customers with a past, and a model that has learned a little, so that what is measured is the whole path. */
+/** Customers with a past, and a model that has learned from them, so that what is measured is the whole path. */
 import { Redis } from 'ioredis';
-import { createCustomerKey, customerKeyToBytes, shardOf, TOPICS, modelCodec, type ModelRecord } from '#contracts';
-import { compileFeatures, emptyState, encodeState, foldEvent, publishFeatureSet, type StateCommit } from '#feature-store';
-import { compileEncoder, createLearner } from '#models';
+import {
+  createCustomerKey,
+  customerKeyToBytes,
+  hash32,
+  shardOf,
+  TOPICS,
+  modelCodec,
+  type CustomerView,
+  type ModelRecord,
+} from '#contracts';
+import { compileCatalog, type Catalog } from '#decisioning';
+import { compileFeatures, emptyState, encodeState, foldEvent, publishFeatureSet, viewOfState, type StateCommit } from '#feature-store';
+import { compileEncoder, createLearner, type Learner } from '#models';
 import { loadProject } from '#project';
 import { floorKey, openLog, openStore } from './open-engines.ts';
 import type { ServerStart } from './server-start.ts';
@@ -18,6 +28,7 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
   const customerKey = createCustomerKey(start.idKey);
   const now = Date.now();
   const commits: StateCommit[] = [];
+  const views: CustomerView[] = [];
   for (let index = 0; index < customers; index++) {
     const id = `c-${index}`;
     const state = emptyState(featureSet);
@@ -25,11 +36,13 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
       const time = now - daysAgo * DAY;
       foldEvent(state, { type, time, receivedAt: time }, data, featureSet);
     }
-    const key = customerKeyToBytes(customerKey({ kind: 'customer', id }));
+    const name = customerKey({ kind: 'customer', id });
+    const value = encodeState(state, now);
+    views.push(viewOfState(value, { customerKey: name, featureSet, nowMs: now }));
     commits.push({
-      key,
+      key: customerKeyToBytes(name),
       shard: shardOf(id),
-      value: encodeState(state, now),
+      value,
       expected: null,
       companions: [],
       timer: { from: null, to: null },
@@ -39,6 +52,7 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
   if (start.engines !== null) await seedFloor(start.engines.redisUrl, commits);
 
   const learner = createLearner({ encoder: compileEncoder(project), loop: '' });
+  teach(learner, compileCatalog(project), views, now);
   const { version, snapshot, versionBlob, snapshotBlob, experiences } = learner.publish();
   const announce = async (number: number, bytes: Uint8Array): Promise<void> => {
     const record: ModelRecord = {
@@ -63,6 +77,31 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
   await announce(Math.max(1, snapshot), snapshotBlob);
   await store.close();
   await log.close();
+};
+
+const LESSONS = 20_000;
+const LESSONS_A_SNAPSHOT = 200;
+
+/** Of each customer in turn a few actions; each is accepted at a rate of its own, between 2 and 22 %. */
+const teach = (learner: Learner, { actions }: Catalog, views: readonly CustomerView[], nowMs: number): void => {
+  for (let i = 0; i < LESSONS; i++) {
+    const action = actions[hash32(`shown ${i}`) % actions.length]!;
+    const rate = 0.02 + (hash32(action.id) % 1_000) / 5_000;
+    const isAccepted = hash32(`accepted ${i}`) / 2 ** 32 < rate;
+    learner.learnShown(
+      {
+        decisionId: `lesson-${i}`,
+        rank: 1,
+        request: { view: views[i % views.length]!, context: {}, channel: 'app', direction: 'inbound', placement: null, nowMs },
+        action: action.profile,
+        probability: 1 / actions.length,
+        propensity: rate,
+        decidedAtMs: nowMs,
+      },
+      isAccepted ? 1 : 0,
+    );
+    if (i % LESSONS_A_SNAPSHOT === 0) learner.publish();
+  }
 };
 
 /** The same bytes again under plain keys, for the floor's one GET. */
