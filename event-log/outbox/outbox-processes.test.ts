@@ -1,5 +1,5 @@
 /** The outbox among processes: a kill -9 at any moment loses nothing that was acknowledged, and what it leaves is adopted once. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ const { events } = TOPICS;
 const SCRIPTS = {
   spooling: new URL('test-processes/spooling.ts', import.meta.url),
   forwarding: new URL('test-processes/forwarding.ts', import.meta.url),
+  refused: new URL('test-processes/refused.ts', import.meta.url),
 };
 
 describe('the outbox among processes', { timeout: 120_000 }, () => {
@@ -97,6 +98,23 @@ describe('the outbox among processes', { timeout: 120_000 }, () => {
     await last.close();
     const inLog = new Set(all());
     expect(printed.filter((line) => !inLog.has(line))).toEqual([]);
+  });
+
+  it('a disk that takes only a part: nothing torn stays, nothing is left open, and what was acknowledged is whole', async () => {
+    // No file may grow past 16 blocks, which are 512 or 1,024 bytes, by the shell.
+    const script = [process.execPath, fileURLToPath(SCRIPTS.refused), join(dir, 'outbox')];
+    const said = execFileSync('sh', ['-c', 'ulimit -f 16; exec "$@"', 'sh', ...script], { encoding: 'utf8' });
+    const { accepted, refused, descriptors } = JSON.parse(said) as { accepted: string[]; refused: string[]; descriptors: number[] };
+    expect(accepted.length).toBeGreaterThan(3);
+    expect(refused.length).toBeGreaterThan(50);
+    expect(new Set(refused)).toEqual(new Set(['outbox.unwritable']));
+    expect(descriptors[1]! - descriptors[0]!).toBeLessThanOrEqual(1);
+    expect(segments()).toHaveLength(1);
+    const last = await openHere();
+    await until(() => segments().length === 0);
+    await last.close();
+    expect(all()).toEqual(accepted);
+    expect(readdirSync(join(dir, 'outbox'))).not.toContainEqual(expect.stringMatching('refused'));
   });
 
   it('a living process keeps what it has written, also one that is stopped for a while', async () => {

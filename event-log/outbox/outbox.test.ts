@@ -1,5 +1,6 @@
 /** What is accepted while the log does not answer: safe on the disk, in the log soon after it is back, in order. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,6 +9,8 @@ import { AttuneError, EngineUnavailable, TOPICS, type Topic } from '#contracts';
 import { openLmdbLog, type LmdbEventLog } from '../lmdb/open-lmdb-log.ts';
 import type { AppendRecord } from '../port.ts';
 import { openOutboxLog, type OutboxLogOptions } from './open-outbox-log.ts';
+import { ownerTag } from './owner.ts';
+import { segmentFileName } from './segment-name.ts';
 import { createGate, type Gate, type GateMode } from './test-gate.ts';
 import type { OutboxLog } from './types.ts';
 
@@ -203,13 +206,101 @@ describe('the bound', () => {
     ).rejects.toMatchObject({ code: 'outbox.full' });
   });
 
-  it('says so when the disk cannot be written', async () => {
-    const outboxLog = await open('down');
+  it('says so when the disk cannot be written, and asks it again a second later', async () => {
+    let nowMs = Date.now();
+    const outboxLog = await open('down', { clock: () => nowMs });
     rmSync(join(dir, 'outbox'), { recursive: true });
     writeFileSync(join(dir, 'outbox'), 'a file where the folder was');
-    await expect(outboxLog.accept([event('x')])).rejects.toMatchObject({ code: 'outbox.unwritable', retriable: true });
+    const unwritable = { code: 'outbox.unwritable', retriable: true, message: expect.stringContaining('ENOTDIR') };
+    await expect(outboxLog.accept([event('x')])).rejects.toMatchObject(unwritable);
     rmSync(join(dir, 'outbox'));
+    mkdirSync(join(dir, 'outbox'));
+    nowMs += 900;
+    await expect(outboxLog.accept([event('y')])).rejects.toMatchObject(unwritable);
+    expect(files()).toEqual([]);
+    nowMs += 200;
+    await outboxLog.accept([event('z')]);
+    expect(files()).toHaveLength(1);
   });
+
+  it('a file that cannot be taken over keeps its name, and is taken over when it can be', async () => {
+    const left = segmentFileName({ owner: ownerTag(), box: 'gone', index: 1, openedAtMs: Date.now() });
+    mkdirSync(join(dir, 'outbox', left), { recursive: true });
+    const outboxLog = await open('down');
+    expect(files()).toEqual([left]);
+    await outboxLog.accept([event('left')]);
+    rmSync(join(dir, 'outbox', left), { recursive: true });
+    await outboxLog.close();
+    renameSync(join(dir, 'outbox', files()[0]!), join(dir, 'outbox', left));
+    await healed(await open());
+    expect(texts()).toEqual(['left']);
+  });
+});
+
+describe('a full disk', () => {
+  const descriptors = (): number => readdirSync('/proc/self/fd').length;
+  const mayMount = ((): boolean => {
+    const there = mkdtempSync(join(tmpdir(), 'attune-mount-'));
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', there], { stdio: 'ignore' });
+      execFileSync('umount', [there]);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      rmdirSync(there);
+    }
+  })();
+
+  it.skipIf(!mayMount)(
+    'refuses without a file or descriptor more each time, keeps what it took, and takes again when there is room',
+    async () => {
+      const there = join(dir, 'outbox');
+      const fill = (): void => {
+        expect(() => writeFileSync(join(there, 'ballast'), Buffer.alloc(128_000))).toThrow('ENOSPC');
+      };
+      mkdirSync(there);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', there]);
+      try {
+        let nowMs = Date.now();
+        const outboxLog = await open('down', { clock: () => nowMs });
+        const refusals = async (): Promise<void> => {
+          for (let turn = 0; turn < 200; turn++) {
+            // Past each rest: every one of them asks the disk.
+            nowMs += 2_000;
+            await expect(outboxLog.accept([event(`refused ${'x'.repeat(5_000)}`)])).rejects.toMatchObject({
+              code: 'outbox.unwritable',
+              message: expect.stringMatching(/ENOSPC|only a part/),
+            });
+          }
+        };
+        fill();
+        const before = descriptors();
+        await refusals();
+        expect(descriptors()).toBe(before);
+        expect(files()).toEqual([]);
+
+        rmSync(join(there, 'ballast'));
+        nowMs += 2_000;
+        await outboxLog.accept([event('a')]);
+        fill();
+        const one = descriptors();
+        await refusals();
+        expect(descriptors()).toBe(one);
+        expect(files()).toHaveLength(1);
+
+        rmSync(join(there, 'ballast'));
+        nowMs += 2_000;
+        await outboxLog.accept([event('b')]);
+        gate.mode = 'open';
+        await healed(outboxLog);
+        expect(texts()).toEqual(['a', 'b']);
+        await outboxLog.close();
+      } finally {
+        execFileSync('umount', ['-l', there]);
+      }
+    },
+  );
 });
 
 describe('what the log will never take', () => {

@@ -2,7 +2,19 @@
  * One file of the outbox: entries one after the other behind a header that says how far they are forwarded. The system's page cache
  * keeps what is written over the death of the process, `sync` over the death of the machine.
  */
-import { closeSync, existsSync, fdatasync, fsyncSync, openSync, read, readFileSync, unlinkSync, utimesSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  read,
+  readFileSync,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { decodeEntry, endOfEntry } from '../lmdb/journal-entry.ts';
@@ -48,13 +60,19 @@ export class Segment {
     this.#isNew = state.isNew;
   }
 
-  /** Throws when the file cannot be made. */
+  /** Throws when the file cannot be made; then there is none. */
   static create(path: string): Segment {
     const descriptor = openSync(path, 'wx+', 0o600);
     const header = Buffer.alloc(HEADER_BYTES);
     MARK.copy(header);
     header.writeDoubleLE(HEADER_BYTES, MARK.length);
-    writeWhole(descriptor, header, 0);
+    try {
+      writeWhole(descriptor, header, 0);
+    } catch (error) {
+      closeSync(descriptor);
+      unlinkSync(path);
+      throw error;
+    }
     return new Segment(path, descriptor, { entries: [], size: HEADER_BYTES, isNew: true });
   }
 
@@ -92,13 +110,13 @@ export class Segment {
     return this.#entries.slice(this.#head).filter((entry) => !entry.delivered);
   }
 
-  /** Throws when the disk does not take it; then the segment takes nothing more. */
+  /** Throws when the disk does not take it; then the segment is as it was. */
   write(bytes: Buffer, entry: Pick<Entry, 'records' | 'acceptedAtMs' | 'late'>): Entry {
     const at = this.#size;
     try {
       writeWhole(this.#descriptor, bytes, at);
     } catch (error) {
-      this.seal();
+      this.#cutTo(at);
       throw error;
     }
     this.#size = at + bytes.length;
@@ -177,6 +195,15 @@ export class Segment {
       unlinkSync(this.path);
     } catch {
       // Taken over by another process, which finds nothing left to do.
+    }
+  }
+
+  /** What was written in part must not stand before what is written next. */
+  #cutTo(size: number): void {
+    try {
+      ftruncateSync(this.#descriptor, size);
+    } catch {
+      this.seal();
     }
   }
 

@@ -26,6 +26,8 @@ export interface Waiting {
 const SEGMENT_BYTES = 8_000_000;
 /** A live owner touches its files every second or so; in another container their age is all that can be seen of it. */
 const ABANDONED_MS = 20_000;
+/** A disk that has just refused is not asked for every request. */
+const REST_MS = 1_000;
 const SET_ASIDE = 'refused.entries';
 
 /** Openings of this process, so that the segments of a closed one are told from those of a living one. */
@@ -42,6 +44,7 @@ export class Spool {
   #waitingRecords = 0;
   #waitingEntries = 0;
   #othersBytes = 0;
+  #refusal: { readonly atMs: number; readonly cause: unknown } | null = null;
   forwarded = 0;
   full = 0;
   refused = 0;
@@ -81,6 +84,7 @@ export class Spool {
     const acceptedAtMs = clock();
     const bytes = encodeEntry({ number: (this.#number += 1), acceptedAtMs, records });
     this.#refuseBeyondBound(bytes.length);
+    this.#refuseWhileItRests(acceptedAtMs);
     const waiting = this.#write(bytes, { records: records.length, acceptedAtMs, late });
     return { ...waiting, durable: this.#durable(waiting, bytes) };
   }
@@ -129,8 +133,7 @@ export class Spool {
     for (const files of others.values()) {
       const isOrphan = this.#isOrphan(files[0]!.name, Math.max(...files.map(({ touchedMs }) => touchedMs)));
       for (const { file, name, bytes } of files) {
-        if (isOrphan) this.#adopt(file, name);
-        else othersBytes += bytes;
+        if (!isOrphan || !this.#adopt(file, name)) othersBytes += bytes;
       }
     }
     this.#othersBytes = othersBytes;
@@ -166,8 +169,29 @@ export class Spool {
       this.#waitingRecords += entry.records;
       return { segment, entry: written };
     } catch (cause) {
-      throw unwritable(this.#deps.dir, cause);
+      this.#dropEmpty();
+      throw this.#refusedBy(cause);
     }
+  }
+
+  #refusedBy(cause: unknown): AttuneError {
+    this.#refusal = { atMs: this.#deps.clock(), cause };
+    return unwritable(this.#deps.dir, cause);
+  }
+
+  #refuseWhileItRests(nowMs: number): void {
+    if (this.#refusal === null) return;
+    const { atMs, cause } = this.#refusal;
+    if (Math.abs(nowMs - atMs) < REST_MS) throw unwritable(this.#deps.dir, cause);
+    this.#refusal = null;
+  }
+
+  /** The last segment, where nothing waits in it: a full disk can do without. */
+  #dropEmpty(): void {
+    const last = this.#segments.at(-1);
+    if (last?.isEmpty !== true) return;
+    last.close({ unlink: true });
+    this.#segments.pop();
   }
 
   async #durable({ segment, entry }: Waiting, bytes: Buffer): Promise<void> {
@@ -175,7 +199,7 @@ export class Spool {
       await segment.sync();
     } catch (cause) {
       if (entry.delivered && entry.lost !== true) return;
-      throw unwritable(this.#deps.dir, cause);
+      throw this.#refusedBy(cause);
     }
     // This process slept for so long that another took the file over, perhaps before the entry was in it.
     if (entry.lost !== true && (entry.delivered || segment.isStillHere())) return;
@@ -213,25 +237,35 @@ export class Spool {
     return isGone(owner) || this.#deps.clock() - touchedMs > ABANDONED_MS;
   }
 
-  /** Renaming decides between two adopters: it succeeds once. */
-  #adopt(file: string, { openedAtMs }: SegmentName): void {
+  /** Renaming decides between two adopters: it succeeds once. False: it is not ours. */
+  #adopt(file: string, { openedAtMs }: SegmentName): boolean {
     const { dir, logger } = this.#deps;
     const path = join(dir, this.#nextName(openedAtMs));
     try {
       renameSync(join(dir, file), path);
     } catch {
-      return;
+      return false;
     }
-    const { segment, tail } = Segment.adopt(path);
+    let adopted: ReturnType<typeof Segment.adopt>;
+    try {
+      adopted = Segment.adopt(path);
+    } catch (error) {
+      // Under our own name nobody would look at it again.
+      renameSync(path, join(dir, file));
+      logger.warn(`${file} in the outbox cannot be taken over yet: ${error instanceof Error ? error.message : String(error)}`);
+      return false;
+    }
+    const { segment, tail } = adopted;
     this.#segments.splice(this.#segments.findLastIndex((each) => !each.isOpen) + 1, 0, segment);
     const entries = segment.pending();
     this.#waitingEntries += entries.length;
     const records = entries.reduce((sum, entry) => sum + entry.records, 0);
     this.#waitingRecords += records;
     if (records > 0) logger.info(`${records} records were left in the outbox by a process that is gone; they are forwarded now`);
-    if (tail.length === 0) return;
+    if (tail.length === 0) return true;
     appendFileSync(join(dir, SET_ASIDE), tail, { mode: 0o600, flush: true });
     logger.warn(`the last ${tail.length} bytes of ${file} are no whole entry and were set aside in ${join(dir, SET_ASIDE)}`);
+    return true;
   }
 
   /** Another process has it, and forwards it. */
