@@ -84,6 +84,11 @@ export interface EventLog {
   /** Names this log's life: a new one (restored, recreated, repartitioned) makes every position vector of old void. A positive integer below 2^31. */
   readonly epoch: number;
   readonly partitions: number;
+  /**
+   * When this life began, ms since 1970 UTC, where it continues one of fewer partitions: what the log took before lies by their number, in
+   * another partition than what the same customer does now. Absent: there was none before.
+   */
+  readonly raisedAtMs?: number | undefined;
 
   /**
    * Resolves when every record is durable, with its position, in the order given (law 3). Records of one call that share a topic

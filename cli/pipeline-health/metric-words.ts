@@ -19,6 +19,7 @@ const WORDS: Readonly<Record<string, Readonly<Record<string, MetricWords>>>> = {
     duplicates: counter('Records known by their identity: a client’s retries'),
     skipped: counter('Records known by their position: read again after a restart'),
     dropped: counter('Records that concern nobody: erased customers, late outcomes'),
+    astray: counter('Records in another partition than their customer, appended again in his'),
     deadLetters: counter('Records that could not be used'),
     waiting: counter('Outcomes that came before their decision'),
     rewards: counter('Rewards appended'),

@@ -73,6 +73,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
   return {
     epoch,
     partitions,
+    raisedAtMs: generations.length > 1 ? generations.at(-1)!.atMs : undefined,
     append: (records) => appender.append(records),
     async read(topic, partition, offset, maxRecords) {
       refuseClosed();

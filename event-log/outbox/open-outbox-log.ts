@@ -118,6 +118,9 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
     get partitions() {
       return identity().partitions;
     },
+    get raisedAtMs() {
+      return late.log?.raisedAtMs;
+    },
     append,
     accept,
     read: async (...args) => late.get().read(...args),

@@ -1,7 +1,8 @@
 /** The dead letters of the log: listed for a person, and given back to the topic they came from. */
-import { COMPACTED_TOPICS, TOPICS, TOPIC_CODECS, deadLetterCodec } from '#contracts';
+import { COMPACTED_TOPICS, TOPICS, TOPIC_CODECS, deadLetterCodec, rewardCodec } from '#contracts';
 import type { DeadLetter, Topic } from '#contracts';
 import type { AppendRecord, EventLog } from '#event-log';
+import { decodeStep } from '../state/decode-step.ts';
 
 export interface DeadLetterFilter {
   /** Of the record that was refused. */
@@ -60,8 +61,25 @@ export const replayDeadLetters = async (
   return replayed;
 };
 
-const recordOf = ({ topic, partition, payload }: DeadLetter): AppendRecord | null =>
-  COMPACTED_TOPICS.includes(topic as Topic) ? null : { topic: topic as Topic, shard: partition, value: payload };
+const recordOf = (letter: DeadLetter): AppendRecord | null =>
+  COMPACTED_TOPICS.includes(letter.topic as Topic)
+    ? null
+    : { topic: letter.topic as Topic, shard: shardOfPayload(letter) ?? letter.partition, value: letter.payload };
+
+/** The letter's partition is of the log's number of partitions then. Null: the payload does not say whose it is. */
+const shardOfPayload = ({ topic, partition, offset, at, payload }: DeadLetter): number | null => {
+  if (topic === TOPICS.rewards) return shardOfReward(payload);
+  const result = decodeStep({ topic: topic as Topic, partition, offset, timestampMs: at, key: null, value: payload });
+  return result.kind === 'ok' ? result.value.shard : null;
+};
+
+const shardOfReward = (payload: Buffer): number | null => {
+  try {
+    return rewardCodec.decode(payload).decisionId.readUInt16BE(14);
+  } catch {
+    return null;
+  }
+};
 
 const matches = (letter: DeadLetter, filter: DeadLetterFilter): boolean =>
   (filter.topic === undefined || letter.topic === filter.topic) &&

@@ -24,6 +24,25 @@ export const gapsBefore = async (log: EventLog, snapshot: Snapshot | null): Prom
   return gaps;
 };
 
+/**
+ * From the log alone, what it took before its partitions were raised would be folded beside what came after, with offsets that cannot be compared;
+ * where loss is accepted, the replay passes over what lies in another partition than its customer.
+ */
+export const refuseEarlierLife = async (log: EventLog): Promise<void> => {
+  const { raisedAtMs } = log;
+  if (raisedAtMs === undefined) return;
+  for (let partition = 0; partition < log.partitions; partition++) {
+    for (const topic of STATE_INPUTS) {
+      const { first } = await log.offsets(topic, partition);
+      if ((await log.offsetAt(topic, partition, raisedAtMs)) <= first) continue;
+      throw new AttuneError(
+        'rebuild.raised',
+        `the log holds records from before its partitions were raised (${new Date(raisedAtMs).toISOString()}; ${topic} partition ${partition} from offset ${first} on), in other partitions than those of their customers by now: use a snapshot taken since, or --accept-loss to rebuild without them`,
+      );
+    }
+  }
+};
+
 export const refuseGaps = (gaps: readonly Gap[], snapshot: Snapshot | null): void => {
   if (gaps.length === 0) return;
   const lost = gaps.reduce((sum, { from, until }) => sum + until - from, 0);

@@ -128,4 +128,20 @@ describe('a rebuilt store is the store that was', () => {
     expect(await contentOf(world, clock)).toEqual(await contentOf({ ...world, store }, clock));
     await store.close();
   });
+
+  test('is refused from the log alone while the log holds records from before its partitions were raised', async () => {
+    await startRole();
+    const traffic = createTraffic(world.log, { seed: 1, customers: 20 });
+    await traffic.wave();
+    await drained();
+    await role!.stop();
+    const expected = await contentOf(world, clock);
+    const log = { ...world.log, raisedAtMs: Date.now() + HOUR_MS };
+    await expect(rebuildWith({ snapshot: null, log })).rejects.toMatchObject({ code: 'rebuild.raised' });
+    expect(await isRebuilding(world.store.leases)).toBe(false);
+    expect(await contentOf(world, clock)).toEqual(expected);
+    await rebuildWith({ snapshot: null, log, acceptLoss: true });
+    await rebuildWith({ snapshot: null, log: { ...world.log, raisedAtMs: Date.now() - HOUR_MS } });
+    expect(await contentOf(world, clock)).toEqual(expected);
+  });
 });

@@ -18,7 +18,7 @@ import { restoreErasureMarks } from './restore-erasure-marks.ts';
 import { restorePartition } from './restore-partition.ts';
 import { BLOBS, type Offsets, type Snapshot } from './snapshot.ts';
 import { committedOf } from './take-snapshot.ts';
-import { gapsBefore, refuseGaps } from './gaps.ts';
+import { gapsBefore, refuseEarlierLife, refuseGaps } from './gaps.ts';
 
 export interface RebuildDeps {
   readonly log: EventLog;
@@ -47,14 +47,18 @@ export interface Rebuilt {
 const MOST_ROUNDS = 5;
 
 /**
- * Rejects with `rebuild.gap` before anything is touched when the log does not reach back to the snapshot. When it fails or dies later, the mark stays:
+ * Rejects with `rebuild.gap` before anything is touched when the log does not reach back to the snapshot, with `rebuild.raised` when there is none and
+ * the log's partitions were raised after its first records. When it fails or dies later, the mark stays:
  * state waits and serving answers without customers' states until a rebuild ends well; it may simply be started again.
  */
 export const rebuild = async (deps: RebuildDeps): Promise<Rebuilt> => {
   const { log, store, logger } = deps;
   refuseOtherLog(deps);
   const gaps = await gapsBefore(log, deps.snapshot);
-  if (deps.acceptLoss !== true) refuseGaps(gaps, deps.snapshot);
+  if (deps.acceptLoss !== true) {
+    refuseGaps(gaps, deps.snapshot);
+    if (deps.snapshot === null) await refuseEarlierLife(log);
+  }
   const lease = await holdRebuildLease(store.leases);
   try {
     await markRebuild(store.leases);

@@ -1,7 +1,7 @@
 /** Folds one customer's records of a batch, in order, into the state as stored; pure, so that a refused commit can fold again. */
 import { AttuneError, STATE_INPUTS, TOPICS, outcomeCodec, shardOfDecision } from '#contracts';
 import type { CustomerKey, DecisionId } from '#contracts';
-import type { LogRecord } from '#event-log';
+import type { EventLog, LogRecord } from '#event-log';
 import { decodeState, emptyState, recordKindOf } from '#feature-store';
 import { deadLetter } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
@@ -16,8 +16,8 @@ const OUTCOMES = STATE_INPUTS.indexOf(TOPICS.outcomes);
 export interface FoldOptions {
   readonly key: CustomerKey;
   readonly facts: StateFacts;
-  /** Of the log; a state of another epoch forgets its positions. */
-  readonly epoch: number;
+  /** A state of another epoch forgets its positions. */
+  readonly log: Pick<EventLog, 'epoch' | 'raisedAtMs'>;
   readonly stored: Buffer | null;
   readonly inputs: readonly StateInput[];
   /** Outcomes that came before their decision, by its id. */
@@ -57,7 +57,8 @@ const foldOnce = (
   done: StateInput[],
   results: StepResult<null>[],
 ): Attempt => {
-  const { key, facts, epoch, stored, inputs, waiting } = options;
+  const { key, facts, stored, inputs, waiting } = options;
+  const { epoch, raisedAtMs = 0 } = options.log;
   const state = stored !== null && recordKindOf(stored) === 'state' ? decodeState(stored, facts.featureSet) : emptyState(facts.featureSet);
   if (state.epoch !== epoch) {
     state.epoch = epoch;
@@ -100,7 +101,9 @@ const foldOnce = (
       ];
       for (const outcome of late) {
         current = outcome;
-        if (outcome.record.offset > state.positions[OUTCOMES]!) state.positions[OUTCOMES] = outcome.record.offset;
+        const { offset: place, timestampMs } = outcome.record;
+        // One that has waited since an earlier life of the log has its offset there.
+        if (timestampMs >= raisedAtMs && place > state.positions[OUTCOMES]!) state.positions[OUTCOMES] = place;
         apply(outcome);
       }
     }

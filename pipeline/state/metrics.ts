@@ -11,6 +11,8 @@ export interface StateMetrics {
   /** Known by position. */
   skipped: number;
   dropped: number;
+  /** In another partition than their customer, and appended again in his. */
+  astray: number;
   deadLetters: number;
   /** Outcomes that came before their decision. */
   waiting: number;
@@ -35,6 +37,7 @@ export const createStateMetrics = (): StateMetrics => ({
   duplicates: 0,
   skipped: 0,
   dropped: 0,
+  astray: 0,
   deadLetters: 0,
   waiting: 0,
   rewards: 0,

@@ -5,6 +5,7 @@ import {
   customerKeyToBytes,
   deadLetterCodec,
   decisionIdToBytes,
+  partitionOf,
   rewardCodec,
   shardOfDecision,
 } from '#contracts';
@@ -60,6 +61,7 @@ const COMMIT = 500;
 export const processBatch = async (deps: BatchDeps, partition: number, records: readonly LogRecord[]): Promise<void> => {
   const { metrics } = deps;
   const slices = startSlices();
+  /** What no state follows from: dead letters, and records that lie astray. */
   const letters: AppendRecord[] = [];
   let inputs: StateInput[] = [];
   for (let i = 0; i < records.length; i++) {
@@ -68,7 +70,13 @@ export const processBatch = async (deps: BatchDeps, partition: number, records: 
     metrics.records++;
     const result = decodeStep(record);
     if (result.kind === 'ok') {
-      if (!isErased(deps, result.value)) inputs.push(result.value);
+      const input = result.value;
+      if (isErased(deps, input)) continue;
+      if (!isAstray(deps, input)) inputs.push(input);
+      else {
+        metrics.astray++;
+        letters.push({ topic: record.topic, shard: input.shard!, value: record.value });
+      }
     } else if (result.kind === 'drop') metrics.dropped++;
     else letters.push(letterOf(deps, record, result.reason, result.message));
   }
@@ -96,6 +104,13 @@ const commitAll = async ({ store }: BatchDeps, commits: readonly StateCommit[]):
   for (let from = 0; from < commits.length; from += COMMIT) parts.push(store.states.commit(commits.slice(from, from + COMMIT)));
   return (await Promise.all(parts)).flat();
 };
+
+/**
+ * In another partition than its customer, as what was appended by an earlier number of partitions: its offset says nothing in the state's
+ * position vector, so it is appended again where it belongs. Its identity counts once.
+ */
+const isAstray = ({ log }: BatchDeps, { shard, record }: StateInput): boolean =>
+  shard !== null && partitionOf(shard, log.partitions) !== record.partition;
 
 const isErased = (deps: BatchDeps, input: StateInput): boolean => {
   if (input.kind === 'outcome') return false;
@@ -206,7 +221,7 @@ const planCustomer = (deps: BatchDeps, plan: Plan, part: CustomerPart): void | P
     count(deps.metrics, input, result);
     if (result.kind === 'deadLetter') letters.push(letterOf(deps, input.record, result.reason, result.message));
   };
-  const fold = (): Folded => foldCustomer({ key, facts, epoch: deps.log.epoch, stored: value, inputs, waiting, onResult });
+  const fold = (): Folded => foldCustomer({ key, facts, log: deps.log, stored: value, inputs, waiting, onResult });
   const folded = withFeatureSets(deps, facts, fold);
   if (folded instanceof Promise) return folded.then((late) => planCommit(deps, plan, part, late, letters));
   planCommit(deps, plan, part, folded, letters);
@@ -306,11 +321,11 @@ const withoutCounted = async ({ isCounted }: BatchDeps, outcomes: OutcomeInput[]
   return early;
 };
 
-/** The same outcome read twice waits once: its offset says so. */
+/** The same outcome read twice waits once: its place says so. */
 const planWaiting = (plan: Plan, id: DecisionId, value: Buffer | null, inputs: OutcomeInput[]): void => {
   const before = value === null ? [] : (unpackWaiting(value) ?? []);
-  const known = new Set(before.map(({ offset }) => offset));
-  const after = [...before, ...inputs.filter(({ record }) => !known.has(record.offset)).map(({ record }) => record)];
+  const known = new Set(before.map(placeOf));
+  const after = [...before, ...inputs.map(({ record }) => record).filter((record) => !known.has(placeOf(record)))];
   if (after.length === before.length) return;
   plan.commits.push({
     key: decisionIdToBytes(id),
@@ -322,6 +337,9 @@ const planWaiting = (plan: Plan, id: DecisionId, value: Buffer | null, inputs: O
   });
   plan.inputs.push(inputs);
 };
+
+/** Of outcomes of one decision; in another life of the log an offset comes again. */
+const placeOf = ({ offset, timestampMs }: WaitingOutcome): string => `${offset}/${timestampMs}`;
 
 const letterOf = (
   deps: BatchDeps,

@@ -42,7 +42,7 @@ const foldAll = (values: readonly Buffer[], batches: readonly number[]): { state
     const { work } = foldCustomer({
       key: customerKey(CUSTOMER),
       facts,
-      epoch: 1,
+      log: { epoch: 1 },
       stored,
       inputs,
       waiting: new Map(),

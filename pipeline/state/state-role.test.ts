@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   DAY_MS,
@@ -11,6 +12,7 @@ import {
   shardOf,
 } from '#contracts';
 import type { Topic } from '#contracts';
+import { openLmdbLog } from '#event-log';
 import { listDeadLetters, replayDeadLetters } from '../dead-letters/dead-letters.ts';
 import { SILENT } from '../role.ts';
 import {
@@ -303,6 +305,67 @@ describe('the state role', () => {
     await until(async () => (await stateOf(world, 'c-2')) !== null);
     expect((await stateOf(world, 'c-1'))!.attribute('plan')).toBe('premium');
     expect(role!.counters.erasures).toBe(0);
+  });
+
+  test('a record that lies in another partition than its customer goes to his, and hides nothing that comes later there', async () => {
+    await start();
+    const own = shardOf('c-1');
+    const astray = own + 1;
+    // Before it, in its partition, others' records: its offset is far ahead of those in the customer's own.
+    const other = ['c-2', 'c-3', 'c-4'].find((customer) => shardOf(customer) % 2 === astray % 2)!;
+    await world.log.append(Array.from({ length: 50 }, (_, i) => anEvent(other, `e${i}`, 'page.viewed', { page: 'home' })));
+    await world.log.append([anEvent('c-1', 'e1', 'customer.updated', { plan: 'basic' })]);
+    await world.log.append([{ ...anEvent('c-1', 'e2', 'customer.updated', { plan: 'premium' }, START_MS + 1), shard: astray }]);
+    await settled();
+    expect((await stateOf(world, 'c-1'))!.attribute('plan')).toBe('premium');
+    await world.log.append([anEvent('c-1', 'e3', 'customer.updated', { plan: 'family' }, START_MS + 2)]);
+    await settled();
+    expect((await stateOf(world, 'c-1'))!.attribute('plan')).toBe('family');
+    expect(role!.counters).toMatchObject({ astray: 1, events: 53, skipped: 0 });
+    // Both copies are read again: a group of its own finds the moved one where it belongs.
+    await role!.stop();
+    await start({ group: 'again', silent: true });
+    await settled('again');
+    expect(role!.counters).toMatchObject({ astray: 1, events: 0, skipped: 53 });
+  });
+
+  test('a dead letter of another number of partitions is given back to the partition of its customer', async () => {
+    await start();
+    const letter = anEvent('c-1', 'e1', 'customer.updated', { plan: 'premium' });
+    const partition = (shardOf('c-1') + 1) % 2;
+    const value = deadLetterCodec.encode({
+      topic: TOPICS.events,
+      partition,
+      offset: 500_000,
+      reason: 'event.data',
+      message: '',
+      payload: Buffer.from(letter.value),
+      at: START_MS,
+    });
+    await world.log.append([{ topic: TOPICS.deadLetters, shard: partition, value }]);
+    expect(await replayDeadLetters(world.log)).toBe(1);
+    await settled();
+    expect((await stateOf(world, 'c-1'))!.attribute('plan')).toBe('premium');
+    expect(role!.counters.astray).toBe(0);
+  });
+
+  test('an outcome that has waited since before the partitions were raised does not hide those that come in the new life', async () => {
+    const others = Array.from({ length: 20 }, () => ({ topic: TOPICS.outcomes, shard: shardOf('c-1'), value: Buffer.from('junk') }));
+    await start();
+    await world.log.append([...others, anOutcome('c-1', 1, 'offer-fiber', 'impression')]);
+    await settled();
+    await role!.stop();
+    // The raised log, by what the role sees of it: another epoch, and offsets that begin anew.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const raisedAtMs = Date.now();
+    const raised = await openLmdbLog({ dir: join(world.dir, 'raised'), partitions: 2 });
+    await start({ log: { ...raised, raisedAtMs } });
+    await raised.append([aDecision('c-1', 1, 'offer-fiber')]);
+    await raised.append([anOutcome('c-1', 1, 'offer-fiber', 'accepted')]);
+    await until(async () => (await raised.lag('state', inputs)) === 0);
+    expect((await stateOf(world, 'c-1'))!.pair('offer-fiber')).toMatchObject({ shown: 1, accepted: 1 });
+    await role!.stop();
+    await raised.close();
   });
 
   test('a dead letter names the reason, the place and the bytes', async () => {
