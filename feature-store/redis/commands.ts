@@ -52,7 +52,7 @@ const sendAll = async (nodes: Nodes, calls: readonly Call[]): Promise<readonly R
       else if (word === 'MOVED') next.push({ ...attempt, node: nodes.at(address!), mode: 'plain' });
       else if (word === 'ASK') next.push({ ...attempt, node: nodes.at(address!), mode: 'asking' });
       else if (word === 'TRYAGAIN' || word === 'CLUSTERDOWN') next.push({ ...attempt, node: nodes.of(attempt.call.bucket), mode: 'plain' });
-      else throw unavailable(attempt.node, error);
+      else throw unavailable(attempt.node, 'bulk', error);
       moved ||= word === 'MOVED' || word === 'CLUSTERDOWN';
       pause ||= word === 'TRYAGAIN' || word === 'CLUSTERDOWN';
     }
@@ -69,17 +69,18 @@ const sendFollowing = async (nodes: Nodes, first: Send, call: Call): Promise<Rep
     return await first(node, call);
   } catch (error) {
     const [word, , address] = (error as Error).message.split(' ');
+    const next = word === 'ASK' || word === 'MOVED' ? nodes.at(address!) : node;
     try {
       if (word === 'NOSCRIPT') return await sendOne(node, call, 'whole');
-      if (word === 'ASK') return await sendOne(nodes.at(address!), call, 'asking');
+      if (word === 'ASK') return await sendOne(next, call, 'asking');
       if (word === 'MOVED') {
         void nodes.refresh().catch(() => undefined);
-        return await sendOne(nodes.at(address!), call, 'plain');
+        return await sendOne(next, call, 'plain');
       }
     } catch (second) {
-      throw unavailable(nodes.at(address ?? node.name), second as Error);
+      throw unavailable(next, 'fast', second as Error);
     }
-    throw unavailable(node, error as Error);
+    throw unavailable(node, 'fast', error as Error);
   }
 };
 
@@ -145,5 +146,7 @@ const commandOf = ({ run, args }: Call, whole: boolean): [string, ...Argument[]]
   return whole ? ['EVAL', run.script.lua, run.keys, ...args] : ['EVALSHA', run.script.sha, run.keys, ...args];
 };
 
-const unavailable = (node: Node, cause: Error): EngineUnavailable =>
-  new EngineUnavailable('feature-store', `Redis at ${node.name} did not do what was asked: ${node.fault() ?? cause.message}`, cause);
+const unavailable = (node: Node, client: 'fast' | 'bulk', cause: Error): EngineUnavailable => {
+  const why = node.fault(node[client]) ?? cause.message;
+  return new EngineUnavailable('feature-store', `Redis at ${node.name} did not do what was asked: ${why}`, cause);
+};

@@ -12,8 +12,8 @@ export interface Node {
   readonly fast: Redis;
   /** Pipelines of any length. */
   readonly bulk: Redis;
-  /** Why the last connection failed; for messages. */
-  fault(): string | null;
+  /** Why the client has no connection; null while it has one. For messages. */
+  fault(client: Redis): string | null;
   close(): void;
 }
 
@@ -33,7 +33,7 @@ const MAX_RETRY_MS = 1_000;
 
 /** @param onClose of the bulk connection, the one that writes */
 export const openNode = (address: Address, { access, readTimeoutMs, silenceMs }: NodeOptions, onClose: (node: Node) => void): Node => {
-  let fault: string | null = null;
+  const faults = new Map<Redis, string>();
   const options = {
     ...access,
     ...address,
@@ -44,8 +44,8 @@ export const openNode = (address: Address, { access, readTimeoutMs, silenceMs }:
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_MS,
     retryStrategy: (times: number) => Math.min(RETRY_MS * 2 ** Math.min(times, 10), MAX_RETRY_MS),
-    // A master that became a replica behind the same address: find out who is the master now.
-    reconnectOnError: ({ message }: Error) => message.startsWith('READONLY'),
+    // A master that became a replica behind the same address: find out who is the master now. Redis 6 names the script first.
+    reconnectOnError: ({ message }: Error) => message.includes('READONLY'),
   } satisfies RedisOptions;
   const fast = new Redis({ ...options, commandTimeout: readTimeoutMs, socketTimeout: silenceMs, connectionName: 'attune-read' });
   const bulk = new Redis({ ...options, socketTimeout: silenceMs, connectionName: 'attune-write' });
@@ -54,14 +54,16 @@ export const openNode = (address: Address, { access, readTimeoutMs, silenceMs }:
     address,
     fast,
     bulk,
-    fault: () => fault,
+    fault: (client) => (client.status === 'ready' ? null : (faults.get(client) ?? null)),
     close: () => {
       fast.disconnect();
       bulk.disconnect();
     },
   };
-  for (const client of [fast, bulk]) client.on('error', (error: Error) => (fault = error.message));
-  bulk.on('ready', () => (fault = null));
+  for (const client of [fast, bulk]) {
+    client.on('error', (error: Error) => faults.set(client, error.message));
+    client.on('ready', () => faults.delete(client));
+  }
   bulk.on('close', () => onClose(node));
   return node;
 };
@@ -73,7 +75,8 @@ export const whenReady = (node: Node, withinMs: number): Promise<void> =>
     const look = (): void => {
       if (clients.every(({ status }) => status === 'ready')) done();
     };
-    const timer = setTimeout(() => done(new Error(node.fault() ?? `no answer within ${withinMs} ms`)), withinMs);
+    const fault = (): string | undefined => clients.map((client) => node.fault(client)).find((each) => each !== null) ?? undefined;
+    const timer = setTimeout(() => done(new Error(fault() ?? `no answer within ${withinMs} ms`)), withinMs);
     const done = (error?: Error): void => {
       clearTimeout(timer);
       for (const client of clients) client.off('ready', look);

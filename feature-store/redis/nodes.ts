@@ -64,7 +64,12 @@ export const openNodes = async (options: NodesOptions): Promise<Nodes> => {
     let isClosed = false;
     const refresh = async (): Promise<void> => {
       const next = await askAny(known, at);
-      if (next === null || isClosed) return;
+      if (isClosed) return;
+      if (next === null) {
+        // All may have other addresses by now: who was named at the start is asked once more, by the name that was given.
+        for (const address of place.addresses) at(address);
+        return;
+      }
       const moved = next.some((node, bucket) => node !== owners[bucket]);
       owners = next;
       const used = new Set(owners);
