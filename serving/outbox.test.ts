@@ -1,9 +1,13 @@
 /** Law 3 with a distributed log: while it is away the API goes on, what it acknowledges is kept, and at the bound it says so. */
+import { randomBytes } from 'node:crypto';
+import { utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EngineUnavailable, TOPICS, decisionCodec, decisionIdFromBytes, eventCodec } from '#contracts';
 import { openOutboxLog, type EventLog, type OutboxLog } from '#event-log';
+import { encodeEntry } from '../event-log/lmdb/journal-entry.ts';
+import { segmentFileName } from '../event-log/outbox/segment-name.ts';
 import { createGate, type Gate } from '../event-log/outbox/test-gate.ts';
 import { createServing, type Serving } from './index.ts';
 import { CATALOG_DIR, ID_KEY, openTestServing, type TestServing } from './test-serving.ts';
@@ -129,6 +133,24 @@ test('a retry while the log is away is the same decision, from the disk', async 
   gate.mode = 'down';
   const first = await decide({ requestId: 'r-1', limit: 3 });
   expect(first.statusCode).toBe(201);
+  expect((await decide({ requestId: 'r-1', limit: 3 })).json()).toEqual(first.json());
+});
+
+test('however much waited on the disk before, a retry is the same decision', async () => {
+  await openApi({ maxBytes: 500_000_000 });
+  gate.mode = 'down';
+  const values = Array.from({ length: 4_000 }, () => randomBytes(2_000));
+  const records = values.map((value) => ({ topic: TOPICS.decisions, shard: 0, value }));
+  const openedAtMs = Date.now() - 10_000;
+  const entries = records.map((record, number) => encodeEntry({ number, acceptedAtMs: openedAtMs, records: [record] }));
+  const header = Buffer.concat([Buffer.from('ATTUNEo1'), Buffer.alloc(8)]);
+  header.writeDoubleLE(16, 8);
+  for (let index = 0; index < 16; index++) {
+    const name = segmentFileName({ owner: 'another-container:1@1', box: 'x', index, openedAtMs });
+    writeFileSync(join(serving.dir, 'outbox', name), Buffer.concat([header, ...entries]));
+    utimesSync(join(serving.dir, 'outbox', name), openedAtMs / 1_000, openedAtMs / 1_000);
+  }
+  const first = await decide({ requestId: 'r-1', limit: 3 });
   expect((await decide({ requestId: 'r-1', limit: 3 })).json()).toEqual(first.json());
 });
 

@@ -57,6 +57,13 @@ export function endOfEntry(file: Buffer, at: number): number | null {
   return end > file.length || crc32(file.subarray(at + CHECKED_FROM, end)) !== file.readUInt32LE(at + 4) ? null : end;
 }
 
+/** As the entry that begins at `at` says of itself, unchecked; null when there is none. */
+export function headOfEntry(file: Buffer, at: number): { readonly end: number; readonly acceptedAtMs: number } | null {
+  if (at + HEADER_BYTES > file.length) return null;
+  const end = at + HEADER_BYTES + file.readUInt32LE(at);
+  return end > file.length ? null : { end, acceptedAtMs: file.readDoubleLE(at + 16) };
+}
+
 /** @param bytes one whole entry; values are views of it */
 export function decodeEntry(bytes: Buffer): JournalEntry {
   const records: AppendRecord[] = [];

@@ -8,7 +8,7 @@ import { sleep } from '../backoff.ts';
 import type { AppendRecord, EventLog, Position } from '../port.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { createDirectAppend } from './direct-append.ts';
-import { findInOutbox } from './find-in-outbox.ts';
+import { createFindInOutbox } from './find-in-outbox.ts';
 import { followLate } from './follow-late.ts';
 import { Forwarder } from './forwarder.ts';
 import { LateLog } from './late-log.ts';
@@ -144,7 +144,7 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
       }),
       isInUse: () => late.log === null || !spool.isEmpty,
       remembersTopics: () => memory.isThere,
-      find: (topic, window, matches) => findInOutbox(dir, { topic, ...window, matches }),
+      find: createFindInOutbox(dir),
     },
   };
 };

@@ -1,11 +1,12 @@
 /** What is accepted while the log does not answer: safe on the disk, in the log soon after it is back, in order. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AttuneError, EngineUnavailable, TOPICS, type Topic } from '#contracts';
+import { encodeEntry } from '../lmdb/journal-entry.ts';
 import { openLmdbLog, type LmdbEventLog } from '../lmdb/open-lmdb-log.ts';
 import type { AppendRecord } from '../port.ts';
 import { openOutboxLog, type OutboxLogOptions } from './open-outbox-log.ts';
@@ -115,17 +116,38 @@ describe.each<GateMode>(['hang', 'down'])('while the log is away (%s)', (away) =
     await outboxLog.accept([event('a'), event('sought'), event('b')]);
     const window = { fromMs: Date.now() - 60_000, toMs: Date.now() + 1_000 };
     const find = (text: string, topic: Topic = events): Promise<Buffer | null> =>
-      outboxLog.outbox.find(topic, window, (value) => value.toString() === text);
+      outboxLog.outbox.find({ topic, ...window, holds: { at: 0, bytes: Buffer.from(text) } });
     expect((await find('sought'))?.toString()).toBe('sought');
     expect(await find('not there')).toBeNull();
     expect(await find('sought', TOPICS.outcomes)).toBeNull();
     // Another opening, as another process would be, sees it too.
     const other = await open(away);
-    expect((await other.outbox.find(events, window, (value) => value.toString() === 'sought'))?.toString()).toBe('sought');
+    const sought = { topic: events, ...window, holds: { at: 2, bytes: Buffer.from('ught') } };
+    expect((await other.outbox.find(sought))?.toString()).toBe('sought');
     gate.mode = 'open';
     await healed(outboxLog);
     await delay(20);
     expect(await find('sought')).toBeNull();
+  });
+
+  it('a search reads what was written to since, in the order of its opening, and nothing once it is given up', async () => {
+    const outboxLog = await open(away);
+    const nowMs = Date.now();
+    const left = (box: string, openedAtMs: number, text: string, writtenMs: number): void => {
+      const path = join(dir, 'outbox', segmentFileName({ owner: 'another-container:1@1', box, index: 1, openedAtMs }));
+      const header = Buffer.concat([Buffer.from('ATTUNEo1'), Buffer.alloc(8)]);
+      header.writeDoubleLE(16, 8);
+      writeFileSync(path, Buffer.concat([header, encodeEntry({ number: 1, acceptedAtMs: nowMs, records: [event(text)] })]));
+      utimesSync(path, writtenMs / 1_000, writtenMs / 1_000);
+    };
+    left('a', nowMs - 1_000, 'sought second', nowMs);
+    left('b', nowMs - 2_000, 'sought first', nowMs);
+    // What it holds by its own words cannot be, so that a search that reads it would say so.
+    left('c', nowMs - 9_000, 'sought before', nowMs - 8_000);
+    const wanted = { topic: events, fromMs: nowMs - 500, toMs: Number.POSITIVE_INFINITY, holds: { at: 0, bytes: Buffer.from('sought') } };
+    const found = await Promise.all([1, 2, 3].map(() => outboxLog.outbox.find(wanted)));
+    expect(found.map(String)).toEqual(['sought first', 'sought first', 'sought first']);
+    expect(await outboxLog.outbox.find(wanted, AbortSignal.abort())).toBeNull();
   });
 
   it('what steers the system is not acknowledged, for nobody could see it', async () => {

@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { decodeEntry, endOfEntry } from '../lmdb/journal-entry.ts';
+import { decodeEntry, endOfEntry, headOfEntry } from '../lmdb/journal-entry.ts';
 
 export interface Entry {
   readonly at: number;
@@ -45,6 +45,8 @@ export class Segment {
   readonly #entries: Entry[];
   #head = 0;
   #size: number;
+  /** How far it is forwarded, as the file says. */
+  #noted: number;
   #written: boolean;
   #isNew: boolean;
   #running: Promise<void> = Promise.resolve();
@@ -56,6 +58,7 @@ export class Segment {
     this.#descriptor = descriptor;
     this.#entries = state.entries;
     this.#size = state.size;
+    this.#noted = state.entries[0]?.at ?? state.size;
     this.#written = !state.isNew;
     this.#isNew = state.isNew;
   }
@@ -163,13 +166,15 @@ export class Segment {
     return bytes.subarray(0, bytesRead);
   }
 
-  /** Notes in the file how far it is forwarded, so that an adopter need not begin anew. */
+  /** Notes in the file how far it is forwarded, so that an adopter need not begin anew. What is noted already leaves its age alone. */
   noteProgress(): void {
     const first = this.#firstPending()?.at ?? this.#size;
+    if (first === this.#noted) return;
     const bytes = Buffer.allocUnsafe(8);
     bytes.writeDoubleLE(first, 0);
     try {
       writeSync(this.#descriptor, bytes, 0, 8, MARK.length);
+      this.#noted = first;
     } catch {
       // The adopter forwards some of it twice, and it counts once.
     }
@@ -225,6 +230,17 @@ export const scanSegment = (file: Buffer): { readonly entries: Entry[]; readonly
     entries.push({ at, end, records: records.length, acceptedAtMs, late: null, delivered: false });
   }
   return { entries, end: at };
+};
+
+/** Where the entries that are not forwarded lie, by what they say of themselves: a hundredth of a scan, and nothing is checked. */
+export const outlineSegment = (file: Buffer): readonly Pick<Entry, 'at' | 'end' | 'acceptedAtMs'>[] => {
+  const entries: Pick<Entry, 'at' | 'end' | 'acceptedAtMs'>[] = [];
+  if (file.length < HEADER_BYTES || !file.subarray(0, MARK.length).equals(MARK)) return entries;
+  const from = file.readDoubleLE(MARK.length);
+  let at = HEADER_BYTES;
+  for (let head = headOfEntry(file, at); head !== null; at = head.end, head = headOfEntry(file, at))
+    if (at >= from) entries.push({ at, ...head });
+  return entries;
 };
 
 const writeWhole = (descriptor: number, bytes: Buffer, at: number): void => {

@@ -32,14 +32,19 @@ export interface Outbox {
   /** True when `follow` has delivered what an earlier process saw of controls, erasures and models. */
   remembersTopics(): boolean;
   /**
-   * The value of the first record on this machine's disk, of any process, that was accepted in the window and matches. Null: none.
-   * Reads the files: at most `maxBytes`, some ten milliseconds for each eight megabytes.
+   * The value of the first record on this machine's disk, of any process, that is wanted. Null: none, or `cancelled` aborted first.
+   * Reads the files that were written to since the window began, ten milliseconds for each eight megabytes.
    */
-  find(
-    topic: Topic,
-    window: { readonly fromMs: number; readonly toMs: number },
-    matches: (value: Buffer) => boolean,
-  ): Promise<Buffer | null>;
+  find(wanted: Wanted, cancelled?: AbortSignal): Promise<Buffer | null>;
+}
+
+/** A record on the disk by its topic, when it was accepted, and what its value holds at a place that is known. */
+export interface Wanted {
+  readonly topic: Topic;
+  /** Of the acceptance. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly holds: { readonly at: number; readonly bytes: Buffer };
 }
 
 /**

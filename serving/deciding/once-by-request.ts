@@ -84,12 +84,16 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
 
   /** A log that is away cannot show the first receipt, and must not keep the customer waiting. */
   const readable = async (id: DecisionId, patienceMs: number): Promise<Decision | null | 'unreadable'> => {
+    const cancel = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'unreadable'>((resolve) => {
       timer = setTimeout(resolve, Math.max(0, patienceMs), 'unreadable');
     });
-    const reading = deps.receipts.findWritten(id).catch(() => 'unreadable' as const);
-    return Promise.race([reading, late]).finally(() => clearTimeout(timer));
+    const reading = deps.receipts.findWritten(id, cancel.signal).catch(() => 'unreadable' as const);
+    return Promise.race([reading, late]).finally(() => {
+      clearTimeout(timer);
+      cancel.abort();
+    });
   };
 
   const first = async (name: string, id: DecisionId, nowMs: number, make: Make): Promise<Decision> => {

@@ -25,8 +25,11 @@ export interface FoundReceipt {
 
 export interface ReceiptFinder {
   find(id: DecisionId): Promise<FoundReceipt | null>;
-  /** The outbox, and the log to its end: for a retry, whose receipt may have been written long after the id. */
-  findWritten(id: DecisionId): Promise<Decision | null>;
+  /**
+   * The outbox, and the log to its end: for a retry, whose receipt may have been written long after the id. Null also when `cancelled`
+   * aborts first.
+   */
+  findWritten(id: DecisionId, cancelled: AbortSignal): Promise<Decision | null>;
 }
 
 /** Clocks of processes differ by no more. */
@@ -69,12 +72,12 @@ export const createReceiptFinder = ({ log, outbox, archive, clock }: ReceiptFind
   };
 
   /** While the log is away the receipt lies on the disk of the machine that gave it. */
-  const waiting = async (id: DecisionId, windowMs: number): Promise<Decision | null> => {
+  const waiting = async (id: DecisionId, windowMs: number, cancelled?: AbortSignal): Promise<Decision | null> => {
     if (outbox === null) return null;
-    const bytes = decisionIdToBytes(id);
     const decidedMs = timeOfDecision(id);
     const window = { fromMs: decidedMs - SLACK_MS, toMs: decidedMs + windowMs };
-    const value = await outbox.find(TOPICS.decisions, window, (record) => bytes.compare(record, ID_AT, ID_AT + 16) === 0);
+    const holds = { at: ID_AT, bytes: decisionIdToBytes(id) };
+    const value = await outbox.find({ topic: TOPICS.decisions, ...window, holds }, cancelled);
     return value === null ? null : decisionCodec.decode(value);
   };
 
@@ -97,8 +100,9 @@ export const createReceiptFinder = ({ log, outbox, archive, clock }: ReceiptFind
       const late = outbox === null ? null : await scan(id, Number.POSITIVE_INFINITY);
       return late === null ? null : { decision: late, source: 'log' };
     },
-    async findWritten(id) {
-      return (await waiting(id, Number.POSITIVE_INFINITY)) ?? scan(id, Number.POSITIVE_INFINITY);
+    async findWritten(id, cancelled) {
+      const onItsWay = await waiting(id, Number.POSITIVE_INFINITY, cancelled);
+      return onItsWay !== null || cancelled.aborted ? onItsWay : scan(id, Number.POSITIVE_INFINITY);
     },
   };
 };
