@@ -85,15 +85,13 @@ export const createRegistryClient = (connection: RegistryConnection): RegistryCl
 
 /** Answers 2xx, 404 and 409 are returned; the rest is thrown. */
 const createAsk = ({ url, username, password, timeoutMs = 5_000 }: RegistryConnection) => {
-  const addresses = url.split(',').map((address) => address.trim().replace(/\/+$/, ''));
-  const headers: Record<string, string> = { accept: CONTENT_TYPE, 'content-type': CONTENT_TYPE };
-  if (username !== undefined) headers['authorization'] = `Basic ${Buffer.from(`${username}:${password ?? ''}`).toString('base64')}`;
+  const addresses = url.split(',').map((address) => parseAddress(address.trim(), { username, password }));
 
   return async (method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<Answer> => {
     let cause: unknown;
-    for (const address of addresses) {
+    for (const { base, headers } of addresses) {
       try {
-        const response = await fetch(address + path, {
+        const response = await fetch(base + path, {
           method,
           headers,
           signal: AbortSignal.timeout(timeoutMs),
@@ -109,8 +107,28 @@ const createAsk = ({ url, username, password, timeoutMs = 5_000 }: RegistryConne
         cause = error;
       }
     }
-    throw new EngineUnavailable('event-log', `the schema registry at ${addresses.join(', ')} does not answer: ${reasonOf(cause)}`, cause);
+    const where = addresses.map(({ origin }) => origin).join(', ');
+    throw new EngineUnavailable('event-log', `the schema registry at ${where} does not answer: ${reasonOf(cause)}`, cause);
   };
+};
+
+interface Address {
+  readonly base: string;
+  /** All that may be told of it. */
+  readonly origin: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** fetch refuses an address with a password in it, and repeats it in its refusal. Throws `registry.address`, without the address. */
+const parseAddress = (text: string, given: Pick<RegistryConnection, 'username' | 'password'>): Address => {
+  const url = URL.parse(text);
+  if (url === null)
+    throw new AttuneError('registry.address', 'SCHEMA_REGISTRY_URL is not an address: a password in it must be URL-encoded');
+  const { username, password } =
+    url.username === '' ? given : { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
+  const headers: Record<string, string> = { accept: CONTENT_TYPE, 'content-type': CONTENT_TYPE };
+  if (username !== undefined) headers['authorization'] = `Basic ${Buffer.from(`${username}:${password ?? ''}`).toString('base64')}`;
+  return { base: url.origin + url.pathname.replace(/\/+$/, ''), origin: url.origin, headers };
 };
 
 const avroOf = (path: string, body: Answer['body']): RegisteredSchema => {

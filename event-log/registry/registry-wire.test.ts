@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
 import avro from 'avsc';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { EngineUnavailable, TOPICS, TOPIC_CODECS, decisionCodec, eventCodec, isSealed } from '#contracts';
@@ -109,6 +110,21 @@ describe('records in Confluent’s wire format', () => {
     now = 31_000;
     await own.fromWire(TOPICS.events, strange);
     expect(registry.requests).toHaveLength(2);
+  });
+
+  test('a schema of another kind, or one that cannot be used, passes unchanged, and is not asked for with every record', async () => {
+    const own = wire();
+    const references = [{ name: 'Gone', subject: 'gone', version: 1 }];
+    registry.put({ schema: 'syntax = "proto3";', schemaType: 'PROTOBUF' });
+    registry.put({ schema: '{"type":"nonsense"}' });
+    registry.put({ schema: '"string"', references });
+    for (const id of [1, 2, 3]) {
+      const strange = Buffer.from([0, 0, 0, 0, id, 2]);
+      expect(await own.fromWire(TOPICS.events, strange)).toEqual(strange);
+      const asked = registry.requests.length;
+      expect(await own.fromWire(TOPICS.events, strange)).toEqual(strange);
+      expect(registry.requests).toHaveLength(asked);
+    }
   });
 
   test('a newer writer’s record is read in this build’s schema', async () => {
@@ -225,6 +241,23 @@ describe('records in Confluent’s wire format', () => {
       await expect(wrong).rejects.toMatchObject({ code: 'registry.refused', message: expect.stringContaining('401') });
     } finally {
       await closed.stop();
+    }
+  });
+
+  test('one in the address is given too, and never told', async () => {
+    const closed = await startSchemaRegistry({ username: 'attune', password: 'p@ss/word' });
+    const url = closed.url.replace('//', '//attune:p%40ss%2Fword@');
+    await createRegistryWire({ registry: createRegistryClient({ url: `${url}/, ${url}` }) }).prepare();
+    await closed.stop();
+    const away = await createRegistryClient({ url })
+      .latest('x')
+      .catch((error: unknown) => error);
+    expect(away).toMatchObject({ message: expect.stringContaining(closed.url) });
+    expect(inspect(away, { depth: 9 })).not.toMatch(/p%40ss|p@ss/);
+    for (const broken of ['http://attune:p#ss@host', 'http://attune:p?ss@host']) {
+      const fault = await (async () => createRegistryClient({ url: broken }).latest('x'))().catch((error: unknown) => error);
+      expect(inspect(fault, { depth: 9 })).toContain('registry.address');
+      expect(inspect(fault, { depth: 9 })).not.toMatch(/p[#?]ss/);
     }
   });
 });

@@ -43,7 +43,7 @@ export interface RegistryWire {
 /** Turns a value of one schema id into single-object encoding of a schema that this build knows. */
 type Reader = (value: Buffer) => Buffer;
 
-/** A registry that has just lost an id, or never had it, is not asked for every record. */
+/** A registry that has just lost an id, never had it, or has something else under it, is not asked for every record. */
 const UNKNOWN_FOR_MS = 30_000;
 
 export const createRegistryWire = ({ registry, topicPrefix = '', clock = Date.now }: RegistryWireDeps): RegistryWire => {
@@ -109,15 +109,14 @@ const registerTopic = async (registry: RegistryClient, subject: string, codec: R
   return headers;
 };
 
-/** Null: the registry has no such id. */
+/** Null: the registry has no such id, or a schema that is no Avro or cannot be used. */
 const readerSource = async (registry: RegistryClient, id: number): Promise<avro.Type | null> => {
-  const registered = await registry.schemaOf(id);
-  if (registered === null) return null;
   try {
-    return await typeOfSchema(registry, registered, { wrapUnions: false });
-  } catch (cause) {
-    if (cause instanceof AttuneError) throw cause;
-    throw new AttuneError('registry.schema', `schema ${id} of the registry cannot be used: ${(cause as Error).message}`, { cause });
+    const registered = await registry.schemaOf(id);
+    return registered === null ? null : await typeOfSchema(registry, registered, { wrapUnions: false });
+  } catch (error) {
+    if (error instanceof AttuneError && error.code !== 'registry.not-avro') throw error;
+    return null;
   }
 };
 

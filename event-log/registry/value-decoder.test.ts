@@ -105,6 +105,11 @@ describe('values of the operator’s topics', () => {
       code: 'source.value',
       message: expect.stringContaining('no schema 99'),
     });
+    const json = registry.put({ schema: '{"type":"object"}', schemaType: 'JSON' });
+    await expect(decode(framed(json, bytes))).rejects.toMatchObject({
+      code: 'source.value',
+      message: expect.stringContaining('"JSON", not Avro'),
+    });
     await registry.down();
     await expect(decode(framed(98, bytes))).rejects.toBeInstanceOf(EngineUnavailable);
     await registry.up();

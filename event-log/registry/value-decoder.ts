@@ -33,12 +33,18 @@ export const createRegistryDecoder = (registry: Pick<RegistryClient, 'schemaOf' 
   const types = new Map<number, avro.Type>();
   const read = (type: avro.Type, id: number, value: Buffer): unknown =>
     guarded(`Avro of the registry’s schema ${id}`, () => toPlain(type.fromBuffer(value.subarray(CONFLUENT_HEADER))));
+  const typeOfId = async (id: number): Promise<avro.Type> => {
+    try {
+      const registered = await registry.schemaOf(id);
+      if (registered === null) throw invalid(`the schema registry has no schema ${id}`);
+      return await typeOfSchema(registry, registered, plainTypeOptions());
+    } catch (error) {
+      if (error instanceof AttuneError && error.code !== 'registry.not-avro') throw error;
+      throw invalid(`schema ${id} of the registry cannot be used: ${(error as Error).message}`, error);
+    }
+  };
   const meet = async (id: number, value: Buffer): Promise<unknown> => {
-    const registered = await registry.schemaOf(id);
-    if (registered === null) throw invalid(`the schema registry has no schema ${id}`);
-    const type = await typeOfSchema(registry, registered, plainTypeOptions()).catch((error: unknown) => {
-      throw error instanceof AttuneError ? error : invalid(`schema ${id} of the registry cannot be used: ${(error as Error).message}`);
-    });
+    const type = await typeOfId(id);
     types.set(id, type);
     return read(type, id, value);
   };

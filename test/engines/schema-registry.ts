@@ -15,6 +15,8 @@ export interface TestRegistry {
   down(): Promise<void>;
   /** On the same port again. */
   up(): Promise<void>;
+  /** Stores what its rules may forbid, under no subject; the id. */
+  put(schema: { readonly schema: string; readonly schemaType?: string; readonly references?: readonly Reference[] }): number;
   /** The next `count` requests are answered with this status. */
   failNext(count: number, status: number): void;
   stop(): Promise<void>;
@@ -88,6 +90,7 @@ export const startSchemaRegistry = async (options: { username?: string; password
     requests,
     down: close,
     up: () => listen(port),
+    put: (schema) => store.schemas.push({ id: store.schemas.length + 1, schemaType: 'AVRO', references: [], ...schema }),
     failNext(count, status) {
       failing = { count, status };
     },
