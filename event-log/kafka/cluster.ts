@@ -185,8 +185,13 @@ export class Cluster {
 
   async #open(address: BrokerAddress): Promise<BrokerConnection> {
     const connection = createBrokerConnection(address, this.#options);
-    await within(connection.connect(), this.#options.connectTimeoutMs + this.#options.requestTimeoutMs);
-    return connection;
+    try {
+      await within(connection.connect(), this.#options.connectTimeoutMs + this.#options.requestTimeoutMs);
+      return connection;
+    } catch (error) {
+      void connection.disconnect();
+      throw error;
+    }
   }
 }
 

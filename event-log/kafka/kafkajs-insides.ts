@@ -3,6 +3,7 @@
  * Everything that the log takes from `kafkajs/src` is taken and typed here (docs/decisions/0009).
  */
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
 
@@ -210,9 +211,18 @@ interface KafkaJsRequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
+interface KafkaJsConnection {
+  connect(): Promise<unknown>;
+  /** Absent before the first `connect`. */
+  readonly socket?: Socket;
+  /** Who waits for an answer of SASL. */
+  readonly authHandlers: { onError(): void } | null;
+  readonly requestQueue: KafkaJsRequestQueue;
+}
+
 interface Insides {
   readonly Broker: new (options: object) => KafkaJsBroker;
-  readonly ConnectionPool: new (options: object) => { readonly pool: readonly { readonly requestQueue: KafkaJsRequestQueue }[] };
+  readonly ConnectionPool: new (options: object) => { readonly pool: readonly KafkaJsConnection[] };
   readonly createSocketFactory: () => unknown;
   readonly definitions: Readonly<Record<RequestName, unknown>>;
   readonly apiKeys: Readonly<Record<RequestName, number>>;
@@ -254,7 +264,10 @@ export function createBrokerConnection({ host, port }: BrokerAddress, options: B
     connectionTimeout: options.connectTimeoutMs,
     requestTimeout: options.requestTimeoutMs,
   });
-  for (const { requestQueue } of connectionPool.pool) setNoNeedlessTimers(requestQueue);
+  for (const connection of connectionPool.pool) {
+    setNoNeedlessTimers(connection.requestQueue);
+    shareConnecting(connection);
+  }
   const broker = new insides.Broker({ connectionPool, logger, allowAutoTopicCreation: false });
 
   /** KafkaJS throws for the first error code inside an answer; ours belong to single partitions, and are read there. */
@@ -280,7 +293,14 @@ export function createBrokerConnection({ host, port }: BrokerAddress, options: B
       const raw = (await broker.connectionPool.send({ request, response, logResponseError: false })) as Buffer;
       return raw.subarray(NO_TAGS.length);
     },
-    disconnect: () => broker.disconnect(),
+    async disconnect() {
+      await broker.disconnect();
+      // KafkaJS ends its half of the socket only, and a silent broker never ends the other one.
+      for (const { authHandlers, socket } of connectionPool.pool) {
+        authHandlers?.onError();
+        socket?.destroy();
+      }
+    },
   };
 }
 
@@ -296,4 +316,11 @@ function setNoNeedlessTimers(queue: KafkaJsRequestQueue): void {
   queue.scheduleCheckPendingRequests = () => {
     if (queue.pending.length > 0 || queue.throttledUntil > Date.now()) schedule();
   };
+}
+
+/** KafkaJS opens a socket for each request that finds none, and keeps only the last: the end of any of them ends the connection. */
+function shareConnecting(connection: KafkaJsConnection): void {
+  const connect = connection.connect.bind(connection);
+  let connecting: Promise<unknown> | null = null;
+  connection.connect = () => (connecting ??= connect().finally(() => (connecting = null)));
 }

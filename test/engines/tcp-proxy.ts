@@ -5,6 +5,8 @@ import type { AddressInfo, Socket } from 'node:net';
 
 export interface TcpProxy {
   readonly port: number;
+  /** Connections that it has at this moment. */
+  connections(): number;
   /** Ends every connection with a reset; new ones are taken. */
   cut(): void;
   /** Takes no new connections and ends the others, until `open`. */
@@ -46,6 +48,7 @@ export const startTcpProxy = async (options: { readonly target: number; readonly
   };
   return {
     port: (server.address() as AddressInfo).port,
+    connections: () => sockets.size / 2,
     cut,
     close() {
       isOpen = false;
