@@ -2,6 +2,7 @@
 // Node finds few of this CommonJS module's names: the rest are reached through it.
 import kafkajs, { type Admin } from 'kafkajs';
 import { generationsOf, withAdmin } from './admin.ts';
+import { READABLE_COMPRESSION } from './decode-fetch.ts';
 import type { Generation } from './generations.ts';
 import { planTopics, type PlannedTopic, type TopicsOptions } from './plan-topics.ts';
 
@@ -80,10 +81,11 @@ function problemsOf(planned: PlannedTopic, actual: ActualTopic | null): string[]
   return problems;
 }
 
-/** An operator may keep less than the law allows, and ask more replicas to be in sync. */
+/** An operator may keep less than the law allows, ask more replicas to be in sync, and choose any compression that we can read. */
 export function differences({ config, replicationFactor }: PlannedTopic, actual: ActualTopic): readonly (readonly [string, string])[] {
   return Object.entries(config).filter(([key, value]) => {
     const is = actual.config[key];
+    if (key === 'compression.type') return is === undefined || !READABLE_COMPRESSION.includes(is);
     if (key === 'segment.ms') return Number(is) > Number(value);
     if (key === 'retention.ms') return value === '-1' ? is !== '-1' : is === '-1' || Number(is) > Number(value);
     if (key === 'min.insync.replicas') return Number(is) < Number(value) || Number(is) > Math.max(Number(value), replicationFactor - 1);

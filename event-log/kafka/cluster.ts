@@ -82,13 +82,8 @@ export class Cluster {
     return this.#with(this.#addressOf(node), (connection) => connection.send(name, options));
   }
 
-  async sendDecoding<Name extends RequestName, Answer>(
-    node: number,
-    name: Name,
-    options: Protocol[Name]['options'],
-    decode: (raw: Buffer) => Answer,
-  ): Promise<Answer> {
-    return this.#with(this.#addressOf(node), (connection) => connection.sendDecoding(name, options, decode));
+  async sendRaw<Name extends RequestName>(node: number, name: Name, options: Protocol[Name]['options']): Promise<Buffer> {
+    return this.#with(this.#addressOf(node), (connection) => connection.sendRaw(name, options));
   }
 
   async sendEncoded<Name extends RequestName>(node: number, name: Name, body: Buffer): Promise<Protocol[Name]['answer']> {

@@ -124,8 +124,19 @@ describe('the answer of a fetch', () => {
     ]);
   });
 
-  it('says what to do about a compression that it cannot read', async () => {
-    const batch = compressed(await batchOf(10, three), 2, (raw) => raw);
-    expect(() => decodeFetch(answerOf(batch), () => 10)).toThrow(/snappy.*compression\.type/);
+  it('says where a batch is that cannot be read, and what to do', async () => {
+    const snappy = compressed(await batchOf(10, three), 2, (raw) => raw);
+    const [partition] = decodeFetch(answerOf(snappy), () => 10);
+    expect(partition).toMatchObject({ records: [], next: null, fault: { code: 'event-log.compression', retriable: false } });
+    expect(partition!.fault!.message).toMatch(/^attune\.events 3 .*offset 10 .*snappy.*compression\.type.*doctor --fix/);
+  });
+
+  it('gives what stands before a batch that cannot be read, and nothing of that batch', async () => {
+    const cutOff = await batchOf(13, three);
+    cutOff.writeInt32BE(4, 57);
+    const [partition] = decodeFetch(answerOf(Buffer.concat([await batchOf(10, three), cutOff])), () => 10);
+    expect(partition!.records.map(({ offset }) => offset)).toEqual([10, 11, 12]);
+    expect(partition).toMatchObject({ next: 13, fault: null });
+    expect(decodeFetch(answerOf(cutOff), () => 13)[0]).toMatchObject({ records: [], next: null, fault: { code: 'event-log.format' } });
   });
 });

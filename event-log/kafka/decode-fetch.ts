@@ -18,7 +18,21 @@ export interface FetchedPartition {
   readonly records: readonly FetchedRecord[];
   /** Where the next fetch begins: after the last batch, even when compaction left nothing in it. Null: no whole batch came. */
   readonly next: number | null;
+  /** Why the first batch cannot be read; one further on is the first of the next fetch. */
+  readonly fault: UnreadableBatch | null;
 }
+
+/** It will not be readable later either. */
+export class UnreadableBatch extends AttuneError {
+  constructor(topic: string, partition: number, offset: number, cause: unknown) {
+    const code = cause instanceof AttuneError ? cause.code : 'event-log.format';
+    super(code, `${topic} ${partition} cannot be read from offset ${offset} on: ${(cause as Error).message}`, { cause });
+    this.name = 'UnreadableBatch';
+  }
+}
+
+/** Values of a topic's compression.type. */
+export const READABLE_COMPRESSION: readonly string[] = ['producer', 'uncompressed', 'gzip', 'zstd'];
 
 /** Bytes from the beginning of a batch to its records. */
 const BATCH_HEADER_BYTES = 61;
@@ -28,6 +42,7 @@ const CODEC_MASK = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const CONTROL = 0x20;
 const MAGIC = 2;
+const CODECS: Readonly<Record<number, string>> = { 2: 'snappy', 3: 'lz4' };
 
 /** `fetchOffset`: batches are whole, and may begin before the offset that was asked for. */
 export function decodeFetch(raw: Buffer, fetchOffset: (topic: string, partition: number) => number): readonly FetchedPartition[] {
@@ -48,31 +63,35 @@ function decodePartition(cursor: Cursor, topic: string, fetchOffset: (topic: str
   cursor.skip(16); // last stable offset, log start offset
   for (let aborted = cursor.int32(); aborted > 0; aborted -= 1) cursor.skip(16);
   cursor.skip(4); // preferred read replica
-  const { records, next } = decodeBatches(cursor.bytes(cursor.int32()), fetchOffset(topic, partition));
-  return { topic, partition, errorCode, highWatermark, records, next };
+  const batches = cursor.bytes(cursor.int32());
+  return { topic, partition, errorCode, highWatermark, ...decodeBatches(batches, topic, partition, fetchOffset(topic, partition)) };
 }
 
 /** The last batch may be cut off: the next fetch begins with it. */
-function decodeBatches(set: Buffer, from: number): { records: readonly FetchedRecord[]; next: number | null } {
+function decodeBatches(set: Buffer, topic: string, partition: number, from: number): Pick<FetchedPartition, 'records' | 'next' | 'fault'> {
   const records: FetchedRecord[] = [];
   let next: number | null = null;
   for (let at = 0; at + BATCH_HEADER_BYTES <= set.length;) {
     const end = at + BATCH_PREFIX_BYTES + set.readInt32BE(at + 8);
     if (end > set.length) break;
-    next = decodeBatch(set.subarray(at, end), from, records);
+    const before = records.length;
+    try {
+      next = decodeBatch(set.subarray(at, end), from, records);
+    } catch (error) {
+      records.length = before;
+      const fault = next === null ? new UnreadableBatch(topic, partition, Number(set.readBigInt64BE(at)), error) : null;
+      return { records, next, fault };
+    }
     at = end;
   }
-  return { records, next };
+  return { records, next, fault: null };
 }
 
 function decodeBatch(batch: Buffer, from: number, records: FetchedRecord[]): number {
   const firstOffset = Number(batch.readBigInt64BE(0));
   const magic = batch.readInt8(16);
   if (magic !== MAGIC)
-    throw new AttuneError(
-      'event-log.format',
-      `Records of Kafka's format ${magic} cannot be read; topics of Kafka 0.11 and later have format 2.`,
-    );
+    throw new AttuneError('event-log.format', `its records have Kafka's format ${magic}; topics of Kafka 0.11 and later have format 2.`);
   const attributes = batch.readInt16BE(21);
   const next = firstOffset + batch.readInt32BE(23) + 1;
   if ((attributes & CONTROL) !== 0) return next;
@@ -104,7 +123,7 @@ function decompress(bytes: Buffer, codec: number): Buffer {
     default:
       throw new AttuneError(
         'event-log.compression',
-        `Records compressed with ${codec === 2 ? 'snappy' : `codec ${codec}`} cannot be read: set compression.type of the topic to producer, gzip, zstd or uncompressed.`,
+        `its records are compressed with ${CODECS[codec] ?? `codec ${codec}`}. Set compression.type of the topic to ${READABLE_COMPRESSION.join(', ')} (attune doctor --fix does); what is there already must be written anew, or deleted.`,
       );
   }
 }
@@ -154,7 +173,12 @@ class Cursor {
     let value = 0;
     let scale = 1;
     for (;;) {
-      const byte = this.#bytes[this.at]!;
+      const byte = this.#bytes[this.at];
+      if (byte === undefined)
+        throw new AttuneError(
+          'event-log.format',
+          'one of its records is cut off: delete the records up to the next batch (kafka-delete-records.sh).',
+        );
       this.at += 1;
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) break;

@@ -26,19 +26,15 @@ export async function fetchFrom(
 ): Promise<readonly FetchedPartition[]> {
   const offsets = new Map(targets.map(({ kafkaTopic, partition, offset }) => [`${kafkaTopic}/${partition}`, offset]));
   const byTopic = Map.groupBy(targets, ({ kafkaTopic }) => kafkaTopic);
-  return cluster.sendDecoding(
-    node,
-    'Fetch',
-    {
-      maxWaitTime: maxWaitMs,
-      minBytes: 1,
-      maxBytes,
-      isolationLevel: READ_UNCOMMITTED,
-      topics: [...byTopic].map(([topic, group]) => ({
-        topic,
-        partitions: group.map(({ partition, offset }) => ({ partition, fetchOffset: String(offset), maxBytes: maxBytesPerPartition })),
-      })),
-    },
-    (raw) => decodeFetch(raw, (topic, partition) => offsets.get(`${topic}/${partition}`)!),
-  );
+  const raw = await cluster.sendRaw(node, 'Fetch', {
+    maxWaitTime: maxWaitMs,
+    minBytes: 1,
+    maxBytes,
+    isolationLevel: READ_UNCOMMITTED,
+    topics: [...byTopic].map(([topic, group]) => ({
+      topic,
+      partitions: group.map(({ partition, offset }) => ({ partition, fetchOffset: String(offset), maxBytes: maxBytesPerPartition })),
+    })),
+  });
+  return decodeFetch(raw, (topic, partition) => offsets.get(`${topic}/${partition}`)!);
 }

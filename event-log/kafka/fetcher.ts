@@ -82,7 +82,7 @@ export class Fetcher {
     this.#loops.set(node, loop);
   }
 
-  /** Ends when no queue of this broker has room. */
+  /** Ends when no queue of this broker wants records. */
   async #loop(node: number): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       const queues = this.#wanting(node);
@@ -97,7 +97,10 @@ export class Fetcher {
         const targets = queues.map(({ kafkaTopic, partition, position }) => ({ kafkaTopic, partition, offset: position }));
         const answers = await fetchFrom(this.#deps.cluster, node, targets, limits);
         const byName = new Map(queues.map((queue) => [nameOf(queue.kafkaTopic, queue.partition), queue]));
-        for (const answer of answers) await this.#takeIn(byName.get(nameOf(answer.topic, answer.partition))!, answer);
+        for (const answer of answers) {
+          const queue = byName.get(nameOf(answer.topic, answer.partition))!;
+          await this.#takeIn(queue, answer).catch((error: unknown) => this.#backOff(queue, error));
+        }
       } catch (error) {
         this.#report(error);
         for (const queue of queues) this.#relocate(queue);
@@ -107,11 +110,19 @@ export class Fetcher {
   }
 
   #wanting(node: number): InQueue[] {
-    return [...this.#queues].filter((queue) => queue.leader === node && !queue.isFull);
+    const nowMs = performance.now();
+    return [...this.#queues].filter((queue) => queue.leader === node && queue.isWanting(nowMs));
+  }
+
+  /** What it could not take is fetched again; the other queues of its broker go on. */
+  #backOff(queue: InQueue, error: unknown): void {
+    this.#report(error);
+    void sleep(queue.backOff(performance.now()), this.#stopped.signal).then(() => this.wake(queue));
   }
 
   async #takeIn(queue: InQueue, answer: FetchedPartition): Promise<void> {
-    const { errorCode, records, next, highWatermark } = answer;
+    const { errorCode, records, next, highWatermark, fault } = answer;
+    if (fault !== null) throw fault;
     if (errorCode === OFFSET_OUT_OF_RANGE) await this.#returnIntoRange(queue);
     else if (errorCode !== 0) {
       this.#report(errorOfCode(errorCode));

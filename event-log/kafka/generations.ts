@@ -33,6 +33,7 @@ export async function readGenerations(cluster: Cluster, topicPrefix: string, pat
       const limits = { maxWaitMs: 0, maxBytes: FETCH_BYTES, maxBytesPerPartition: FETCH_BYTES };
       const [fetched] = await fetchFrom(cluster, node, [{ kafkaTopic, partition: 0, offset }], limits);
       throwUnless0(fetched!.errorCode, kafkaTopic);
+      if (fetched!.fault !== null) throw fetched!.fault;
       found.push(...fetched!.records.flatMap(({ value }) => (value === null ? [] : [value])));
       if (fetched!.next === null || fetched!.next >= fetched!.highWatermark) return found;
       offset = fetched!.next;

@@ -1,5 +1,6 @@
 /** Records of one topic's partition that were fetched and not yet taken. */
 import type { Topic } from '#contracts';
+import { FIRST_BACKOFF_MS, LAST_BACKOFF_MS } from '../backoff.ts';
 import type { LogRecord } from '../port.ts';
 
 /** Enough that a partition is rarely empty while the next fetch is on its way, and little enough to hold for hundreds of them. */
@@ -23,6 +24,8 @@ export class InQueue {
   #taken = 0;
   #bytes = 0;
   #latestMs = -Infinity;
+  #backoffMs = FIRST_BACKOFF_MS;
+  #notBeforeMs = 0;
 
   constructor(options: { topic: Topic; kafkaTopic: string; partition: number; position: number; onArrival: () => void }) {
     this.topic = options.topic;
@@ -34,6 +37,19 @@ export class InQueue {
 
   get isFull(): boolean {
     return this.#bytes >= FULL_BYTES || this.#records.length - this.#taken >= FULL_RECORDS;
+  }
+
+  /** True when it has room, and is not backing off. */
+  isWanting(nowMs: number): boolean {
+    return !this.isFull && nowMs >= this.#notBeforeMs;
+  }
+
+  /** What came cannot be taken at this moment. Returns for how long. */
+  backOff(nowMs: number): number {
+    const backoffMs = this.#backoffMs;
+    this.#notBeforeMs = nowMs + backoffMs;
+    this.#backoffMs = Math.min(2 * backoffMs, LAST_BACKOFF_MS);
+    return backoffMs + 1;
   }
 
   /** True when nothing is here and nothing more was there at the last answer. */
@@ -53,6 +69,7 @@ export class InQueue {
       this.#records.push(record.timestampMs === this.#latestMs ? record : { ...record, timestampMs: this.#latestMs });
       this.#bytes += record.value.length;
     }
+    this.#backoffMs = FIRST_BACKOFF_MS;
     this.position = next;
     this.highWatermark = highWatermark;
     this.#onArrival();

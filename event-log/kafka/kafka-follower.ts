@@ -3,6 +3,7 @@ import type { Topic } from '#contracts';
 import type { Follower, LogRecord } from '../port.ts';
 import { Bell } from './bell.ts';
 import type { Cluster } from './cluster.ts';
+import { UnreadableBatch } from './decode-fetch.ts';
 import { Fetcher } from './fetcher.ts';
 import { InQueue, takeMerged } from './in-queue.ts';
 import { withPatience } from './patience.ts';
@@ -18,14 +19,20 @@ export interface KafkaFollowerDeps {
 const RECORDS_A_TURN = 500;
 const IDLE_MS = 60_000;
 
-/** An error thrown by `onRecord` rejects `caughtUp`, and after that crashes the process: a follower must not skip records. */
+/**
+ * An error thrown by `onRecord` rejects `caughtUp`, and after that crashes the process: a follower must not skip records. What cannot be
+ * read rejects `caughtUp` too.
+ */
 export function followTopics(deps: KafkaFollowerDeps, topics: readonly Topic[], onRecord: (record: LogRecord) => void): Follower {
   const cancel = new AbortController();
   const caughtUp = Promise.withResolvers<void>();
   caughtUp.promise.catch(() => undefined);
   let isCaughtUp = false;
   const bell = new Bell();
-  const fetcher = new Fetcher({ cluster: deps.openCluster(), reader: deps.reader, onError: () => undefined });
+  const onError = (error: unknown): void => {
+    if (error instanceof UnreadableBatch) caughtUp.reject(error);
+  };
+  const fetcher = new Fetcher({ cluster: deps.openCluster(), reader: deps.reader, onError });
   const done = run().catch((error: unknown) => {
     if (!isCaughtUp) return caughtUp.reject(error);
     process.nextTick(() => {

@@ -169,12 +169,8 @@ export interface BrokerConnection {
   /** TCP, TLS, the broker's versions, SASL. */
   connect(): Promise<void>;
   send<Name extends RequestName>(name: Name, options: Protocol[Name]['options']): Promise<Protocol[Name]['answer']>;
-  /** As `send`, with a decoder of the caller's own. */
-  sendDecoding<Name extends RequestName, Answer>(
-    name: Name,
-    options: Protocol[Name]['options'],
-    decode: (raw: Buffer) => Answer,
-  ): Promise<Answer>;
+  /** As `send`, for a caller that decodes the answer itself. */
+  sendRaw<Name extends RequestName>(name: Name, options: Protocol[Name]['options']): Promise<Buffer>;
   /** As `send`, with a body of the caller's own, in an encoding that did not change from version 3 to the newest that KafkaJS knows. */
   sendEncoded<Name extends RequestName>(name: Name, body: Buffer): Promise<Protocol[Name]['answer']>;
   /**
@@ -279,7 +275,7 @@ export function createBrokerConnection({ host, port }: BrokerAddress, options: B
   return {
     connect: () => broker.connect(),
     send: (name, requestOptions) => exchange(name, requestOptions) as Promise<never>,
-    sendDecoding: (name, requestOptions, decode) => exchange(name, requestOptions, decode) as Promise<never>,
+    sendRaw: (name, requestOptions) => exchange(name, requestOptions, (raw) => raw) as Promise<Buffer>,
     sendEncoded(name, body) {
       const { request, response } = broker.lookupRequest(insides.apiKeys[name], insides.definitions[name])({});
       const encoded = { ...request, encode: async () => encoderOf(body) };

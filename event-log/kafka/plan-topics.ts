@@ -36,6 +36,8 @@ export function planTopics(options: TopicsOptions, generations: readonly Generat
     'min.insync.replicas': String(minInsync),
     'unclean.leader.election.enable': 'false',
     'message.timestamp.type': 'LogAppendTime',
+    // The cluster's default may be one that we cannot read.
+    'compression.type': 'producer',
   };
   const history = {
     ...everywhere,

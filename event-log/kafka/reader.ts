@@ -137,6 +137,7 @@ export class Reader {
       const [fetched] = await fetchFrom(this.#deps.cluster, node, [{ kafkaTopic, partition, offset }], limits);
       if (fetched!.errorCode === OFFSET_OUT_OF_RANGE) return null;
       throwUnless0(fetched!.errorCode, `${kafkaTopic} ${partition} from ${offset}`);
+      if (fetched!.fault !== null) throw fetched!.fault;
       return fetched!;
     });
   }

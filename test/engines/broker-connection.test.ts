@@ -13,8 +13,7 @@ withEngine('kafka', (url) => {
         { clientId: 'test', ssl: null, sasl: null, connectTimeoutMs: 3_000, requestTimeoutMs: 5_000 },
       );
       await connection.connect();
-      const fetch = () =>
-        connection.sendDecoding('Fetch', { maxWaitTime: 0, minBytes: 1, maxBytes: 1, isolationLevel: 0, topics: [] }, (raw) => raw);
+      const fetch = () => connection.sendRaw('Fetch', { maxWaitTime: 0, minBytes: 1, maxBytes: 1, isolationLevel: 0, topics: [] });
       await Promise.all([fetch(), fetch(), fetch(), fetch()]);
       expect(proxy.connections()).toBe(2);
       await connection.disconnect();

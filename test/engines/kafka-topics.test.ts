@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { STATE_INPUTS, TOPICS } from '#contracts';
+import { STATE_INPUTS, TOPICS, type Topic } from '#contracts';
 import { checkTopics, fixTopics, openKafkaLog, raisePartitions, type EventLog } from '../../event-log/index.ts';
 import { writeGeneration } from '../../event-log/kafka/admin.ts';
 import { deleteTopics } from './delete-topics.ts';
@@ -11,7 +11,7 @@ import { withEngine } from './with-engine.ts';
 withEngine('kafka', (url) => {
   describe('the topics of the log', { timeout: 90_000 }, () => {
     const connection = { brokers: url.split(',') };
-    const { events, controls } = TOPICS;
+    const { events, outcomes, controls } = TOPICS;
     let topicPrefix: string;
     let opened: EventLog[];
 
@@ -84,6 +84,49 @@ withEngine('kafka', (url) => {
       });
       expect(resources[0]!.configEntries[0]!.configValue).toBe('2000000');
       await admin.disconnect();
+    });
+
+    test('records that cannot be read hold up only their own partition, and are told of where they are', async () => {
+      await prepare();
+      const name = `${topicPrefix}${events}`;
+      const admin = new Kafka({ brokers: connection.brokers, logLevel: logLevel.NOTHING }).admin();
+      await admin.connect();
+      const configEntries = [{ name: 'compression.type', value: 'lz4' }];
+      await admin.alterConfigs({ validateOnly: false, resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries }] });
+      await admin.disconnect();
+      await expect
+        .poll(async () => (await checkTopics(options())).problems, { timeout: 10_000 })
+        .toContain(`${name} has compression.type=lz4, not producer.`);
+
+      const log = await open();
+      const append = (topic: Topic, shard: number, text: string) => log.append([{ topic, shard, value: Buffer.from(text) }]);
+      await append(events, 1, 'unreadable');
+      expect((await prepare()).problems).toEqual([]);
+      await append(events, 2, 'a');
+      await append(outcomes, 1, 'b');
+      const texts: string[] = [];
+      const errors: Error[] = [];
+      const consumer = log.consume({
+        group: 'g',
+        topics: [events, outcomes],
+        onBatch: async ({ records }) => void texts.push(...records.map(({ value }) => String(value))),
+        onError: (error) => void errors.push(error as Error),
+      });
+      await vi.waitFor(() => expect(texts.toSorted()).toEqual(['a', 'b']), { timeout: 30_000, interval: 100 });
+      for (const text of ['c', 'd', 'e']) {
+        await append(outcomes, 1, text);
+        await append(events, 2, text);
+      }
+      await vi.waitFor(() => expect(texts).toHaveLength(8), { timeout: 3_000, interval: 50 });
+      const unreadable = () => errors.filter(({ message }) => message.includes('lz4'));
+      await vi.waitFor(() => expect(unreadable().length).toBeGreaterThan(1), { timeout: 5_000 });
+      const message = expect.stringMatching(`^${name} 1 cannot be read from offset 0 on: .*lz4.*doctor --fix`);
+      for (const error of unreadable()) expect(error).toMatchObject({ code: 'event-log.compression', message });
+      expect(unreadable().length).toBeLessThan(10);
+      await consumer.stop();
+
+      await expect(log.read(events, 1, 0, 10)).rejects.toMatchObject({ code: 'event-log.compression', message });
+      await expect(log.follow([events], () => undefined).caughtUp).rejects.toMatchObject({ message });
     });
 
     test('of two that prepare the log at once, the first one gives it its epoch', async () => {
