@@ -63,6 +63,14 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
   }, WATCH_MS);
   watch.unref();
 
+  /** Until it has stopped: a log may outlive many followers. */
+  function keep<Kept extends Pick<Consumer, 'stop'>>(consumer: Kept): Kept {
+    const stop = consumer.stop.bind(consumer);
+    consumer.stop = () => stop().finally(() => consumers.delete(consumer));
+    consumers.add(consumer);
+    return consumer;
+  }
+
   async function close(): Promise<void> {
     clearInterval(watch);
     await Promise.all([...consumers].map((consumer) => consumer.stop()));
@@ -102,15 +110,11 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
         sessionTimeoutMs,
         heartbeatMs,
       };
-      const consumer = new KafkaConsumer(deps, consume);
-      consumers.add(consumer);
-      return consumer;
+      return keep(new KafkaConsumer(deps, consume));
     },
     follow(topics, onRecord): Follower {
       refuseClosed();
-      const follower = followTopics({ openCluster, reader, topicPrefix, partitionsOf }, topics, onRecord);
-      consumers.add(follower);
-      return follower;
+      return keep(followTopics({ openCluster, reader, topicPrefix, partitionsOf }, topics, onRecord));
     },
     async committed(group, topic, partition) {
       refuseClosed();

@@ -1,9 +1,11 @@
 /** The log's topics on a real broker: planned, checked, mended, and given more partitions. */
 import { randomUUID } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { STATE_INPUTS, TOPICS, type Topic } from '#contracts';
-import { checkTopics, fixTopics, openKafkaLog, raisePartitions, type EventLog } from '../../event-log/index.ts';
+import { checkTopics, fixTopics, openKafkaLog, raisePartitions, type EventLog, type Follower } from '../../event-log/index.ts';
 import { writeGeneration } from '../../event-log/kafka/admin.ts';
 import { deleteTopics } from './delete-topics.ts';
 import { withEngine } from './with-engine.ts';
@@ -127,6 +129,25 @@ withEngine('kafka', (url) => {
 
       await expect(log.read(events, 1, 0, 10)).rejects.toMatchObject({ code: 'event-log.compression', message });
       await expect(log.follow([events], () => undefined).caughtUp).rejects.toMatchObject({ message });
+    });
+
+    test('a follower that has stopped is forgotten by its log', async () => {
+      await prepare();
+      const log = await open();
+      const followOnce = async (): Promise<WeakRef<Follower>> => {
+        const follower = log.follow([controls], () => undefined);
+        await follower.caughtUp;
+        await follower.stop();
+        return new WeakRef(follower);
+      };
+      const stopped = await followOnce();
+      setFlagsFromString('--expose-gc');
+      const collectGarbage = runInNewContext('gc') as () => void;
+      const isGone = (): boolean => {
+        collectGarbage();
+        return stopped.deref() === undefined;
+      };
+      await vi.waitFor(() => expect(isGone()).toBe(true), { timeout: 10_000, interval: 200 });
     });
 
     test('of two that prepare the log at once, the first one gives it its epoch', async () => {
