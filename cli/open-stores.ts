@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AttuneError } from '#contracts';
+import { AttuneError, DAY_MS } from '#contracts';
 import { openKafkaLog, openLmdbLog, openOutboxLog } from '#event-log';
 import type { EventLog, Outbox, OutboxLogger } from '#event-log';
 import { openLmdbFeatureStore, openRedisFeatureStore } from '#feature-store';
@@ -38,7 +38,9 @@ export const awaitStores = async (config: Config, logger: OutboxLogger): Promise
 /** For the API: what it accepts while Kafka does not answer waits in the outbox. */
 export const openServingStores = (config: Config, logger: OutboxLogger): Promise<Stores<EventLog & { readonly outbox?: Outbox }>> =>
   openWith(config, () =>
-    config.kafka === null ? openLog(config) : openOutboxLog({ openLog: () => openLog(config), ...config.outbox, logger }),
+    config.kafka === null
+      ? openLog(config)
+      : openOutboxLog({ openLog: () => openLog(config), ...config.outbox, keepMs: config.logRetentionDays * DAY_MS, logger }),
   );
 
 const openWith = async <Log extends EventLog>(config: Config, open: () => Promise<Log>): Promise<Stores<Log>> => {

@@ -7,11 +7,18 @@ import type { TopicMemory } from './topic-memory.ts';
 export interface FollowLateDeps {
   readonly late: LateLog;
   readonly memory: TopicMemory;
+  /** Hears every record, whoever follows. */
+  readonly onHeard: (record: LogRecord) => void;
 }
 
-export const followLate = ({ late, memory }: FollowLateDeps, topics: readonly Topic[], onRecord: (record: LogRecord) => void): Follower => {
+export const followLate = (
+  { late, memory, onHeard }: FollowLateDeps,
+  topics: readonly Topic[],
+  onRecord: (record: LogRecord) => void,
+): Follower => {
   const heard = (record: LogRecord): void => {
     memory.note(record);
+    onHeard(record);
     onRecord(record);
   };
   const followed = (log: EventLog): Follower => {

@@ -3,15 +3,16 @@
  * (law 3), and forwarded in order when the log is back. While all is well nothing is written here.
  */
 import { mkdirSync } from 'node:fs';
-import { COMPACTED_TOPICS, EngineUnavailable } from '#contracts';
+import { COMPACTED_TOPICS, DAY_MS, EngineUnavailable, TOPICS } from '#contracts';
 import { sleep } from '../backoff.ts';
-import type { AppendRecord, EventLog, Position } from '../port.ts';
+import type { AppendRecord, EventLog, LogRecord, Position } from '../port.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { createDirectAppend } from './direct-append.ts';
 import { createFindInOutbox } from './find-in-outbox.ts';
 import { followLate } from './follow-late.ts';
 import { Forwarder } from './forwarder.ts';
 import { LateLog } from './late-log.ts';
+import { SetAside } from './set-aside.ts';
 import { Spool } from './spool.ts';
 import { readLogIdentity, writeLogIdentity, type LogIdentity } from './log-identity.ts';
 import { openTopicMemory } from './topic-memory.ts';
@@ -24,6 +25,8 @@ export interface OutboxLogOptions {
   readonly dir: string;
   /** Of all files in `dir`; past it `accept` rejects `outbox.full`. Seen of other processes as of a second ago. */
   readonly maxBytes: number;
+  /** As long as the log keeps its records: what it will never take is kept no longer. Default 30 days. */
+  readonly keepMs?: number;
   /** How long the log may take before records go to the disk. Default 150. */
   readonly waitMs?: number;
   /** How long opening waits for the log before it goes on without. Default 5 s. */
@@ -39,7 +42,7 @@ const SILENT: OutboxLogger = { info: () => undefined, warn: () => undefined, err
 
 /** Throws when the log cannot be opened for a reason that time does not cure, or `dir` cannot be used. */
 export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLog> => {
-  const { dir, maxBytes, waitMs = 150, patienceMs = 5_000, clock = Date.now, logger = SILENT } = options;
+  const { dir, maxBytes, keepMs = 30 * DAY_MS, waitMs = 150, patienceMs = 5_000, clock = Date.now, logger = SILENT } = options;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const late = new LateLog({ openLog: options.openLog, logger });
   try {
@@ -48,7 +51,8 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
     await late.close();
     throw error;
   }
-  const spool = new Spool({ dir, maxBytes, clock, logger });
+  const setAside = new SetAside({ dir, keepMs, clock });
+  const spool = new Spool({ dir, maxBytes, setAside, clock, logger });
   const forwarder = new Forwarder({ spool, log: (cancelled) => late.arrived(cancelled), clock, logger });
   const identity = (): LogIdentity => late.log ?? readLogIdentity(dir) ?? late.get();
   const keepIdentity = (log: EventLog | null): void => {
@@ -65,6 +69,7 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
   const tend = (): void => {
     try {
       spool.tend();
+      setAside.tend();
       if (!spool.isEmpty) forwarder.wake();
     } catch (error) {
       logger.warn(`the outbox in ${dir} cannot be looked through: ${error instanceof Error ? error.message : String(error)}`);
@@ -73,6 +78,15 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
   tend();
   const tending = setInterval(tend, TEND_MS);
   tending.unref();
+
+  const onHeard = ({ topic, value }: LogRecord): void => {
+    if (topic !== TOPICS.erasures) return;
+    try {
+      setAside.noteErasure(value);
+    } catch (error) {
+      logger.warn(`an erasure cannot be read: ${String(error)}`);
+    }
+  };
 
   const refuseClosed = (): void => {
     if (closing !== null) throw new EngineUnavailable('event-log', 'The log is closed.');
@@ -127,7 +141,7 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
     offsets: async (...args) => late.get().offsets(...args),
     offsetAt: async (...args) => late.get().offsetAt(...args),
     consume: (consume) => late.get().consume(consume),
-    follow: (topics, onRecord) => followLate({ late, memory }, topics, onRecord),
+    follow: (topics, onRecord) => followLate({ late, memory, onHeard }, topics, onRecord),
     committed: async (...args) => late.get().committed(...args),
     lag: async (...args) => late.get().lag(...args),
     retain: async (retain) => late.get().retain(retain),

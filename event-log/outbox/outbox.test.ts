@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AttuneError, EngineUnavailable, TOPICS, type Topic } from '#contracts';
+import { AttuneError, EngineUnavailable, TOPICS, erasureCodec, eventCodec, type Topic } from '#contracts';
 import { encodeEntry } from '../lmdb/journal-entry.ts';
 import { openLmdbLog, type LmdbEventLog } from '../lmdb/open-lmdb-log.ts';
 import type { AppendRecord } from '../port.ts';
@@ -55,6 +55,12 @@ const createOwned = (): Gate => Object.assign(Object.create(gate) as Gate, { clo
 
 const texts = (partition = 0): string[] => log.readNow(events, partition, 0, 100_000).map(({ value }) => value.toString());
 const files = (): string[] => readdirSync(join(dir, 'outbox')).filter((name) => name.endsWith('.outbox'));
+const setAside = (): Buffer =>
+  Buffer.concat(
+    readdirSync(join(dir, 'outbox'))
+      .filter((name) => name.startsWith('refused'))
+      .map((name) => readFileSync(join(dir, 'outbox', name))),
+  );
 const healed = async (outboxLog: OutboxLog): Promise<void> => {
   for (const end = Date.now() + 20_000; outboxLog.outbox.status().circuit !== 'closed';) {
     if (Date.now() > end) throw new Error(`the outbox did not drain: ${JSON.stringify(outboxLog.outbox.status())}`);
@@ -340,7 +346,44 @@ describe('what the log will never take', () => {
     expect(texts()).toEqual(['a', 'b']);
     expect(outboxLog.outbox.status()).toMatchObject({ refused: 1, forwarded: 2 });
     expect(errors).toEqual([expect.stringContaining('it is too large')]);
-    expect(readFileSync(join(dir, 'outbox', 'refused.entries')).includes('poison')).toBe(true);
+    const left = setAside();
+    expect(left.includes('poison')).toBe(true);
+    // It takes of the room that there is.
+    expect(outboxLog.outbox.status().bytes).toBe(left.length);
+    expect((await open()).outbox.status().bytes).toBe(left.length);
+  });
+
+  it('is dropped when its customer is erased', async () => {
+    const outboxLog = await open('down');
+    const of = (byte: number, subjectId: string): AppendRecord => ({
+      topic: events,
+      shard: 0,
+      value: eventCodec.encode({
+        id: 'e',
+        source: 's',
+        type: 't',
+        subjectKind: 'customer',
+        subjectId,
+        customerKey: Buffer.alloc(16, byte),
+        time: 1,
+        receivedAt: 1,
+        data: '{}',
+      }),
+    });
+    await outboxLog.accept([of(1, 'erased-customer'), of(2, 'other-customer')]);
+    gate.before = () => Promise.reject(new AttuneError('event-log.too-large', 'it is too large'));
+    gate.mode = 'open';
+    await healed(outboxLog);
+    expect(setAside().includes('erased-customer')).toBe(true);
+    const customerKey = Buffer.alloc(16, 1);
+    const erasure = erasureCodec.encode({ customerKey, erasedAt: Date.now(), shard: 0 });
+    await log.append([{ topic: TOPICS.erasures, shard: 0, key: customerKey, value: erasure }]);
+    const follower = outboxLog.follow([TOPICS.erasures], () => undefined);
+    await follower.caughtUp;
+    await follower.stop();
+    for (const end = Date.now() + 5_000; setAside().includes('erased-customer') && Date.now() < end;) await delay(20);
+    expect(setAside().includes('erased-customer')).toBe(false);
+    expect(setAside().includes('other-customer')).toBe(true);
   });
 });
 

@@ -1,5 +1,5 @@
 /** The records that wait on this machine's disk for the log, oldest first, bounded in bytes. */
-import { appendFileSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { readdirSync, renameSync, statSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { AttuneError } from '#contracts';
@@ -8,11 +8,13 @@ import type { AppendRecord } from '../port.ts';
 import { isGone, ownerTag } from './owner.ts';
 import { Segment, type Entry } from './segment.ts';
 import { parseSegmentName, segmentFileName, type SegmentName } from './segment-name.ts';
+import type { SetAside } from './set-aside.ts';
 import type { OutboxLogger } from './types.ts';
 
 export interface SpoolDeps {
   readonly dir: string;
   readonly maxBytes: number;
+  readonly setAside: SetAside;
   readonly clock: () => number;
   readonly logger: OutboxLogger;
 }
@@ -28,7 +30,6 @@ const SEGMENT_BYTES = 8_000_000;
 const ABANDONED_MS = 20_000;
 /** A disk that has just refused is not asked for every request. */
 const REST_MS = 1_000;
-const SET_ASIDE = 'refused.entries';
 
 /** Openings of this process, so that the segments of a closed one are told from those of a living one. */
 const openHere = new Set<string>();
@@ -62,9 +63,9 @@ export class Spool {
     return this.#waitingRecords;
   }
 
-  /** Of its own files. */
+  /** Of all files in the folder, those of others as of a second ago. */
   get bytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.size, 0);
+    return this.#segments.reduce((sum, segment) => sum + segment.size, this.#othersBytes + this.#deps.setAside.bytes);
   }
 
   get oldestMs(): number | null {
@@ -111,15 +112,11 @@ export class Spool {
 
   /** The log will never take it, and it must not hold back what comes after. */
   async setAside(waiting: Waiting, reason: string): Promise<void> {
-    const { dir, logger } = this.#deps;
-    appendFileSync(join(dir, SET_ASIDE), await waiting.segment.readBytes(waiting.entry.at, waiting.entry.end), {
-      mode: 0o600,
-      flush: true,
-    });
+    const path = this.#deps.setAside.add(await waiting.segment.readBytes(waiting.entry.at, waiting.entry.end));
     this.refused += waiting.entry.records;
     this.forwarded -= waiting.entry.records;
     this.delivered(waiting);
-    logger.error(`${waiting.entry.records} records of the outbox were set aside in ${join(dir, SET_ASIDE)}, for ${reason}`);
+    this.#deps.logger.error(`${waiting.entry.records} records of the outbox were set aside in ${path}, for ${reason}`);
   }
 
   /**
@@ -151,7 +148,7 @@ export class Spool {
 
   #refuseBeyondBound(bytes: number): void {
     const { maxBytes, dir } = this.#deps;
-    if (this.bytes + this.#othersBytes + bytes <= maxBytes) return;
+    if (this.bytes + bytes <= maxBytes) return;
     this.full += 1;
     const since = this.oldestMs === null ? '' : ` since ${new Date(this.oldestMs).toISOString()}`;
     throw new AttuneError(
@@ -263,8 +260,7 @@ export class Spool {
     this.#waitingRecords += records;
     if (records > 0) logger.info(`${records} records were left in the outbox by a process that is gone; they are forwarded now`);
     if (tail.length === 0) return true;
-    appendFileSync(join(dir, SET_ASIDE), tail, { mode: 0o600, flush: true });
-    logger.warn(`the last ${tail.length} bytes of ${file} are no whole entry and were set aside in ${join(dir, SET_ASIDE)}`);
+    logger.warn(`the last ${tail.length} bytes of ${file} are no whole entry and were set aside in ${this.#deps.setAside.add(tail)}`);
     return true;
   }
 

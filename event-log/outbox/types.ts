@@ -13,7 +13,7 @@ export interface OutboxStatus {
   readonly circuit: Circuit;
   /** Records that were acknowledged and that the log has not confirmed. */
   readonly records: number;
-  /** Of its files. */
+  /** Of all files in the folder: not to be added up. Those of other processes as of a second ago. */
   readonly bytes: number;
   /** When the oldest waiting record was accepted, ms since 1970 UTC; null when none waits. */
   readonly oldestMs: number | null;
