@@ -68,16 +68,21 @@ return 1
 `);
 
 /**
- * The step of a customer of whom only the state changes, which most steps are: as COMMIT, with a quarter of the words to send and to read.
- * ARGV: the bytes with which the value begins ('': there is none), the new value.
+ * States of several customers, each by its own comparison; nothing but their values changes.
+ *
+ * KEYS: the states. ARGV of each: the bytes with which its value begins ('': there is none), the new value. Returns 1 or 0 of each.
  */
-export const COMMIT_STATE = script(`
-local before = ARGV[1]
-if before == '' then
-  if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-elseif redis.call('GETRANGE', KEYS[1], 0, #before - 1) ~= before then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
-return 1
+export const COMMIT_STATES = script(`
+local done = {}
+for i = 1, #KEYS do
+  local before = ARGV[2 * i - 1]
+  local stands
+  if before == '' then stands = redis.call('EXISTS', KEYS[i]) == 0
+  else stands = redis.call('GETRANGE', KEYS[i], 0, #before - 1) == before end
+  if stands then redis.call('SET', KEYS[i], ARGV[2 * i]) end
+  done[i] = stands and 1 or 0
+end
+return done
 `);
 
 /** ARGV: decision id, now, end, ms to keep. The caller's clock counts; Redis only forgets what nobody can ask for any more. */
