@@ -1,5 +1,6 @@
 /** Writes a member's offsets behind its work: the newest of each queue, one request at a time, none before it is old enough. */
 import { sleep } from '../backoff.ts';
+import { HeldOffsets } from '../held-offsets.ts';
 import type { GroupMember, OffsetToCommit } from './group-member.ts';
 
 const FIRST_PAUSE_MS = 100;
@@ -7,38 +8,28 @@ const LAST_PAUSE_MS = 2_000;
 
 export class Committer {
   readonly #commit: GroupMember['commit'];
-  readonly #holdMs: number;
+  readonly #held: HeldOffsets<OffsetToCommit>;
   readonly #closed = new AbortController();
   #due = new Map<string, OffsetToCommit>();
-  #held: { readonly dueMs: number; readonly offsets: readonly OffsetToCommit[] }[] = [];
-  #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | null = null;
 
   constructor(commit: GroupMember['commit'], holdMs: number) {
     this.#commit = commit;
-    this.#holdMs = holdMs;
+    this.#held = new HeldOffsets(holdMs, (offsets) => this.commit(offsets));
   }
 
   commitLater(offsets: readonly OffsetToCommit[]): void {
-    if (this.#holdMs === 0) {
-      this.commit(offsets);
-      return;
-    }
-    this.#held.push({ dueMs: performance.now() + this.#holdMs, offsets });
-    this.#timer ??= setTimeout(() => this.#ripen(), this.#holdMs);
+    this.#held.add(offsets);
   }
 
   commit(offsets: readonly OffsetToCommit[]): void {
     for (const offset of offsets) this.#due.set(`${offset.kafkaTopic}/${offset.partition}`, offset);
-    this.#running ??= this.#run().finally(() => (this.#running = null));
+    this.#running ??= this.#run();
   }
 
   /** Forgets what is held of a partition, or of all. */
   drop(partition?: number): void {
-    this.#held = partition === undefined ? [] : this.#held.filter(({ offsets }) => offsets[0]?.partition !== partition);
-    if (this.#held.length > 0) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#held.drop(partition);
   }
 
   /** The partition is another's: what was not sent yet must not be. */
@@ -60,15 +51,6 @@ export class Committer {
     this.#closed.abort();
   }
 
-  #ripen(): void {
-    const nowMs = performance.now();
-    const ripe = this.#held.filter(({ dueMs }) => dueMs <= nowMs);
-    this.#held = this.#held.filter(({ dueMs }) => dueMs > nowMs);
-    for (const { offsets } of ripe) this.commit(offsets);
-    const next = this.#held[0];
-    this.#timer = next === undefined ? undefined : setTimeout(() => this.#ripen(), Math.max(1, next.dueMs - nowMs));
-  }
-
   /** What is not taken now is tried again, unless newer offsets take its place or the partition becomes another's. */
   async #run(): Promise<void> {
     await Promise.resolve();
@@ -83,5 +65,6 @@ export class Committer {
         pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS);
       }
     }
+    this.#running = null;
   }
 }

@@ -1,45 +1,27 @@
 /** Writes a consumer's offsets behind its work: the newest of each queue, one transaction at a time. */
+import { HeldOffsets } from '../held-offsets.ts';
 import type { Commit, Groups, Member } from './groups.ts';
 
 export class Committer {
   readonly #groups: Groups;
   readonly #member: Member;
-  readonly #holdMs: number;
+  readonly #held: HeldOffsets<Commit>;
   #dirty = new Map<string, Commit>();
-  #held: { readonly dueMs: number; readonly commits: readonly Commit[] }[] = [];
-  #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | null = null;
 
   constructor(groups: Groups, member: Member, holdMs: number) {
     this.#groups = groups;
     this.#member = member;
-    this.#holdMs = holdMs;
+    this.#held = new HeldOffsets(holdMs, (commits) => this.commit(commits));
   }
 
   /** Commits as soon as the offsets are old enough; what is still held is forgotten by `drop`. */
   commitLater(commits: readonly Commit[]): void {
-    if (this.#holdMs === 0) {
-      this.commit(commits);
-      return;
-    }
-    this.#held.push({ dueMs: performance.now() + this.#holdMs, commits });
-    this.#timer ??= setTimeout(() => this.#ripen(), this.#holdMs);
+    this.#held.add(commits);
   }
 
   drop(partition?: number): void {
-    this.#held = partition === undefined ? [] : this.#held.filter(({ commits }) => commits[0]?.partition !== partition);
-    if (this.#held.length > 0) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #ripen(): void {
-    const nowMs = performance.now();
-    const ripe = this.#held.filter(({ dueMs }) => dueMs <= nowMs);
-    this.#held = this.#held.filter(({ dueMs }) => dueMs > nowMs);
-    for (const { commits } of ripe) this.commit(commits);
-    const next = this.#held[0];
-    this.#timer = next === undefined ? undefined : setTimeout(() => this.#ripen(), Math.max(1, next.dueMs - nowMs));
+    this.#held.drop(partition);
   }
 
   commit(commits: readonly Commit[]): void {
