@@ -125,7 +125,7 @@ export class Appender {
     } catch (error) {
       this.#retryLater(queue, error);
     } finally {
-      queue.isBusy = false;
+      this.#release(queue);
       this.#pumpSoon();
     }
   }
@@ -151,7 +151,7 @@ export class Appender {
     } catch (error) {
       if (sent.length === 0) for (const queue of queues) this.#retryLater(queue, error);
     } finally {
-      for (const { queue } of sent) queue.isBusy = false;
+      for (const { queue } of sent) this.#release(queue);
       this.#busyNodes.delete(node);
       this.#pumpSoon();
     }
@@ -260,11 +260,21 @@ export class Appender {
     for (const queue of this.#queues.values()) {
       const waited = [...queue.waiting, ...(queue.inHand?.items ?? [])].filter(({ call }) => late.has(call));
       for (const { call } of waited) this.#settle(call, () => call.reject(unavailable(queue, queue.lastError)));
-      // What may have been written leaves a hole in the numbers: go on with new ones.
-      if (queue.dropAbandoned()) this.#producer = null;
+      this.#dropAbandoned(queue);
     }
     const next = Math.min(...[...this.#calls].map(({ deadlineMs }) => deadlineMs));
     this.#sweeping = this.#calls.size === 0 ? undefined : setTimeout(() => this.#sweep(), Math.max(1, next - nowMs));
+  }
+
+  /** The sweep passes over what is busy. */
+  #release(queue: OutQueue): void {
+    queue.isBusy = false;
+    this.#dropAbandoned(queue);
+  }
+
+  #dropAbandoned(queue: OutQueue): void {
+    // What may have been written leaves a hole in the numbers: go on with new ones.
+    if (queue.dropAbandoned()) this.#producer = null;
   }
 
   #settle(call: Call, settle: () => void): void {

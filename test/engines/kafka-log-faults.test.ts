@@ -1,12 +1,14 @@
-/** The log on three brokers, one of which is killed or falls silent; and a group whose members come and go. */
+/** The log on three brokers, one of which is killed or falls silent; a group whose members come and go; and a broker that nobody reaches. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { TOPICS, type Topic } from '#contracts';
 import { fixTopics, openKafkaLog, type Batch, type Consumer, type EventLog, type Position } from '../../event-log/index.ts';
+import { freePort } from '../free-port.ts';
 import { startKafka, kafkaIsMissing, type KafkaCluster } from './kafka.ts';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 const missing = await kafkaIsMissing();
-const { events, outcomes } = TOPICS;
+const { events, outcomes, controls } = TOPICS;
 const PARTITIONS = 6;
 
 /** What a client was told is durable. */
@@ -182,5 +184,44 @@ describe.skipIf(missing !== null)(`three brokers (${missing ?? 'here'})`, { time
     console.log(JSON.stringify({ fault: 'rebalance storm', delivered: reached.size, redelivered: texts.length - reached.size }));
     await steady.stop();
     await Promise.all(logs.map((log) => log.close()));
+  });
+});
+
+describe.skipIf(missing !== null)(`a broker that nobody reaches (${missing ?? 'here'})`, { timeout: 120_000 }, () => {
+  let proxy: TcpProxy;
+  let kafka: KafkaCluster;
+
+  beforeAll(async () => {
+    const port = await freePort();
+    proxy = await startTcpProxy({ target: port });
+    kafka = await startKafka({ ports: [port], advertised: [proxy.port] });
+  }, 120_000);
+  afterAll(async () => {
+    await kafka.stop();
+    await proxy.stop();
+  });
+
+  test.for([
+    ['its request is on its way', 500],
+    ['the leader is looked for', 1_500],
+  ] as const)('an append that was refused while %s is not written later, over what is newer', async ([name, appendTimeoutMs]) => {
+    const connection = { brokers: kafka.brokers, connectTimeoutMs: 1_000, requestTimeoutMs: 1_000 };
+    const topicPrefix = `${name.replaceAll(' ', '-')}.`;
+    await fixTopics({ connection, topicPrefix, partitions: 1, replicationFactor: 1, nowMs: Date.now(), epoch: 7 });
+    const open = (): Promise<EventLog> => openKafkaLog({ connection, topicPrefix, appendTimeoutMs });
+    const [log, other] = await Promise.all([open(), open()]);
+    const append = (to: EventLog, text: string) =>
+      to.append([{ topic: controls, shard: 0, key: Buffer.from('k'), value: Buffer.from(text) }]);
+    await append(log, '1');
+    proxy.delay(Infinity);
+    await expect(append(log, '2')).rejects.toMatchObject({ code: 'event-log.unavailable' });
+    proxy.delay(0);
+    proxy.cut();
+    await vi.waitFor(() => append(other, '3'), { timeout: 20_000, interval: 500 });
+    await delay(4_000);
+    await append(log, '4');
+    const texts = (await other.read(controls, 0, 0, 10)).map(({ value }) => String(value));
+    expect(texts.filter((text, index) => text !== texts[index - 1])).toEqual(['1', '3', '4']);
+    await Promise.all([log.close(), other.close()]);
   });
 });

@@ -12,7 +12,7 @@ export interface TcpProxy {
   /** Takes no new connections and ends the others, until `open`. */
   close(): void;
   open(): void;
-  /** Holds back what arrives for this long, in both directions. */
+  /** Holds back what arrives for this long, in both directions; Infinity: loses it. */
   delay(ms: number): void;
   stop(): Promise<void>;
 }
@@ -23,6 +23,7 @@ export const startTcpProxy = async (options: { readonly target: number; readonly
   let delayMs = 0;
   const pass = (from: Socket, to: Socket): void => {
     from.on('data', (data) => {
+      if (delayMs === Infinity) return;
       const write = (): void => {
         if (!to.destroyed) to.write(data);
       };
