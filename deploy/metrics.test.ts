@@ -82,7 +82,7 @@ describe('what Prometheus and Grafana ask for', () => {
     // There is an outbox only where Kafka is the log.
     const outbox = new Registry();
     addOutboxMetrics(outbox, {
-      status: () => ({ circuit: 'closed', records: 0, bytes: 0, oldestMs: null, forwarded: 0, full: 0, refused: 0 }),
+      status: () => ({ circuit: 'closed', records: 0, bytes: 0, limitBytes: 1, oldestMs: null, forwarded: 0, full: 0, refused: 0 }),
       clock: () => 0,
     });
     for (const { name } of await outbox.getMetricsAsJSON()) told.add(name);

@@ -101,6 +101,7 @@ test('decisions, events and outcomes are acknowledged while the log is away, and
   expect(metrics).toMatch(/^attune_outbox_records 23$/m);
   expect(metrics).toMatch(/^attune_outbox_circuit [12]$/m);
   expect(metrics).toMatch(/^attune_outbox_full_total 0$/m);
+  expect(metrics).toMatch(/^attune_outbox_limit_bytes 50000000$/m);
   expect(Number(/^attune_outbox_bytes (\d+)$/m.exec(metrics)![1])).toBeGreaterThan(10_000);
 
   gate.mode = 'open';

@@ -151,6 +151,7 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
         circuit: late.log === null ? 'open' : forwarder.circuit,
         records: spool.records,
         bytes: spool.bytes,
+        limitBytes: maxBytes,
         oldestMs: spool.oldestMs,
         forwarded: spool.forwarded,
         full: spool.full,

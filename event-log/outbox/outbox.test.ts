@@ -78,6 +78,7 @@ describe('while the log answers', () => {
       circuit: 'closed',
       records: 0,
       bytes: 0,
+      limitBytes: 10_000_000,
       oldestMs: null,
       forwarded: 0,
       full: 0,

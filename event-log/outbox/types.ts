@@ -15,6 +15,8 @@ export interface OutboxStatus {
   readonly records: number;
   /** Of all files in the folder: not to be added up. Those of other processes as of a second ago. */
   readonly bytes: number;
+  /** What they may reach before calls are refused. */
+  readonly limitBytes: number;
   /** When the oldest waiting record was accepted, ms since 1970 UTC; null when none waits. */
   readonly oldestMs: number | null;
   /** Records that were written here and then confirmed by the log. */

@@ -37,6 +37,7 @@ export const addOutboxMetrics = (registry: Registry, { status, clock }: OutboxMe
   gauge('records', 'Acknowledged records that wait on the disk for the event log', ({ records }) => records);
   // Of the whole machine: each process tells the same.
   gauge('bytes', 'Size of the files in which they wait', ({ bytes }) => bytes, 'max');
+  gauge('limit_bytes', 'What they may reach before requests are refused (ATTUNE_OUTBOX_MB)', ({ limitBytes }) => limitBytes, 'max');
   gauge(
     'oldest_seconds',
     'Since when the oldest of them waits; 0 when none does',
