@@ -19,6 +19,7 @@ import { startKafka } from '../../test/engines/kafka.ts';
 import { startRedis } from '../../test/engines/redis.ts';
 import { NOW, customerBytes, eventOf, keyOf, random } from '../pipeline/traffic.ts';
 import { prepareLog } from './prepare-log.ts';
+import { measureRedisMemory, type CustomerKind } from './redis-memory.ts';
 import type { ConsumerAnswer, ConsumerStart, Round } from './round.ts';
 
 const PARTITIONS = 8;
@@ -47,17 +48,33 @@ export const main = async (): Promise<void> => {
   const first = await measure({ customers: small, active, events, rounds, prof: values.prof });
   const second = await measure({ customers: large, active, events, rounds, prof: values.prof });
   const spread = await measure({ customers: large, active: large, events, rounds, prof: values.prof });
+  const memory = await measureMemory();
   console.log(
     JSON.stringify({
       bench: 'pipeline-engines',
       ratio: Math.min(first.ratio, second.ratio, spread.ratio),
-      bytesPerCustomer: second.bytesPerCustomer,
+      bytesPerCustomer: memory.features,
+      fullBytesPerCustomer: memory.full,
       flat: Number((second.eventsPerSecond / first.eventsPerSecond).toFixed(3)),
       small: first,
       large: second,
       largeAllActive: spread,
     }),
   );
+};
+
+const MEMORY_CUSTOMERS = 50_000;
+
+/** With the ids seen of a day; `full`: also with contacts, open decisions, links and timer. */
+const measureMemory = async (): Promise<Record<CustomerKind, number>> => {
+  const redis = await startRedis();
+  try {
+    const of = async (kind: CustomerKind): Promise<number> =>
+      (await measureRedisMemory({ url: redis.url, customers: MEMORY_CUSTOMERS, kind })).bytesPerCustomer;
+    return { features: await of('features'), full: await of('full') };
+  } finally {
+    await redis.stop();
+  }
 };
 
 const measure = async (of: { customers: number; active: number; events: number; rounds: number; prof: string | undefined }) => {
