@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import pino from 'pino';
 import { AttuneError, DAY_MS } from '#contracts';
 import { openKafkaLog, openLmdbLog, openOutboxLog } from '#event-log';
 import type { EventLog, Outbox, OutboxLogger } from '#event-log';
@@ -70,7 +71,9 @@ const openLog = (config: Config): Promise<EventLog> =>
 const openStore = (config: Config, log: EventLog): Promise<FeatureStore> => {
   const { redis } = config;
   if (redis === null) return openLmdbFeatureStore({ dir: join(config.dataDir, 'feature-store'), partitions: log.partitions });
-  return openRedisFeatureStore({ ...redisOptions(redis), partitions: partitionsOf(log) ?? config.partitions });
+  const logger = pino({ level: config.logLevel, base: { engine: 'redis' } });
+  const warn = (message: string): void => logger.warn(message);
+  return openRedisFeatureStore({ ...redisOptions(redis), partitions: partitionsOf(log) ?? config.partitions, warn });
 };
 
 /** Null while the log was never reached: in Redis the keys do not depend on it, and the API asks for nothing by partition. */

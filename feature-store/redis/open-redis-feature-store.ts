@@ -25,6 +25,8 @@ export interface RedisFeatureStoreOptions {
   readonly readTimeoutMs?: number;
   /** Default 10,000: how long opening may take. */
   readonly openTimeoutMs?: number;
+  /** Told what an operator wants to know and no call rejects with. */
+  readonly warn?: (message: string) => void;
 }
 
 /** AOF `everysec` loses up to two seconds, a fail-over what was not yet replicated; commits are held back longer than either. */
@@ -33,7 +35,7 @@ const MAY_LOSE_MS = 5_000;
 const SILENCE_MS = 10_000;
 
 export const openRedisFeatureStore = async (options: RedisFeatureStoreOptions): Promise<FeatureStore> => {
-  const { partitions, prefix = 'attune:', readTimeoutMs = 30, openTimeoutMs = 10_000 } = options;
+  const { partitions, prefix = 'attune:', readTimeoutMs = 30, openTimeoutMs = 10_000, warn = () => {} } = options;
   const keys = createKeys(prefix);
   let gate: LossGate | undefined;
   let opened: Nodes | null = null;
@@ -52,7 +54,7 @@ export const openRedisFeatureStore = async (options: RedisFeatureStoreOptions): 
   try {
     const commands = createCommands(nodes);
     const timers = createRedisTimers(commands, keys, partitions);
-    const wiper = createWiper(nodes, commands, keys);
+    const wiper = createWiper({ nodes, commands, keys, warn });
     const losses = createLossGate({ owners: () => nodes.owners(), onShut: () => timers.forget() }, await identitiesOf(nodes.owners()));
     gate = losses;
     const states = createRedisStates({

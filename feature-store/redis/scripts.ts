@@ -11,7 +11,7 @@ const script = (lua: string): Script => ({ lua, sha: createHash('sha1').update(l
 /**
  * One customer's step. ARGV: count of writes; for each write field, expectation ('n': nothing is there, 'p': it begins with these bytes,
  * 'e': it is these bytes, '*': whatever is there), those bytes, kind ('d' deletes, 's' a value of its own, 'l' a link), value; then the timer's
- * field ('' : it stays), slot and offset before, slot and offset after ('' : none); then '1' for a wipe.
+ * field ('' : it stays), slot and offset before, slot and offset after ('' : none); then for a wipe the value of its mark ('' : no wipe).
  * KEYS: for each write its own key and the hash of its links (its own key again: it is no decision id); then the bucket's slots, the
  * timers before, the timers after, the mark of a wipe. Returns 1, or 0: refused, and nothing was changed.
  */
@@ -63,7 +63,7 @@ if field ~= '' then
     if redis.call('HLEN', KEYS[k + 2]) == 1 then redis.call('ZADD', KEYS[k], to, to) end
   end
 end
-if ARGV[a + 4] == '1' then redis.call('SET', KEYS[k + 3], '1') end
+if ARGV[a + 4] ~= '' then redis.call('SET', KEYS[k + 3], ARGV[a + 4]) end
 return 1
 `);
 
@@ -101,6 +101,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 `);
 
+/** Deletes what has this value. ARGV: the value. */
 export const RELEASE = script(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0

@@ -1,4 +1,5 @@
 /** States on Redis: one GET for a decision; commits are a script each, so that a customer's step happens whole or not at all. */
+import { randomBytes } from 'node:crypto';
 import { partitionOf } from '#contracts';
 import type { StateCommit, StateKey, StateWrite, States } from '../port.ts';
 import { refuseMistakes } from '../refuse-mistakes.ts';
@@ -51,10 +52,10 @@ export const createRedisStates = (deps: StatesDeps): States => {
         const calls: Call[] = [];
         const take = planCommits(commits, { keys, isCluster: nodes.isCluster }, calls);
         const replies = await commands.all(calls);
-        if (commits.some(({ wipe }) => wipe === true)) deps.onWipe();
         return commits.map((_, i) => (take(replies, i) === 1 ? 'committed' : 'refused'));
       } finally {
         // Also when it is not known what was done.
+        if (commits.some(({ wipe }) => wipe === true)) deps.onWipe();
         for (const { shard, timer } of commits) if (timer.to !== null && timer.to !== timer.from) deps.onTimer(bucketOf(shard), timer.to);
       }
     },
@@ -174,7 +175,7 @@ const callOf = (commit: StateCommit, keys: Keys): Call => {
     from ?? NOTHING,
     to ?? NOTHING,
     to === null ? NOTHING : timer.to! - to * TIMER_SLOT_MS,
-    commit.wipe === true ? '1' : NOTHING,
+    commit.wipe === true ? randomBytes(8) : NOTHING,
   );
   return { bucket, run: { script: COMMIT, keys: names.length }, args: [...names, ...args] };
 };

@@ -3,7 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { Redis } from 'ioredis';
 import { openRedisFeatureStore, type StateCommit } from '#feature-store';
+import { parsePlace } from '../../feature-store/redis/addresses.ts';
+import { createCommands, type Commands } from '../../feature-store/redis/commands.ts';
+import { createKeys } from '../../feature-store/redis/keys.ts';
+import { openNodes } from '../../feature-store/redis/nodes.ts';
+import { createWiper } from '../../feature-store/redis/wipe.ts';
 import { redisIsMissing, startRedis } from './redis.ts';
 
 const missing = await redisIsMissing();
@@ -34,6 +40,67 @@ describe.skipIf(missing !== null)('an erasure', () => {
       await delay(100);
       expect(holds('secret-name-2-')).toBe(true);
     } finally {
+      await store.close();
+      await redis.stop();
+    }
+  });
+
+  test('that comes while the marks of another are taken away has its own rewriting', async () => {
+    const redis = await startRedis();
+    const limits = { readTimeoutMs: 2_000, silenceMs: 5_000, openTimeoutMs: 5_000 };
+    const nodes = await openNodes({ place: parsePlace(redis.url), ...limits, onClose: () => {}, onMove: () => {} });
+    const admin = new Redis(redis.url);
+    const keys = createKeys('attune:');
+    const commands = createCommands(nodes);
+    const rewritings = async (): Promise<number> =>
+      Number(/cmdstat_bgrewriteaof:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0);
+    let late = 0;
+    const all: Commands['all'] = async (calls) => {
+      // The first thing after the first rewriting takes its marks away.
+      if (late === 0 && (await rewritings()) === 1) {
+        late++;
+        await admin.set(keys.wiped(1), 'late');
+        wiper.soon();
+      }
+      return commands.all(calls);
+    };
+    const wiper = createWiper({ nodes, commands: { all }, keys, warn: () => {} });
+    try {
+      await admin.set(keys.wiped(1), 'first');
+      await admin.set(keys.wiped(2), 'first');
+      await wiper.resume();
+      await expect.poll(rewritings, { timeout: 10_000 }).toBe(1);
+      await expect.poll(() => admin.get(keys.wiped(2)), { timeout: 10_000 }).toBeNull();
+      await expect.poll(rewritings, { timeout: 20_000 }).toBe(2);
+      await expect.poll(() => admin.get(keys.wiped(1)), { timeout: 10_000 }).toBeNull();
+      expect(late).toBe(1);
+      await delay(1_500);
+      expect(await rewritings()).toBe(2);
+    } finally {
+      wiper.close();
+      nodes.close();
+      admin.disconnect();
+      await redis.stop();
+    }
+  });
+
+  test('whose rewriting fails is told of, and tried again until it is done', async () => {
+    const redis = await startRedis();
+    const admin = new Redis(redis.url);
+    const warnings: string[] = [];
+    const store = await openRedisFeatureStore({ url: redis.url, partitions: 4, readTimeoutMs: 2_000, warn: (text) => warnings.push(text) });
+    try {
+      await admin.call('ACL', 'SETUSER', 'default', '-bgrewriteaof');
+      await store.states.commit([step(1, {})]);
+      await store.states.commit([step(1, { value: null, expected: Buffer.from('0000'), wipe: true })]);
+      await expect.poll(() => warnings.length, { timeout: 10_000 }).toBeGreaterThan(0);
+      expect(warnings[0]).toMatch(/still hold what was erased; again in 1 s: NOPERM/);
+      const mark = createKeys('attune:').wiped(1);
+      expect(await admin.exists(mark)).toBe(1);
+      await admin.call('ACL', 'SETUSER', 'default', '+bgrewriteaof');
+      await expect.poll(() => admin.exists(mark), { timeout: 20_000 }).toBe(0);
+    } finally {
+      admin.disconnect();
       await store.close();
       await redis.stop();
     }
