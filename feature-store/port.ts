@@ -48,10 +48,11 @@ export interface States {
   /** Durable when resolved; one result a commit. Commits of one call must not share a key. */
   commit(commits: readonly StateCommit[]): Promise<readonly CommitResult[]>;
   /**
-   * Every key of a partition, in no order; a value may be newer than the scan's beginning. `shard` leads to the key in `read` and
+   * Every key, in no order, some perhaps twice; a value may be newer than the scan's beginning. With `kind` only states, or only what waits for
+   * its decision, and no more is read than that takes. Rejects where keys may have been passed over, as while a cluster moves them. `shard` leads to the key in `read` and
    * `commit`: the one under which it was committed, or another that the store cannot tell from it (embedded: the partition's number).
    */
-  scan(partition: number): AsyncIterable<{ readonly key: StateKey; readonly shard: number; readonly value: Buffer }>;
+  scan(kind?: 'state' | 'waiting'): AsyncIterable<{ readonly key: StateKey; readonly shard: number; readonly value: Buffer }>;
 }
 
 export interface Timers {

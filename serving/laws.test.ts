@@ -133,7 +133,7 @@ const reading = (store: FeatureStore, read: FeatureStore['states']['read']): Fea
     read,
     readMany: (keys) => store.states.readMany(keys),
     commit: (commits) => store.states.commit(commits),
-    scan: (partition) => store.states.scan(partition),
+    scan: (kind) => store.states.scan(kind),
   },
   timers: store.timers,
   blobs: store.blobs,

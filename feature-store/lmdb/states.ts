@@ -1,5 +1,6 @@
 /** States and timers on LMDB: a table of states per partition, one of timers, all in one environment, so that a commit is one transaction. */
 import { partitionOf } from '#contracts';
+import { recordKindOf } from '../companion.ts';
 import type { CommitResult, DueTimer, StateCommit, StateKey, States, Timers } from '../port.ts';
 import { refuseMistakes } from '../refuse-mistakes.ts';
 import { attempt, type Environment, type Table } from './environment.ts';
@@ -74,7 +75,7 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
         if (commits.some((commit) => commit.wipe === true)) wipeSoon();
         return results;
       },
-      scan: (partition) => scan(tables[partition]!, partition),
+      scan: (kind) => scan(tables, kind),
     },
     timers: {
       due: async (partition, nowMs, limit) =>
@@ -119,8 +120,19 @@ const parseTimer = (bytes: Buffer, value: Buffer): DueTimer => ({
   dueMs: bytes.readUIntBE(2, 6),
 });
 
+async function* scan(tables: readonly Table[], kind?: 'state' | 'waiting'): AsyncGenerator<Entry> {
+  for (const [partition, table] of tables.entries())
+    for await (const entry of scanTable(table, partition)) if (kind === undefined || recordKindOf(entry.value) === kind) yield entry;
+}
+
+interface Entry {
+  readonly key: StateKey;
+  readonly shard: number;
+  readonly value: Buffer;
+}
+
 /** In chunks, so that no read transaction stays open while the caller works (it would pin pages). */
-async function* scan(table: Table, shard: number): AsyncGenerator<{ key: StateKey; shard: number; value: Buffer }> {
+async function* scanTable(table: Table, shard: number): AsyncGenerator<Entry> {
   let after: Buffer | undefined;
   for (;;) {
     const chunk = attempt('scan states', () =>

@@ -62,7 +62,6 @@ export const openRedisFeatureStore = async (options: RedisFeatureStoreOptions): 
       commands,
       keys,
       gate: losses,
-      partitions,
       onTimer: (bucket, dueMs) => timers.note(bucket, dueMs),
       onWipe: () => wiper.soon(),
     });

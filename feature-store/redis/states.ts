@@ -1,6 +1,5 @@
 /** States on Redis: one GET for a decision; commits are a script each, so that a customer's step happens whole or not at all. */
 import { randomBytes } from 'node:crypto';
-import { partitionOf } from '#contracts';
 import type { StateCommit, StateKey, StateWrite, States } from '../port.ts';
 import { refuseMistakes } from '../refuse-mistakes.ts';
 import { bucketOf } from './buckets.ts';
@@ -17,7 +16,6 @@ export interface StatesDeps {
   readonly commands: Commands;
   readonly keys: Keys;
   readonly gate: LossGate;
-  readonly partitions: number;
   /** A timer may stand there now. */
   readonly onTimer: (bucket: number, dueMs: number) => void;
   readonly onWipe: () => void;
@@ -60,7 +58,7 @@ export const createRedisStates = (deps: StatesDeps): States => {
       }
     },
 
-    scan: (partition) => scan({ nodes, commands, keys, isWanted: (shard) => partitionOf(shard, deps.partitions) === partition }),
+    scan: (kind) => scan({ nodes, commands, keys }, kind),
   };
 };
 

@@ -5,7 +5,8 @@ import type { EventLog } from '#event-log';
 export interface KnownErasure {
   /** ms since 1970 UTC */
   readonly erasedAt: number;
-  /** In the customer's own partition of the topic. */
+  /** Of the topic, which keeps its first number of partitions when others are raised: not the partition of the customer's state. */
+  readonly partition: number;
   readonly offset: number;
   /** Where the store keeps the customer. */
   readonly shard: number;
@@ -19,7 +20,7 @@ export const readErasures = async (log: EventLog): Promise<KnownErasures> => {
   const follower = log.follow([TOPICS.erasures], ({ value, offset, partition }) => {
     try {
       const { customerKey, erasedAt, shard } = erasureCodec.decode(value);
-      erased.set(customerKeyFromBytes(customerKey), { erasedAt, offset, shard: shard ?? partition });
+      erased.set(customerKeyFromBytes(customerKey), { erasedAt, partition, offset, shard: shard ?? partition });
     } catch {
       // Nobody's.
     }

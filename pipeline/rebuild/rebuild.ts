@@ -8,7 +8,7 @@ import { markRebuild, publishFeatureSet, unmarkRebuild, type FeatureStore } from
 import type { Logger } from '../role.ts';
 import { createStateMetrics } from '../state/metrics.ts';
 import type { StateProject } from '../state/state-role.ts';
-import { emptyPartition } from './empty-store.ts';
+import { emptyStore } from './empty-store.ts';
 import { createIsCounted } from './is-counted.ts';
 import { holdRebuildLease, type HeldLease } from './rebuild-lease.ts';
 import type { OnProgress } from '../progress.ts';
@@ -94,7 +94,7 @@ const build = async (deps: RebuildDeps, lease: HeldLease): Promise<Rebuilt> => {
   const each = (work: (partition: number) => Promise<void>): Promise<void> => inParallel(partitions, deps.parallel ?? 4, work);
 
   const emptied = createCount(deps, lease, 'emptying the store', null);
-  await each((partition) => emptyPartition(store, partition, emptied.add));
+  await emptyStore(store, log.partitions, emptied.add);
   emptied.end();
   await restoreErasureMarks(store, erased, log.epoch);
 

@@ -25,7 +25,7 @@ import { readChunk, type ChunkRecord } from './chunk-file.ts';
 import { findDecision } from './find-decision.ts';
 import type { KnownErasures } from './read-erasures.ts';
 import { DECISIONS } from './input-places.ts';
-import { chunkPath, type Snapshot } from './snapshot.ts';
+import { chunkPath, isErasedSince, type Snapshot } from './snapshot.ts';
 
 export interface RestoreDeps {
   readonly log: EventLog;
@@ -43,13 +43,19 @@ export const restorePartition = async (deps: RestoreDeps, partition: number): Pr
   const { store, snapshot, onRecords } = deps;
   const { chunks } = snapshot.manifest.partitions[partition]!;
   const waiting: ChunkRecord[] = [];
+  /** The store may have named a customer twice: of which moment it is restored, the log tells the rest. */
+  const restored = new Set<string>();
   for (let chunk = 0; chunk < chunks; chunk++) {
     const records = await readChunk(chunkPath(snapshot.dir, partition, chunk));
     for (let from = 0; from < records.length; from += COMMITS) {
       const commits: StateCommit[] = [];
       for (const record of records.slice(from, from + COMMITS)) {
+        const name = record.key.toString('latin1');
         if (recordKindOf(record.value) === 'waiting') waiting.push(record);
-        else if (!isErased(deps, partition, record.key)) commits.push(await stateCommit(deps, record));
+        else if (!restored.has(name) && !isErased(deps, record.key)) {
+          restored.add(name);
+          commits.push(await stateCommit(deps, record));
+        }
       }
       refuseInterference(await store.states.commit(commits));
       onRecords(Math.min(COMMITS, records.length - from));
@@ -67,9 +73,9 @@ const refuseInterference = (results: readonly CommitResult[]): void => {
 };
 
 /** Erasures that had been carried out before the snapshot left nothing in it: what is there is of afterwards. */
-const isErased = ({ erased, snapshot }: RestoreDeps, partition: number, key: Buffer): boolean => {
+const isErased = ({ erased, snapshot }: RestoreDeps, key: Buffer): boolean => {
   const erasure = erased.get(customerKeyFromBytes(key));
-  return erasure !== undefined && erasure.offset >= snapshot.manifest.partitions[partition]!.erasedBelow;
+  return erasure !== undefined && isErasedSince(snapshot.manifest, erasure);
 };
 
 /** A decision has a link while it is pending and is not its own customer (pipeline/state/apply-decision.ts). */

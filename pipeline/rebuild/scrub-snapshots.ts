@@ -3,7 +3,7 @@ import { customerKeyFromBytes } from '#contracts';
 import type { EventLog } from '#event-log';
 import { readChunk, readChunkKeys, writeChunk } from './chunk-file.ts';
 import { readErasures, type KnownErasures } from './read-erasures.ts';
-import { chunkPath, listSnapshots, type Snapshot } from './snapshot.ts';
+import { chunkPath, isErasedSince, listSnapshots, type Snapshot } from './snapshot.ts';
 
 /** Keys are read, values only of files that hold an erased customer. Returns how many states went. */
 export const scrubSnapshots = async (log: EventLog, root: string): Promise<number> => {
@@ -18,9 +18,12 @@ export const scrubSnapshots = async (log: EventLog, root: string): Promise<numbe
 
 const scrub = async ({ dir, manifest }: Snapshot, erased: KnownErasures): Promise<number> => {
   let scrubbed = 0;
-  for (const [partition, { chunks, erasedBelow }] of manifest.partitions.entries()) {
-    /** Who was erased before the snapshot came back since: what it holds is of afterwards. */
-    const mustGo = (key: Buffer): boolean => (erased.get(customerKeyFromBytes(key))?.offset ?? -1) >= erasedBelow;
+  /** Who was erased before the snapshot came back since: what it holds is of afterwards. */
+  const mustGo = (key: Buffer): boolean => {
+    const erasure = erased.get(customerKeyFromBytes(key));
+    return erasure !== undefined && isErasedSince(manifest, erasure);
+  };
+  for (const [partition, { chunks }] of manifest.partitions.entries()) {
     for (let chunk = 0; chunk < chunks; chunk++) {
       const path = chunkPath(dir, partition, chunk);
       if (!(await readChunkKeys(path)).some(mustGo)) continue;

@@ -41,10 +41,10 @@ const tell = async (customer: string, id: string, plan: string): Promise<void> =
   await world.log.append([anEvent(customer, id, 'customer.updated', data, Date.now(), Date.now())]);
   await settled();
 };
-const erase = async (customer: string): Promise<void> => {
+const erase = async (customer: string, shard = shardOf(customer)): Promise<void> => {
   const key = customerKeyToBytes(customerKey(customer));
   const value = erasureCodec.encode({ customerKey: key, erasedAt: Date.now(), shard: shardOf(customer) });
-  await world.log.append([{ topic: TOPICS.erasures, shard: shardOf(customer), key, value }]);
+  await world.log.append([{ topic: TOPICS.erasures, shard, key, value }]);
   await settled();
 };
 
@@ -93,6 +93,36 @@ describe('snapshots', () => {
     expect(await stateOf(world, 'gone')).toBeNull();
     expect((await stateOf(world, 'returns'))!.attribute('plan')).toBe('premium');
     expect((await stateOf(world, 'stays'))!.attribute('plan')).toBe('basic');
+  });
+
+  test('who came back after an erasure stays, also where the topic of erasures has other partitions than the log', async () => {
+    await tell('returns', 'e1', 'basic');
+    // As after a raise: the topic kept its own number of partitions.
+    await erase('returns', shardOf('returns') + 1);
+    await tell('returns', 'e2', 'premium');
+    await tell('gone', 'e1', 'basic');
+    const snapshot = await take();
+    await erase('gone', shardOf('gone') + 1);
+    expect(await scrubSnapshots(world.log, root())).toBe(1);
+    expect(await contentOf(snapshot.dir)).toMatch(/Name of returns/);
+    await rebuildFrom(snapshot);
+    expect((await stateOf(world, 'returns'))!.attribute('plan')).toBe('premium');
+    expect(await stateOf(world, 'gone')).toBeNull();
+  });
+
+  test('a customer whom the store named twice is restored once', async () => {
+    await tell('c-1', 'e1', 'basic');
+    const { states } = world.store;
+    const scan: typeof states.scan = async function* (kind) {
+      yield* states.scan(kind);
+      if (kind === 'state') await tell('c-1', 'e2', 'premium');
+      yield* states.scan(kind);
+    };
+    const store = { ...world.store, states: { ...states, scan } };
+    const snapshot = await takeSnapshot({ log: world.log, store, root: root(), clock });
+    expect(snapshot.manifest.partitions.reduce((sum, { states: count }) => sum + count, 0)).toBe(2);
+    await rebuild({ log: world.log, store, project: world.project, logger: SILENT, settleMs: 60, snapshot });
+    expect((await stateOf(world, 'c-1'))!.attribute('plan')).toBe('premium');
   });
 
   test('a file that changed is refused by name', async () => {

@@ -9,7 +9,7 @@ export type Offsets = Readonly<Partial<Record<Topic, number>>>;
 export interface PartitionManifest {
   /** Of the group `state`, before the first value was read: every value holds at least what came before. */
   readonly replayFrom: Offsets;
-  /** Erasures before it had been carried out when the first value was read. */
+  /** In the partition of this number of the topic of erasures: those before it had been carried out when the first value was read. */
   readonly erasedBelow: number;
   readonly chunks: number;
   readonly states: number;
@@ -58,6 +58,12 @@ export const openSnapshot = async (dir: string): Promise<Snapshot> => {
   }
   return { dir, name: dir.split('/').at(-1)!, manifest };
 };
+
+/** It is not said by the snapshot to have been carried out before: what is there of the customer is of before. */
+export const isErasedSince = (
+  { partitions }: Manifest,
+  { partition, offset }: { readonly partition: number; readonly offset: number },
+): boolean => offset >= (partitions[partition]?.erasedBelow ?? 0);
 
 /** Finished ones under a root, newest first; empty when the root is not there. */
 export const listSnapshots = async (root: string): Promise<Snapshot[]> => {

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AttuneError, STATE_INPUTS, TOPICS, modelCodec, type Clock, type Topic } from '#contracts';
+import { AttuneError, STATE_INPUTS, TOPICS, modelCodec, partitionOf, type Clock, type Topic } from '#contracts';
 import type { EventLog } from '#event-log';
-import { fingerprintOf, isRebuilding, nameOfFeatureSet, recordKindOf, type FeatureStore } from '#feature-store';
+import { fingerprintOf, isRebuilding, nameOfFeatureSet, type FeatureStore } from '#feature-store';
 import { writeChunk, type ChunkRecord } from './chunk-file.ts';
 import type { OnProgress } from '../progress.ts';
 import {
@@ -29,11 +29,11 @@ export interface TakeSnapshotDeps {
   /** Named blobs that no state names and a restored system needs: catalogs in force now or in earlier snapshots. */
   readonly blobNames?: readonly string[];
   readonly onProgress?: OnProgress;
-  /** Records in a file. Default 8,192. */
+  /** Records in a file. Default: 65,536 in memory, shared by the partitions. */
   readonly chunkRecords?: number;
 }
 
-const CHUNK = 8_192;
+const HELD_RECORDS = 65_536;
 
 /**
  * Values of a customer are whole, those of different customers may be of different moments: the position in each says what it holds,
@@ -50,14 +50,20 @@ export const takeSnapshot = async (deps: TakeSnapshotDeps): Promise<Snapshot> =>
   await mkdir(partial, { recursive: true, mode: 0o700 });
   try {
     const fingerprints = new Set<string>();
-    const partitions: PartitionManifest[] = [];
+    const places: Awaited<ReturnType<typeof placeOf>>[] = [];
+    for (let partition = 0; partition < log.partitions; partition++) places.push(await placeOf(log, partition));
+    const { chunkRecords = Math.ceil(HELD_RECORDS / log.partitions) } = deps;
+    const files = places.map((_, partition) => createChunks(partial, partition, chunkRecords));
     let done = 0;
-    const onRecord = (): void => {
-      if (++done % 1_000 === 0) deps.onProgress?.({ phase: 'snapshot', done, total: null });
-    };
-    for (let partition = 0; partition < log.partitions; partition++) {
-      partitions.push(await copyPartition(deps, partial, partition, fingerprints, onRecord));
+    for (const kind of ['waiting', 'state'] as const) {
+      for await (const record of store.states.scan(kind)) {
+        if (kind === 'state') fingerprints.add(fingerprintOf(record.value));
+        await files[partitionOf(record.shard, log.partitions)]!.add(kind, record);
+        if (++done % 1_000 === 0) deps.onProgress?.({ phase: 'snapshot', done, total: null });
+      }
     }
+    const partitions: PartitionManifest[] = [];
+    for (const [partition, file] of files.entries()) partitions.push({ ...places[partition]!, ...(await file.end()) });
     const names = [...[...fingerprints].map(nameOfFeatureSet), ...(deps.blobNames ?? [])];
     const blobs = await copyBlobs(deps, names);
     // A rebuild that began meanwhile may have emptied what was still to be read.
@@ -83,15 +89,14 @@ const refuseRebuilding = async (store: FeatureStore): Promise<void> => {
   );
 };
 
-const copyPartition = async (
-  { log, store, chunkRecords = CHUNK }: TakeSnapshotDeps,
-  dir: string,
-  partition: number,
-  fingerprints: Set<string>,
-  onRecord: () => void,
-): Promise<PartitionManifest> => {
-  const replayFrom = await committedOf(log, partition);
-  const erasedBelow = (await log.committed('state-erasures', TOPICS.erasures, partition)) ?? 0;
+/** Where the log stood, before the first value is read. */
+const placeOf = async (log: EventLog, partition: number): Promise<Pick<PartitionManifest, 'replayFrom' | 'erasedBelow'>> => ({
+  replayFrom: await committedOf(log, partition),
+  erasedBelow: (await log.committed('state-erasures', TOPICS.erasures, partition)) ?? 0,
+});
+
+/** Of one partition. */
+const createChunks = (dir: string, partition: number, chunkRecords: number) => {
   const counts = { state: 0, waiting: 0 };
   let chunks = 0;
   let chunk: ChunkRecord[] = [];
@@ -99,18 +104,17 @@ const copyPartition = async (
     if (chunk.length > 0) await writeChunk(chunkPath(dir, partition, chunks++), chunk);
     chunk = [];
   };
-  for (const wanted of ['waiting', 'state'] as const) {
-    for await (const { key, shard, value } of store.states.scan(partition)) {
-      if (recordKindOf(value) !== wanted) continue;
-      if (wanted === 'state') fingerprints.add(fingerprintOf(value));
-      counts[wanted]++;
-      onRecord();
+  return {
+    async add(kind: keyof typeof counts, { key, shard, value }: ChunkRecord): Promise<void> {
+      counts[kind]++;
       chunk.push({ key, shard, value });
-      if (chunk.length === chunkRecords) await flush();
-    }
-  }
-  await flush();
-  return { replayFrom, erasedBelow, chunks, states: counts.state, waiting: counts.waiting };
+      if (chunk.length >= chunkRecords) await flush();
+    },
+    async end(): Promise<Pick<PartitionManifest, 'chunks' | 'states' | 'waiting'>> {
+      await flush();
+      return { chunks, states: counts.state, waiting: counts.waiting };
+    },
+  };
 };
 
 /** Where the group `state` would begin again; 0 where it never committed. */

@@ -13,35 +13,35 @@ export const contentOf = async (
   clock: Clock,
 ): Promise<Record<string, unknown>> => {
   const content: Record<string, unknown> = {};
-  for (let partition = 0; partition < log.partitions; partition++) {
-    const waiting = new Set<string>();
-    for await (const { key, value } of store.states.scan(partition)) {
-      const kind = recordKindOf(value);
-      if (kind === 'link') content[`link ${decisionIdFromBytes(key)}`] = decodeLink(value);
-      else if (kind === 'waiting') {
-        waiting.add(key.toString('hex'));
-        content[`waiting ${decisionIdFromBytes(key)}`] = unpackWaiting(value)!.map(({ offset }) => offset);
-      } else if (kind === 'unknown') content[`erased ${key.toString('hex')}`] = value.toString('hex');
-      else {
-        const state = decodeState(value, project.featureSet);
-        content[`state ${customerKeyFromBytes(key)}`] = {
-          epoch: state.epoch,
-          positions: state.positions,
-          attributes: state.attributes,
-          refMs: state.registers.refMs,
-          registers: Array.from(state.registers.values, (number) =>
-            number === 0 || Number.isNaN(number) ? 0 : Number(number.toPrecision(4)),
-          ),
-          contacts: state.contacts,
-          pairs: [...state.pairs].toSorted(([a], [b]) => a - b),
-          pending: state.pending.map(({ items, ...rest }) => ({ ...rest, items: items.map((item) => ({ ...item, revision: 0 })) })),
-          ring: state.ring.hashes
-            .filter((_, i) => i >= state.ring.forgotten && state.ring.units[i]! * 10 * MINUTE_MS > clock() - 23 * HOUR_MS)
-            .toSorted((a, b) => a - b),
-          timer: state.nextTimerMs,
-        };
-      }
+  const waiting = new Set<string>();
+  for await (const { key, value } of store.states.scan()) {
+    const kind = recordKindOf(value);
+    if (kind === 'link') content[`link ${decisionIdFromBytes(key)}`] = decodeLink(value);
+    else if (kind === 'waiting') {
+      waiting.add(key.toString('hex'));
+      content[`waiting ${decisionIdFromBytes(key)}`] = unpackWaiting(value)!.map(({ offset }) => offset);
+    } else if (kind === 'unknown') content[`erased ${key.toString('hex')}`] = value.toString('hex');
+    else {
+      const state = decodeState(value, project.featureSet);
+      content[`state ${customerKeyFromBytes(key)}`] = {
+        epoch: state.epoch,
+        positions: state.positions,
+        attributes: state.attributes,
+        refMs: state.registers.refMs,
+        registers: Array.from(state.registers.values, (number) =>
+          number === 0 || Number.isNaN(number) ? 0 : Number(number.toPrecision(4)),
+        ),
+        contacts: state.contacts,
+        pairs: [...state.pairs].toSorted(([a], [b]) => a - b),
+        pending: state.pending.map(({ items, ...rest }) => ({ ...rest, items: items.map((item) => ({ ...item, revision: 0 })) })),
+        ring: state.ring.hashes
+          .filter((_, i) => i >= state.ring.forgotten && state.ring.units[i]! * 10 * MINUTE_MS > clock() - 23 * HOUR_MS)
+          .toSorted((a, b) => a - b),
+        timer: state.nextTimerMs,
+      };
     }
+  }
+  for (let partition = 0; partition < log.partitions; partition++) {
     for (const { key, dueMs } of await store.timers.due(partition, 2 ** 47, 1_000_000)) {
       const name = key.toString('hex');
       const isOfState = `state ${name}` in content;

@@ -1,8 +1,10 @@
 /** What the store does when Redis' nodes go, come back elsewhere, or refuse what they are asked. */
+import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, test } from 'vitest';
 import { EngineUnavailable } from '#contracts';
 import { openRedisFeatureStore } from '#feature-store';
+import { slotOf } from '../../feature-store/redis/buckets.ts';
 import { createCommands, type Commands } from '../../feature-store/redis/commands.ts';
 import { openNodes, type Nodes } from '../../feature-store/redis/nodes.ts';
 import { parsePlace } from '../../feature-store/redis/addresses.ts';
@@ -43,6 +45,56 @@ describe.skipIf(missing !== null)('a Redis Cluster', () => {
     await proxyTo(after.ports[1]!, seed.port);
     const read = (): Promise<unknown> => store.states.readMany(places).catch((error: Error) => error.message);
     await expect.poll(read, { timeout: 30_000, interval: 200 }).toEqual(places.map(() => null));
+  });
+});
+
+describe.skipIf(missing !== null)('a scan of a Redis Cluster', () => {
+  test('during which a slot moves rejects, so that nobody takes a part for the whole', { timeout: 60_000 }, async () => {
+    const redis = await start(3);
+    const store = await openRedisFeatureStore({ url: redis.url, partitions: 4, readTimeoutMs: 2_000 });
+    open.push(store);
+    const admins = redis.ports.map((port) => new Redis(port));
+    open.push({ close: () => admins.forEach((admin) => admin.disconnect()) });
+    const ids = await Promise.all(admins.map((admin) => admin.cluster('MYID')));
+    const commits = Array.from({ length: 3_000 }, (_, n) => ({
+      key: randomBytes(16),
+      shard: n % 900,
+      value: Buffer.alloc(8),
+      expected: null,
+      companions: [],
+      timer: { from: null, to: null },
+    }));
+    await store.states.commit(commits);
+    const full = new Set(Array.from({ length: 900 }, (_, bucket) => slotOf(bucket)));
+    const ranges = (await admins[0]!.cluster('SLOTS')) as unknown as [number, number, [string, number]][];
+    const ownerOf = (slot: number): number => redis.ports.indexOf(ranges.find(([first, last]) => first <= slot && slot <= last)![2][1]);
+    // Empty, so that it moves at once.
+    const slot = Array.from({ length: 124 }, (_, n) => slotOf(900 + n)).find((each) => !full.has(each))!;
+    const from = ownerOf(slot);
+    const to = (from + 1) % 3;
+    const count = async (meanwhile?: () => Promise<unknown>): Promise<number> => {
+      const seen = new Set<string>();
+      for await (const { key } of store.states.scan()) {
+        if (seen.size === 0) await meanwhile?.();
+        seen.add(key.toString('hex'));
+      }
+      return seen.size;
+    };
+    expect(await count()).toBe(3_000);
+    const begin = async () => {
+      await admins[to]!.cluster('SETSLOT', slot, 'IMPORTING', ids[from]!);
+      await admins[from]!.cluster('SETSLOT', slot, 'MIGRATING', ids[to]!);
+    };
+    await expect(count(begin)).rejects.toMatchObject({ message: expect.stringMatching(/slots .* move/), retriable: true });
+    await expect(count()).rejects.toThrow(/slots .* move/);
+    await Promise.all([from, to].map((index) => admins[index]!.cluster('SETSLOT', slot, 'STABLE')));
+    expect(await count()).toBe(3_000);
+    const move = async () => {
+      await begin();
+      for (const index of [to, from, 3 - to - from]) await admins[index]!.cluster('SETSLOT', slot, 'NODE', ids[to]!);
+    };
+    await expect(count(move)).rejects.toThrow(/slots .* move/);
+    expect(await count()).toBe(3_000);
   });
 });
 

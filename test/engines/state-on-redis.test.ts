@@ -25,8 +25,8 @@ interface Stored {
 const storedIn = async (store: FeatureStore): Promise<Stored> => {
   const values: Record<string, string> = {};
   const timers: string[] = [];
+  for await (const { key, value } of store.states.scan()) values[key.toString('hex')] = value.toString('hex');
   for (let partition = 0; partition < PARTITIONS; partition++) {
-    for await (const { key, value } of store.states.scan(partition)) values[key.toString('hex')] = value.toString('hex');
     for (const { key, shard, dueMs } of await store.timers.due(partition, NOW_MS * 2, 10_000))
       timers.push(`${dueMs} ${shard} ${key.toString('hex')}`);
   }
