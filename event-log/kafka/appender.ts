@@ -26,14 +26,22 @@ type ProduceAnswer = Protocol['Produce']['answer'];
 /** Kafka refuses requests above 100 MB; a few are enough to keep a broker busy. */
 const MAX_REQUEST_BYTES = 8_000_000;
 
+/** A broker gets no two small requests within this time: each costs both sides more than the records in it. Kafka's own clients wait 5 ms. */
+const LINGER_MS = 3;
+/** As many records wait for nothing. */
+const MANY_RECORDS = 32;
+
 export class Appender {
   readonly #deps: AppenderDeps;
   readonly #queues = new Map<string, OutQueue>();
   readonly #busyNodes = new Set<number>();
+  /** By node: when it may get the next small request. */
+  readonly #notBeforeMs = new Map<number, number>();
   readonly #calls = new Set<Call>();
   #producer: Promise<Producer> | null = null;
   #pumpScheduled = false;
   #sweeping: NodeJS.Timeout | undefined;
+  #lingering: NodeJS.Timeout | undefined;
   #refusal: EngineUnavailable | null = null;
 
   constructor(deps: AppenderDeps) {
@@ -115,7 +123,18 @@ export class Appender {
       if (queue.leader === null) void this.#locate(queue);
       else if (!this.#busyNodes.has(queue.leader)) ready.set(queue.leader, [...(ready.get(queue.leader) ?? []), queue]);
     }
-    for (const [node, queues] of ready) void this.#send(node, queues);
+    for (const [node, queues] of ready) {
+      const leftMs = (this.#notBeforeMs.get(node) ?? 0) - nowMs;
+      if (leftMs > 0 && countWaiting(queues) < MANY_RECORDS) this.#pumpIn(leftMs);
+      else void this.#send(node, queues);
+    }
+  }
+
+  #pumpIn(ms: number): void {
+    this.#lingering ??= setTimeout(() => {
+      this.#lingering = undefined;
+      this.#pump();
+    }, ms);
   }
 
   async #locate(queue: OutQueue): Promise<void> {
@@ -133,6 +152,7 @@ export class Appender {
   /** One request at a time to a broker; what comes meanwhile shares the next. */
   async #send(node: number, queues: readonly OutQueue[]): Promise<void> {
     this.#busyNodes.add(node);
+    this.#notBeforeMs.set(node, performance.now() + LINGER_MS);
     const sent: { queue: OutQueue; batch: Batch }[] = [];
     try {
       const producer = await this.#currentProducer();
@@ -286,6 +306,10 @@ export class Appender {
     clearTimeout(this.#sweeping);
     this.#sweeping = undefined;
   }
+}
+
+function countWaiting(queues: readonly OutQueue[]): number {
+  return queues.reduce((total, { waiting }) => total + waiting.length, 0);
 }
 
 /** The same bytes: nobody changes them while they wait. */
