@@ -18,3 +18,4 @@ export * from './erasure/erasure.ts';
 export * from './topics/topic-codecs.ts';
 export * from './customer-view/customer-view.ts';
 export * from './scoring/scoring.ts';
+export * from './within.ts';

@@ -1,6 +1,6 @@
 /** The API as one object: opens what follows the log, registers the routes, warms up, drains. */
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
-import { createCustomerKey, type Clock } from '#contracts';
+import { createCustomerKey, within, type Clock } from '#contracts';
 import type { EventLog, Outbox } from '#event-log';
 import { watchRebuild, type FeatureStore } from '#feature-store';
 import { createAuthorise } from './auth/authorise.ts';
@@ -211,7 +211,14 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   const followed = async (): Promise<void> => {
     const caughtUp = Promise.all([controls.caughtUp, erasures.caughtUp, models.caughtUp]);
     if (outbox === null) return void (await caughtUp);
-    if (await settlesWithin(config.followPatienceMs, caughtUp)) return;
+    if (
+      await within(
+        config.followPatienceMs,
+        caughtUp.then(() => true),
+        false,
+      )
+    )
+      return;
     if (!outbox.remembersTopics()) {
       missing = 'the event log has not answered since the start, and the controls in force are not known';
       app.log.warn(`${missing}; decisions are made by priors until it does`);
@@ -248,14 +255,6 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
 
 /** TensorFlow.js proves a version once; the process starts without it. */
 const openVersionLazily: OpenVersion = async (bytes) => (await import('#models')).openVersion(bytes);
-
-const settlesWithin = async (ms: number, work: Promise<unknown>): Promise<boolean> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, ms, false);
-  });
-  return Promise.race([work.then(() => true), late]).finally(() => clearTimeout(timer));
-};
 
 /** A fresh system's learner publishes its first model within seconds; priors serve if it does not. */
 const firstModel = async (there: () => boolean, patienceMs: number): Promise<void> => {

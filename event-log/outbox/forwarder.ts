@@ -1,4 +1,5 @@
 /** Brings what waits on the disk into the log, in order, as soon as the log takes it. */
+import { within } from '#contracts';
 import { sleep } from '../backoff.ts';
 import { decodeEntry, endOfEntry, type JournalEntry } from '../lmdb/journal-entry.ts';
 import type { AppendRecord, EventLog } from '../port.ts';
@@ -57,16 +58,14 @@ export class Forwarder {
     if (this.#deps.spool.isEmpty) return;
     this.wake();
     const done = Promise.withResolvers<void>();
-    const timer = setTimeout(done.resolve, ms);
     this.#listeners.push(done.resolve);
-    await done.promise;
-    clearTimeout(timer);
+    await within(ms, done.promise, undefined);
   }
 
   /** The attempt in hand is not waited for longer than `ms`. */
   async stop(ms: number): Promise<void> {
     this.#cancel.abort();
-    await Promise.race([this.#running ?? Promise.resolve(), sleep(ms, new AbortController().signal)]);
+    await within(ms, this.#running ?? Promise.resolve(), undefined);
   }
 
   async #run(): Promise<void> {
@@ -167,9 +166,7 @@ const entryIn = (span: Buffer, at: number, end: number): JournalEntry | null =>
 
 const settled = async (entry: Entry): Promise<void> => {
   if (entry.late === null) return;
-  const cancel = new AbortController();
-  await Promise.race([entry.late, sleep(LATE_MS, cancel.signal)]);
-  cancel.abort();
+  await within(LATE_MS, entry.late, undefined);
   entry.late = null;
 };
 

@@ -1,5 +1,5 @@
 /** A log that may not be reachable yet: opened in the background, again and again, until it is there. */
-import { AttuneError, EngineUnavailable } from '#contracts';
+import { AttuneError, EngineUnavailable, within } from '#contracts';
 import { sleep } from '../backoff.ts';
 import type { EventLog } from '../port.ts';
 import type { OutboxLogger } from './types.ts';
@@ -28,8 +28,7 @@ export class LateLog {
 
   /** Resolves when the log is there or `ms` have passed. Rejects when it cannot be opened for a reason that time does not cure. */
   async within(ms: number): Promise<void> {
-    const cancel = new AbortController();
-    await Promise.race([this.#first.promise, sleep(ms, cancel.signal)]).finally(() => cancel.abort());
+    await within(ms, this.#first.promise, undefined);
   }
 
   /** Null when `cancelled` aborts first, or the log is closed. */

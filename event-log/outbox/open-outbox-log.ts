@@ -3,8 +3,7 @@
  * (law 3), and forwarded in order when the log is back. While all is well nothing is written here.
  */
 import { mkdirSync } from 'node:fs';
-import { COMPACTED_TOPICS, DAY_MS, EngineUnavailable, TOPICS } from '#contracts';
-import { sleep } from '../backoff.ts';
+import { COMPACTED_TOPICS, DAY_MS, EngineUnavailable, TOPICS, within } from '#contracts';
 import type { AppendRecord, EventLog, LogRecord, Position } from '../port.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { createDirectAppend } from './direct-append.ts';
@@ -108,7 +107,7 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
 
   const append = async (records: readonly AppendRecord[]): Promise<readonly Position[]> => {
     refuseClosed();
-    if (records.length === 0) await within(DRAIN_MS, Promise.allSettled(inHand));
+    if (records.length === 0) await within(DRAIN_MS, Promise.allSettled(inHand), undefined);
     if (forwarder.circuit === 'half-open') await forwarder.drained(DRAIN_MS);
     refuseClosed();
     if (!spool.isEmpty)
@@ -118,7 +117,7 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
 
   const close = async (): Promise<void> => {
     clearInterval(tending);
-    await within(DRAIN_MS, Promise.allSettled(inHand));
+    await within(DRAIN_MS, Promise.allSettled(inHand), undefined);
     if (forwarder.circuit === 'half-open') await forwarder.drained(DRAIN_MS);
     await forwarder.stop(DRAIN_MS);
     memory.close();
@@ -162,11 +161,4 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
       find: createFindInOutbox(dir),
     },
   };
-};
-
-/** What the log would refuse for ever must not get as far as the disk. */
-const within = async (ms: number, work: Promise<unknown>): Promise<void> => {
-  const cancel = new AbortController();
-  await Promise.race([work, sleep(ms, cancel.signal)]);
-  cancel.abort();
 };

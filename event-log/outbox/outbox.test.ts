@@ -70,7 +70,7 @@ const healed = async (outboxLog: OutboxLog): Promise<void> => {
 
 describe('while the log answers', () => {
   it('nothing is written to the disk', async () => {
-    const outboxLog = await open();
+    const outboxLog = await open('open', { waitMs: 5_000 });
     for (let turn = 0; turn < 20; turn++) await outboxLog.accept([event(`${turn}`)]);
     expect(texts()).toHaveLength(20);
     expect(files()).toEqual([]);

@@ -4,6 +4,7 @@ import {
   createDecisionId,
   hash32,
   shardOfDecision,
+  within,
   type Clock,
   type CustomerView,
   type Decision,
@@ -113,7 +114,8 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     const { compiled, subject, nowMs } = asked;
     const options = { customerKey: subject.key, featureSet: compiled.featureSet, nowMs };
     const seen = read === 'failed' ? null : viewOfBytes(store, read, options);
-    const view = seen instanceof Promise ? await inTime(seen, deadlineMs - (performance.now() - asked.arrivedMs)) : seen;
+    // Definitions of features that have to be fetched first have what is left of the deadline.
+    const view = seen instanceof Promise ? await within(deadlineMs - (performance.now() - asked.arrivedMs), seen, null) : seen;
     return decideOn(asked, id, view === null || read === 'failed' ? null : read, view, unclaimed);
   };
 
@@ -249,15 +251,6 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       }
     },
   };
-};
-
-/** Definitions of features that have to be fetched first have what is left of the deadline. */
-const inTime = async (view: Promise<CustomerView | null>, leftMs: number): Promise<CustomerView | null> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, leftMs), null);
-  });
-  return Promise.race([view, late]).finally(() => clearTimeout(timer));
 };
 
 /** Array.from walks an iterator: ten times slower. */

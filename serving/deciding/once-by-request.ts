@@ -1,6 +1,6 @@
 /** A requestId makes a retried decision the same decision: within this process, among processes, and after a crash. */
 import { hash } from 'node:crypto';
-import { decisionIdFromBytes, decisionIdToBytes, type Clock, type Decision, type DecisionId } from '#contracts';
+import { decisionIdFromBytes, decisionIdToBytes, within, type Clock, type Decision, type DecisionId } from '#contracts';
 import type { FeatureStore } from '#feature-store';
 import { notDurable } from '../errors/problem.ts';
 import { settlementOf } from '../receipts/append-in-time.ts';
@@ -43,13 +43,8 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
   const settled = async (name: string): Promise<void> => {
     const settlement = undecided.get(name);
     if (settlement === undefined) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(resolve, deps.boundMs, 'late');
-    });
-    const first = await Promise.race([settlement, late]);
-    clearTimeout(timer);
-    if (first === 'late') throw notDurable(`the event log has not answered within ${deps.boundMs} ms`);
+    if ((await within(deps.boundMs, settlement, 'late')) === 'late')
+      throw notDurable(`the event log has not answered within ${deps.boundMs} ms`);
   };
 
   const remember = (name: string, error: unknown): void => {
@@ -63,37 +58,22 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
     const { effort, boundMs } = deps;
     if (effort?.circuit.mayAsk() === false) return null;
     const key = hash('sha256', name, 'buffer').subarray(0, 16);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(resolve, effort?.ms ?? boundMs, 'late');
-    });
     const claiming = (async () => deps.store.requests.claim(key, decisionIdToBytes(id), { nowMs, ttlMs: deps.ttlMs }))().catch(() => null);
-    try {
-      const claimed = await Promise.race([claiming, late]);
-      if (claimed === 'late' && effort === null) throw notDurable(`the feature store has not claimed the requestId within ${boundMs} ms`);
-      if (claimed !== null && claimed !== 'late') {
-        effort?.circuit.answered();
-        return decisionIdFromBytes(claimed);
-      }
-      effort?.circuit.failed();
-      return null;
-    } finally {
-      clearTimeout(timer);
+    const claimed = await within(effort?.ms ?? boundMs, claiming, 'late' as const);
+    if (claimed === 'late' && effort === null) throw notDurable(`the feature store has not claimed the requestId within ${boundMs} ms`);
+    if (claimed !== null && claimed !== 'late') {
+      effort?.circuit.answered();
+      return decisionIdFromBytes(claimed);
     }
+    effort?.circuit.failed();
+    return null;
   };
 
   /** A log that is away cannot show the first receipt, and must not keep the customer waiting. */
   const readable = async (id: DecisionId, patienceMs: number): Promise<Decision | null | 'unreadable'> => {
     const cancel = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'unreadable'>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, patienceMs), 'unreadable');
-    });
     const reading = deps.receipts.findWritten(id, cancel.signal).catch(() => 'unreadable' as const);
-    return Promise.race([reading, late]).finally(() => {
-      clearTimeout(timer);
-      cancel.abort();
-    });
+    return within(patienceMs, reading, 'unreadable' as const).finally(() => cancel.abort());
   };
 
   const first = async (name: string, id: DecisionId, nowMs: number, make: Make): Promise<Decision> => {

@@ -1,6 +1,6 @@
 /** Appends to the log within a bound: a 2xx means durable, and past the bound nothing is promised. */
 import type { AppendRecord, EventLog } from '#event-log';
-import { AttuneError, COMPACTED_TOPICS, type Clock } from '#contracts';
+import { AttuneError, COMPACTED_TOPICS, within, type Clock } from '#contracts';
 import { notDurable, outboxFull } from '../errors/problem.ts';
 
 export interface Appender {
@@ -94,12 +94,7 @@ export const createAppender = ({ log, boundMs, monotonicMs, onAppended }: Append
           if (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
         }
       };
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, boundMs);
-      });
-      await Promise.race([settled(), late]);
-      clearTimeout(timer);
+      await within(boundMs, settled(), undefined);
     },
   };
 };

@@ -7,6 +7,7 @@ import {
   partitionOf,
   shardOfDecision,
   timeOfDecision,
+  within,
   type Clock,
   type Decision,
   type DecisionId,
@@ -84,7 +85,11 @@ export const createReceiptFinder = ({ log, outbox, archive, clock }: ReceiptFind
   /** A receipt that was acknowledged a moment ago is perhaps still on its way into the log. */
   const accepted = async (id: DecisionId): Promise<Decision | null> => {
     if (log.accept === undefined || Math.abs(clock() - timeOfDecision(id)) > FRESH_MS) return null;
-    await Promise.race([log.append([]).catch(() => undefined), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+    await within(
+      PATIENCE_MS,
+      log.append([]).catch(() => undefined),
+      undefined,
+    );
     return scan(id, WINDOW_MS);
   };
 
