@@ -18,7 +18,10 @@ export const applyOutcome = (work: CustomerWork, decisionId: DecisionId, outcome
   if (hasSeen(work.state, identity)) return drop('duplicate');
   const decision = findPending(work.state, decisionId);
   if (decision === undefined)
-    return deadLetter('outcome.late', `decision ${decisionId} has matured: its window closed before ${outcome.outcome} came`);
+    return deadLetter(
+      'outcome.late',
+      `decision ${decisionId} is not open any more: its window closed, or newer decisions of the customer took its place, before ${outcome.outcome} came`,
+    );
   const item = decision.items.find(({ actionId }) => actionId === outcome.actionId);
   if (item === undefined) return deadLetter('outcome.action', `decision ${decisionId} chose no action ${outcome.actionId}`);
   const fact: OutcomeFact = { outcome: outcome.outcome, amount: outcome.amount, reward: outcome.reward, occurredAtMs: outcome.occurredAt };
