@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { AttuneError, SECOND_MS } from '#contracts';
 import type { FeatureStore } from '#feature-store';
+import { keepLease } from '../lease/keep-lease.ts';
 
 export interface HeldLease {
   /** Throws `rebuild.lease-lost` once the lease may be another's. */
@@ -12,38 +13,30 @@ export interface HeldLease {
 
 const NAME = 'rebuild';
 const TTL_MS = 30 * SECOND_MS;
-const RENEW_MS = 5 * SECOND_MS;
 
 /** Rejects with `rebuild.underway` when another holds it. */
 export const holdRebuildLease = async (leases: FeatureStore['leases']): Promise<HeldLease> => {
   const owner = `${hostname()}-${process.pid}-${randomUUID()}`;
-  if (!(await leases.hold(NAME, owner, TTL_MS))) {
+  const faults: Error[] = [];
+  // While the store is away the lease runs on until it ends.
+  const lease = keepLease({ leases, name: NAME, owner, ttlMs: TTL_MS, onFault: (error) => void faults.push(error as Error) });
+  await lease.renew();
+  if (!lease.held) {
+    lease.abandon();
+    if (faults[0] !== undefined) throw faults[0];
     throw new AttuneError(
       'rebuild.underway',
       `another rebuild is under way (${(await leases.holder(NAME)) ?? 'just ended'}); if its process is dead, its lease ends within ${TTL_MS / SECOND_MS} s`,
       { retriable: true },
     );
   }
-  let heldUntilMs = performance.now() + TTL_MS;
-  const renew = async (): Promise<void> => {
-    const askedMs = performance.now();
-    try {
-      heldUntilMs = (await leases.hold(NAME, owner, TTL_MS)) ? askedMs + TTL_MS : 0;
-    } catch {
-      // The store is away; the lease runs on until it ends.
-    }
-  };
-  const timer = setInterval(() => void renew(), RENEW_MS).unref();
   return {
     refuseLost() {
-      if (performance.now() < heldUntilMs) return;
+      if (lease.held) return;
       throw new AttuneError('rebuild.lease-lost', 'the rebuild lost its lease (the store did not answer for long); start it again', {
         retriable: true,
       });
     },
-    async release() {
-      clearInterval(timer);
-      await leases.release(NAME, owner).catch(() => undefined);
-    },
+    release: () => lease.stop(),
   };
 };

@@ -89,7 +89,8 @@ export const processBatch = async (deps: BatchDeps, partition: number, records: 
     if (!deps.silent && outputs.length > 0) await deps.log.append(outputs);
     await deps.beforeCommit?.();
     const results = await commitAll(deps, plan.commits);
-    inputs = results.flatMap((result, i) => (result === 'refused' ? plan.inputs[i]! : []));
+    // Refused perhaps by an erasure: what was before it must not begin a state anew.
+    inputs = results.flatMap((result, i) => (result === 'refused' ? plan.inputs[i]! : [])).filter((input) => !isErased(deps, input));
     metrics.commits += results.length;
     if (inputs.length > 0) metrics.refused += results.filter((result) => result === 'refused').length;
   }

@@ -284,6 +284,28 @@ describe('the state role', () => {
     expect((await stateOf(world, 'c-1'))!.attribute('plan')).toBe('premium');
   });
 
+  test('an erasure in the midst of a batch ends what the batch holds, also where its topic has other partitions than the log', async () => {
+    await start({ group: 'before' });
+    await world.log.append([anEvent('c-1', 'e1', 'customer.updated', { plan: 'basic' })]);
+    await settled('before');
+    await role!.stop();
+    const key = customerKeyToBytes(customerKey('c-1'));
+    const value = erasureCodec.encode({ customerKey: key, erasedAt: Date.now() + 1_000, shard: shardOf('c-1') });
+    let erased = false;
+    await world.log.append([anEvent('c-1', 'e2', 'customer.updated', { plan: 'premium' })]);
+    await start({
+      async beforeCommit() {
+        if (erased) return;
+        erased = true;
+        await world.log.append([{ topic: TOPICS.erasures, shard: shardOf('c-1') + 1, key, value }]);
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      },
+    });
+    await settled();
+    await until(() => role!.counters.erasures === 1);
+    expect(await stateOf(world, 'c-1')).toBeNull();
+  });
+
   test('an erasure that is read again, as after a restart, leaves what the customer did since', async () => {
     // A store that may lose its last minute: no offset is committed in this test, so a restart reads all of it again.
     const store = { ...world.store, mayLoseMs: 60_000 };

@@ -8,6 +8,7 @@ import {
   deadLetterCodec,
   decisionIdToBytes,
   erasureCodec,
+  partitionOf,
 } from '#contracts';
 import type { Clock, CustomerKey, Erasure } from '#contracts';
 import type { Consumer, EventLog, Follower, LogRecord } from '#event-log';
@@ -198,7 +199,10 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
             if (erasure === null) await refuseErasure(record);
             else {
               const place = { epoch: log.epoch, offset: record.offset };
-              await turns.take(partition, () => erase(customerKeyFromBytes(erasure.customerKey), erasure.shard ?? partition, place));
+              const shard = erasure.shard ?? partition;
+              // The topic keeps its first number of partitions: the customer's batches may be of another one.
+              const turn = partitionOf(shard, log.partitions);
+              await turns.take(turn, () => erase(customerKeyFromBytes(erasure.customerKey), shard, place));
             }
           }
         },
