@@ -1,7 +1,7 @@
 /** Models that serve: followed from the log, swapped whole, pinned, promoted, rolled back, and scored again from a receipt. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TOPICS, modelCodec, shardOf, type ModelRecord } from '#contracts';
-import { compileEncoder, createLearner, type Publication } from '#models';
+import { compileEncoder, createLearner, openVersion, type Publication } from '#models';
 import { loadProject } from '#project';
 import { CATALOG_DIR, openTestServing, type TestServing } from './test-serving.ts';
 
@@ -110,6 +110,21 @@ test(
     await restarted.close();
   },
 );
+
+test('a model that could not be loaded is tried again, although no newer snapshot follows', async () => {
+  let tries = 0;
+  const restarted = await serving.again({
+    openVersion: async (bytes) => {
+      if (tries++ === 0) throw new Error('not this time');
+      return openVersion(bytes);
+    },
+  });
+  const decided = async () =>
+    (await restarted.app.inject({ method: 'POST', url: '/v1/decisions', payload: { customerId: 'c-1', channel: 'app' } })).json<object>();
+  await expect.poll(decided, { timeout: 5_000 }).toMatchObject({ degraded: null });
+  expect(tries).toBeGreaterThan(1);
+  await restarted.close();
+});
 
 test('an artifact that is missing or broken leaves the serving model in place', async () => {
   const before = await servedVersion();

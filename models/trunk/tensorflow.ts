@@ -20,7 +20,7 @@ export type BackendName = 'tensorflow' | 'wasm' | 'cpu';
 export const openTensorflowTrunk = async (trunk: TrunkWeights, prefer?: BackendName): Promise<TensorflowTrunk> => {
   const tf = await import('@tensorflow/tfjs-core');
   const layers = await import('@tensorflow/tfjs-layers');
-  const backend = await selectBackend(tf, prefer);
+  const backend = await backendFor(tf, prefer);
   const model = createModel(tf, layers, trunk);
   return {
     backend,
@@ -41,6 +41,20 @@ export const openTensorflowTrunk = async (trunk: TrunkWeights, prefer?: BackendN
     },
     dispose: () => void model.dispose(),
   };
+};
+
+let chosen: { readonly prefer: BackendName | undefined; readonly backend: Promise<string> } | undefined;
+
+/** One backend serves the whole process: chosen once, since two that choose at the same time take it from each other. */
+const backendFor = (tf: Tensorflow, prefer?: BackendName): Promise<string> => {
+  if (chosen !== undefined && chosen.prefer === prefer) return chosen.backend;
+  const before = chosen?.backend.catch(() => {}) ?? Promise.resolve();
+  const choice = { prefer, backend: before.then(() => selectBackend(tf, prefer)) };
+  chosen = choice;
+  choice.backend.catch(() => {
+    if (chosen === choice) chosen = undefined;
+  });
+  return choice.backend;
 };
 
 const selectBackend = async (tf: Tensorflow, prefer?: BackendName): Promise<string> => {

@@ -22,7 +22,7 @@ export interface PublisherDeps {
 }
 
 export interface Publisher {
-  /** From now on numbers leave a gap to whatever was published before; all that is published in this office is known as its own. */
+  /** From now on numbers leave a gap to whatever was published before; all that is published in this office is known as its own; versions are announced again. */
   takeOffice(): Promise<void>;
   /** Rejects, and the slot stays to be published, when the log or the store does not take it. */
   publish(slot: LearnerSlot): Promise<void>;
@@ -81,6 +81,8 @@ export const createPublisher = ({ log, store, board, clock, mayPublish, intend }
     async takeOffice() {
       own = new Set();
       begun = new Set();
+      // The log tells that a version was announced, not that the store still has it.
+      board.doubtBlobs();
       if (pending !== null) await removeShared(blobs, pending.blob, board.shared?.blob ?? null);
       pending = null;
     },

@@ -125,6 +125,21 @@ describe('several processes with the learn role', () => {
     await until(() => isLearner(two));
   });
 
+  test('a store that was emptied while nobody learned is given the version again, and not only its next snapshot', async () => {
+    const one = await start('one');
+    await world.log.append(lived(0, 3));
+    await until(async () => (await newest()).experiences === 3);
+    await one.role.stop();
+    const before = await models();
+    for (const { blob } of before) await world.store.blobs.remove(blob);
+
+    const again = await start('one');
+    await until(() => isLearner(again));
+    await until(async () => (await newest()).snapshot > before.at(-1)!.snapshot);
+    const root = before.find(({ snapshot }) => snapshot === 0)!;
+    for (const blob of [root.blob, (await newest()).blob]) expect(await world.store.blobs.get(blob)).not.toBeNull();
+  });
+
   test('one that starts again in its home is the learner at once, although its lease had not run out', async () => {
     const one = await start('one', { leaseMs: 60_000 });
     await world.log.append(lived(0, 9));

@@ -45,7 +45,13 @@ interface Loop {
   champion: string | null;
   serving: ServingModel | null;
   loading: Promise<void> | null;
+  /** Loads that failed one after another. */
+  failures: number;
+  retry: NodeJS.Timeout | undefined;
 }
+
+const RETRY_MS = 500;
+const RETRY_AT_MOST_MS = 60_000;
 
 export const followModels = (deps: {
   log: EventLog;
@@ -57,6 +63,7 @@ export const followModels = (deps: {
   const loops = new Map<string, Loop>();
   let pinned: string | null = null;
   let ready = false;
+  let stopped = false;
 
   const wanted = (loop: Loop): Version | null => {
     const name = pinned !== null && loop.versions.has(pinned) ? pinned : loop.champion;
@@ -70,7 +77,8 @@ export const followModels = (deps: {
 
   /** One load at a time a loop; whatever was published meanwhile is overtaken by the newest. */
   const load = (loop: Loop): void => {
-    if (!ready || loop.loading !== null) return;
+    if (!ready || stopped || loop.loading !== null) return;
+    clearTimeout(loop.retry);
     const version = wanted(loop);
     // A version whose first snapshot is still to come has nothing to score with.
     if (version === null || version.newest.snapshot === 0 || isServed(loop, version)) return;
@@ -87,9 +95,17 @@ export const followModels = (deps: {
       })
       .then((loaded) => {
         loop.loading = null;
+        loop.failures = loaded ? 0 : loop.failures + 1;
         const next = wanted(loop);
         if (next !== null && (loaded || next.newest !== record)) load(loop);
+        else if (!stopped) loadAgain(loop);
       });
+  };
+
+  /** The next snapshot may be long in coming: what failed is tried again until then. */
+  const loadAgain = (loop: Loop): void => {
+    const waitMs = Math.min(RETRY_AT_MOST_MS, RETRY_MS * 2 ** (loop.failures - 1));
+    loop.retry = setTimeout(() => load(loop), waitMs).unref();
   };
 
   /** Null when an artifact is gone. The version is proved once, then every snapshot opens at once. */
@@ -104,7 +120,14 @@ export const followModels = (deps: {
   };
 
   const apply = (record: ModelRecord): void => {
-    const loop = loops.get(record.loop) ?? { versions: new Map(), champion: null, serving: null, loading: null };
+    const loop = loops.get(record.loop) ?? {
+      versions: new Map(),
+      champion: null,
+      serving: null,
+      loading: null,
+      failures: 0,
+      retry: undefined,
+    };
     loops.set(record.loop, loop);
     const version = loop.versions.get(record.version) ?? { root: null, newest: record, kept: new Map(), opened: null };
     loop.versions.set(record.version, version);
@@ -161,6 +184,10 @@ export const followModels = (deps: {
         await Promise.all(loading);
       }
     },
-    stop: () => follower.stop(),
+    async stop() {
+      stopped = true;
+      for (const loop of loops.values()) clearTimeout(loop.retry);
+      await follower.stop();
+    },
   };
 };
