@@ -89,6 +89,8 @@ export interface EventLog {
    * another partition than what the same customer does now. Absent: there was none before.
    */
   readonly raisedAtMs?: number | undefined;
+  /** Numbers of partitions before that, newest first: what was appended under them is read where they put it. */
+  readonly formerPartitions?: readonly number[] | undefined;
 
   /**
    * Resolves when every record is durable, with its position, in the order given (law 3). Records of one call that share a topic

@@ -82,6 +82,10 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
     epoch,
     partitions,
     raisedAtMs: generations.length > 1 ? generations.at(-1)!.atMs : undefined,
+    formerPartitions: generations
+      .slice(0, -1)
+      .map((former) => former.partitions)
+      .toReversed(),
     append: (records) => appender.append(records),
     async read(topic, partition, offset, maxRecords) {
       refuseClosed();

@@ -134,6 +134,9 @@ export const openOutboxLog = async (options: OutboxLogOptions): Promise<OutboxLo
     get raisedAtMs() {
       return late.log?.raisedAtMs;
     },
+    get formerPartitions() {
+      return late.log?.formerPartitions;
+    },
     append,
     accept,
     read: async (...args) => late.get().read(...args),

@@ -1,5 +1,6 @@
 /** Finds a decision's receipt: in the log near the time that its id tells, on its way in the outbox, or in the archive. */
 import {
+  EngineUnavailable,
   MINUTE_MS,
   TOPICS,
   decisionCodec,
@@ -41,6 +42,8 @@ const PAGE = 500;
 /** How young a decision's receipt may be on its way, and how long its way is waited for. */
 const FRESH_MS = MINUTE_MS;
 const PATIENCE_MS = 250;
+/** As long as an append may take where there is an outbox: a log that is away would try for ten seconds. */
+const READ_BOUND_MS = 1_000;
 /** Keeps an id that was never given from costing a walk through the whole log. */
 const MOST_RECORDS = 50_000;
 /** Avro single-object header; the id is the record's first field. */
@@ -54,13 +57,23 @@ export interface ReceiptFinderDeps {
 }
 
 export const createReceiptFinder = ({ log, outbox, archive, clock }: ReceiptFinderDeps): ReceiptFinder => {
+  /** What was decided before the partitions were raised lies where their former number put it. */
   const scan = async (id: DecisionId, windowMs: number): Promise<Decision | null> => {
-    const partition = partitionOf(shardOfDecision(id), log.partitions);
+    const isFormer = timeOfDecision(id) - WINDOW_MS < (log.raisedAtMs ?? 0);
+    const counts = [log.partitions, ...((isFormer && log.formerPartitions) || [])];
+    for (const partition of new Set(counts.map((count) => partitionOf(shardOfDecision(id), count)))) {
+      const found = await scanPartition(id, partition, windowMs);
+      if (found !== null) return found;
+    }
+    return null;
+  };
+
+  const scanPartition = async (id: DecisionId, partition: number, windowMs: number): Promise<Decision | null> => {
     const bytes = decisionIdToBytes(id);
     const decidedMs = timeOfDecision(id);
-    let offset = await log.offsetAt(TOPICS.decisions, partition, decidedMs - SLACK_MS);
+    let offset = await inTime(log.offsetAt(TOPICS.decisions, partition, decidedMs - SLACK_MS));
     for (let seen = 0; seen < MOST_RECORDS;) {
-      const records = await log.read(TOPICS.decisions, partition, offset, PAGE);
+      const records = await inTime(log.read(TOPICS.decisions, partition, offset, PAGE));
       if (records.length === 0) return null;
       for (const record of records) {
         if (bytes.compare(record.value, ID_AT, ID_AT + 16) === 0) return decisionCodec.decode(record.value);
@@ -111,3 +124,11 @@ export const createReceiptFinder = ({ log, outbox, archive, clock }: ReceiptFind
     },
   };
 };
+
+const inTime = async <T>(reading: Promise<T>): Promise<T> => {
+  const answer = await within(READ_BOUND_MS, reading, LATE);
+  if (answer === LATE) throw new EngineUnavailable('event-log', `the event log has not answered within ${READ_BOUND_MS} ms`);
+  return answer;
+};
+
+const LATE = Symbol('late');

@@ -175,7 +175,7 @@ withEngine('kafka', (url) => {
       await raise();
 
       const raised = await open();
-      expect(raised).toMatchObject({ epoch: 8, partitions: 16 });
+      expect(raised).toMatchObject({ epoch: 8, partitions: 16, formerPartitions: [4] });
       expect((await checkTopics(options())).problems).toEqual([]);
       expect(String((await raised.read(events, 2, 0, 1))[0]!.value)).toBe('before');
       const [after] = await raised.append([{ topic: events, shard: 6, value: Buffer.from('after') }]);
