@@ -9,6 +9,8 @@ import { promisify } from 'node:util';
 import { Registry } from '@prometheus-io/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { roleMetrics } from '../cli/pipeline-health/role-metrics.ts';
+import { createIngestMetrics } from '../pipeline/ingest/ingest-metrics.ts';
 import { addOutboxMetrics } from '../serving/metrics/outbox-metrics.ts';
 import { embeddedEnv } from '../test/embedded-env.ts';
 import { freePort } from '../test/free-port.ts';
@@ -86,6 +88,9 @@ describe('what Prometheus and Grafana ask for', () => {
       clock: () => 0,
     });
     for (const { name } of await outbox.getMetricsAsJSON()) told.add(name);
+    // Likewise the operator's own topics.
+    const ingest = roleMetrics([{ name: 'ingest', metrics: () => ({ ...createIngestMetrics(), sources: 0, lag: 0 }) }]);
+    for (const [, name] of ingest.matchAll(/^# TYPE (\S+)/gm)) told.add(name!);
   }, 120_000);
   afterAll(() => {
     for (const child of children) child.kill('SIGKILL');

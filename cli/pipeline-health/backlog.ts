@@ -1,4 +1,5 @@
 /** How many records a role's consumer group has yet to read: the figure that grows when a role stands still. */
+import { within } from '#contracts';
 import type { Topic } from '#contracts';
 import type { EventLog } from '#event-log';
 
@@ -13,18 +14,23 @@ export interface BacklogDeps {
   readonly groups: readonly { readonly name: string; readonly group: string; readonly topics: readonly Topic[] }[];
   /** Default 5 s. */
   readonly everyMs?: number;
+  /** Default 2 s: a log that has not answered by then counts as away. */
+  readonly boundMs?: number;
 }
 
-export const watchBacklog = ({ log, groups, everyMs = 5_000 }: BacklogDeps): Backlog => {
+export const watchBacklog = ({ log, groups, everyMs = 5_000, boundMs = 2_000 }: BacklogDeps): Backlog => {
   const known = new Map<string, number>();
   let asking = false;
   const ask = async (): Promise<void> => {
     if (asking) return;
     asking = true;
-    for (const { name, group, topics } of groups) {
-      // A log that is away leaves the figure unknown: an old one would look like health.
-      known.set(name, await log.lag(group, topics).catch(() => Number.NaN));
-    }
+    await Promise.all(
+      groups.map(async ({ name, group, topics }) => {
+        // A log that is away leaves the figure unknown: an old one would look like health.
+        const lag = log.lag(group, topics).catch(() => Number.NaN);
+        known.set(name, await within(boundMs, lag, Number.NaN));
+      }),
+    );
     asking = false;
   };
   const timer = setInterval(() => void ask(), everyMs).unref();

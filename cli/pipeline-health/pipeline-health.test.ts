@@ -99,6 +99,22 @@ describe('the roles’ metrics', () => {
   });
 });
 
+test('a log that answers nobody leaves no group’s backlog as it was', async () => {
+  let isAway = false;
+  const asking = {
+    log: { lag: (): Promise<number> => (isAway ? new Promise(() => {}) : Promise.resolve(0)) },
+    groups: ['state', 'learn', 'record'].map((name) => ({ name, group: name, topics: [] })),
+    everyMs: 20,
+    boundMs: 200,
+  };
+  const backlog = watchBacklog(asking);
+  const told = (): number => backlog.metrics().match(/ NaN$/gm)?.length ?? 0;
+  await expect.poll(() => backlog.metrics()).toContain('{group="record"} 0\n');
+  isAway = true;
+  await expect.poll(told, { timeout: 600, interval: 20 }).toBe(3);
+  backlog.stop();
+});
+
 describe('the pipeline’s health', () => {
   test('it is alive from the start, ready when its roles are, and shows its metrics', async () => {
     let missing: string | null = 'state has not started';
