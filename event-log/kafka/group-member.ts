@@ -5,7 +5,7 @@ import { sleep } from '../backoff.ts';
 import { assignSamePartitions, type GroupMemberClaim } from './assign-same-partitions.ts';
 import type { Cluster } from './cluster.ts';
 import { errorOfCode } from './kafkajs-insides.ts';
-import { throwUnless0 } from './patience.ts';
+import { throwUnless0, withPatience } from './patience.ts';
 
 export interface GroupMemberDeps {
   /** Of this member alone: a join waits in the broker, and what comes after it on that connection too. */
@@ -40,6 +40,8 @@ interface Membership {
 export const ASSIGNMENT_PROTOCOL = 'AttuneSamePartitions';
 const PAUSE_MS = 200;
 const GOODBYE_MS = 3_000;
+/** A broker's first group has a coordinator when the topic of offsets is there, which it makes when it is asked. */
+const FIRST_JOIN_MS = 5_000;
 const never = new AbortController().signal;
 /** The group has moved on: what this member says in the name of its generation counts no more. */
 const OUT_OF_DATE = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID', 'FENCED_INSTANCE_ID']);
@@ -132,7 +134,8 @@ export class GroupMember {
   async #join(): Promise<void> {
     const { cluster, groupId, sessionTimeoutMs } = this.#deps;
     this.#membership = null;
-    const coordinator = await cluster.coordinatorOf(groupId);
+    const patienceMs = this.#memberId === '' ? FIRST_JOIN_MS : 0;
+    const coordinator = await withPatience(patienceMs, () => cluster.coordinatorOf(groupId), this.#left.signal);
     const metadata = AssignerProtocol.MemberMetadata.encode({
       version: 0,
       topics: [...this.#deps.kafkaTopics],

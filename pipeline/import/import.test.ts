@@ -165,6 +165,16 @@ describe('an import', () => {
     ]);
   });
 
+  test('takes the file of rejected rows when it is mended, and an empty time as none', async () => {
+    const path = fileWith('customerId,plan,at\nc-1,gold,\nc-2,basic,2026-10-01T00:00:00Z\n');
+    expect(await importFile(await depsOf(path, {}, { time: 'at' }))).toMatchObject({ accepted: 1, rejected: 1 });
+    const mended = fileWith(readFileSync(join(dir, 'rejected.csv'), 'utf8').replace(',gold,', ',premium,'), 'mended.csv');
+    const deps = await depsOf(mended, { statePath: join(dir, 'mended.json'), rejectedPath: join(dir, 'again.csv') }, { time: 'at' });
+    expect(await importFile(deps)).toMatchObject({ accepted: 1, rejected: 0 });
+    const imported = Object.fromEntries((await events()).map(({ subjectId, time, data }) => [subjectId, [time, data]]));
+    expect(imported).toEqual({ 'c-1': [AT_MS, '{"plan":"premium"}'], 'c-2': [Date.UTC(2026, 9, 1), '{"plan":"basic"}'] });
+  });
+
   test('of a file that was imported is refused, and once more counts once', async () => {
     const world = await openWorld();
     const role = createStateRole({ log: world.log, store: world.store, project: world.project, clock: Date.now, logger: SILENT });

@@ -1,6 +1,7 @@
 /** Which column is the customer's id, which the time, and which field of the event each other one fills. */
 import { AttuneError } from '#contracts';
 import type { EventField, EventType } from '#project';
+import { REJECTED_COLUMNS } from './rejected-rows.ts';
 
 /** As `--map` gives it. */
 export interface Mapping {
@@ -36,12 +37,15 @@ export const planColumns = (columns: readonly string[], type: EventType, mapping
   const time = mapping.time === undefined ? null : place(mapping.time, 'the time');
   for (const name of Object.keys(mapping.columns ?? {})) place(name, 'the mapped column');
   for (const name of mapping.ignore ?? []) place(name, 'the ignored column');
+  // A file of rejected rows, mended, is imported as it lies there.
+  const own = REJECTED_COLUMNS.every((name, i) => columns[i] === name) ? REJECTED_COLUMNS.length : 0;
   const taken = new Map<string, string>();
   const planned: { column: number; field: EventField }[] = [];
   for (const [column, name] of columns.entries()) {
     if (column === customerId || column === time || mapping.ignore?.includes(name) === true) continue;
     const wanted = mapping.columns?.[name] ?? name;
     const field = fields.get(wanted);
+    if (column < own && field === undefined && mapping.columns?.[name] === undefined) continue;
     if (field === undefined) {
       faults.push(
         `column '${name}' is no field of ${type.name}; map it (columns: { ${name}: field }), or leave it out (ignore: [${name}])`,

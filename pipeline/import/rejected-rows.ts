@@ -11,6 +11,9 @@ export interface RejectedRows {
   close(): Promise<void>;
 }
 
+/** Before the columns of the file that they came from. */
+export const REJECTED_COLUMNS = ['line', 'reason'] as const;
+
 /** @param length of what an earlier run had flushed: what came after it comes again. Without a bad row there is no file. */
 export const openRejectedRows = async (path: string, columns: readonly string[], length: number): Promise<RejectedRows> => {
   if (length === 0) await rm(path, { force: true });
@@ -20,7 +23,7 @@ export const openRejectedRows = async (path: string, columns: readonly string[],
   let lines: string[] = [];
   return {
     add({ line, values }, reason) {
-      if (at === 0 && lines.length === 0) lines.push(csvLine(['line', 'reason', ...columns]));
+      if (at === 0 && lines.length === 0) lines.push(csvLine([...REJECTED_COLUMNS, ...columns]));
       lines.push(csvLine([line, reason, ...values]));
     },
     async flush() {

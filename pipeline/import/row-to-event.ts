@@ -15,7 +15,7 @@ export interface RowDeps {
   readonly source: string;
   /** Of the file's content; with the line it names the event, so that the same row again counts once. */
   readonly fileHash: string;
-  /** When the rows were true, where no column says so; ms since 1970 UTC. */
+  /** When the rows were true, where no cell says so; ms since 1970 UTC. */
   readonly atMs: number;
   readonly receivedAtMs: () => number;
 }
@@ -27,9 +27,9 @@ export const rowToEvent = (deps: RowDeps, { line, values, fault }: SourceRecord)
   const { plan, type } = deps;
   const id = textOfCell(values[plan.customerId]).trim();
   if (id === '') return { fault: "the customer's id is empty" };
-  const time = plan.time === null ? deps.atMs : timeOf(values[plan.time]);
-  if (time === null)
-    return { fault: `the time must be a date as in 2026-11-25T10:00:00Z or ms since 1970, not ${JSON.stringify(values[plan.time!])}` };
+  const cell = plan.time === null ? null : values[plan.time];
+  const time = textOfCell(cell).trim() === '' ? deps.atMs : timeOf(cell);
+  if (time === null) return { fault: `the time must be a date as in 2026-11-25T10:00:00Z or ms since 1970, not ${JSON.stringify(cell)}` };
   const data: Record<string, unknown> = {};
   for (const { column, field } of plan.fields) {
     const converted = convertValue(values[column], field);
