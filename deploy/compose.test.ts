@@ -51,13 +51,13 @@ describe('docker-compose.yml', () => {
         memory: expect.stringMatching(/^\d+[MG]$/),
       });
       expect(service.logging?.options['max-size'], name).toBeDefined();
-      expect(service.restart, name).toBe(name === 'prepare' ? 'on-failure:5' : 'unless-stopped');
+      expect(service.restart, name).toBe({ prepare: 'on-failure:5', tools: 'no' }[name] ?? 'unless-stopped');
     }
   });
 
-  test('every service tells its health; the one that ends does not', () => {
+  test('every service tells its health; those that end do not', () => {
     for (const [name, service] of services) {
-      if (name === 'prepare') expect(service.healthcheck).toEqual({ disable: true });
+      if (['prepare', 'tools'].includes(name)) expect(service.healthcheck).toEqual({ disable: true });
       else expect(service.healthcheck?.test?.[0], name).toMatch(/^CMD/);
     }
   });
@@ -74,10 +74,12 @@ describe('docker-compose.yml', () => {
   });
 
   test('Attune runs without rights, on a file system that it cannot write to, with its data on a volume', () => {
-    expect(ours.map(([name]) => name)).toEqual(['prepare', 'serve', 'pipeline']);
+    expect(ours.map(([name]) => name)).toEqual(['prepare', 'serve', 'pipeline', 'tools']);
     for (const [, service] of ours) expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'] });
     expect(compose.services['serve']!.volumes).toEqual(['outbox:/data']);
     expect(compose.services['pipeline']!.volumes).toEqual(['/data']);
+    // Snapshots outlive the container that took them, and it is not started with the others.
+    expect(compose.services['tools']).toMatchObject({ volumes: ['snapshots:/data'], profiles: ['tools'] });
     expect(read('Dockerfile')).toMatch(/^USER node$/m);
   });
 

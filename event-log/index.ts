@@ -10,7 +10,7 @@ export { checkTopics } from './kafka/check-topics.ts';
 export type { TopicsReport } from './kafka/check-topics.ts';
 export { fixTopics } from './kafka/fix-topics.ts';
 export type { FixReport } from './kafka/fix-topics.ts';
-export { raisePartitions } from './kafka/raise-partitions.ts';
+export { checkRaise, raisePartitions, unreadRecords } from './kafka/raise-partitions.ts';
 export type { RaiseOptions } from './kafka/raise-partitions.ts';
 export type { KafkaConnection, KafkaLogOptions, Wire } from './kafka/settings.ts';
 export { createRegistryClient } from './registry/registry-client.ts';

@@ -1,7 +1,8 @@
 /** Kafka: brokers, topics, the schema registry; mended, or given more partitions, where that is asked for. */
 import { randomInt } from 'node:crypto';
-import { checkRegistry, checkTopics, countBrokers, fixTopics, raisePartitions } from '#event-log';
-import { checkSources } from '#pipeline';
+import { checkRaise, checkRegistry, checkTopics, countBrokers, fixTopics, raisePartitions, unreadRecords } from '#event-log';
+import type { TopicsOptions } from '#event-log';
+import { REQUIRED_GROUPS, checkSources } from '#pipeline';
 import { loadProject } from '#project';
 import type { Source } from '#project';
 import type { Config, KafkaConfig } from '../config.ts';
@@ -11,8 +12,9 @@ import { fault, faultsOr, note, ok } from './finding.ts';
 import type { Finding } from './finding.ts';
 
 export interface KafkaCure {
+  /** False: nothing is changed. */
   readonly fix: boolean;
-  /** Raises the log's partitions to so many; null: leaves them. */
+  /** The log's partitions are to be so many; null: as many as there are. */
   readonly partitions: number | null;
 }
 
@@ -33,19 +35,44 @@ const checkLog = async (kafka: KafkaConfig, config: Config, cure: KafkaCure, bro
   // A new life of the log must not be taken for an earlier one of the same name.
   const epoch = randomInt(1, 2 ** 31);
   const nowMs = Date.now();
-  const done = [
-    ...(cure.fix ? (await fixTopics({ ...options, nowMs, epoch })).done : []),
-    ...(cure.partitions === null ? [] : (await raisePartitions({ ...options, nowMs, epoch, partitions: cure.partitions })).done),
-  ];
+  const done = cure.fix ? [...(await fixTopics({ ...options, nowMs, epoch })).done] : [];
+  if (cure.fix && cure.partitions !== null)
+    done.push(...(await raisePartitions({ ...options, nowMs, epoch, partitions: cure.partitions })).done);
   const { problems, generation } = await checkTopics(options);
   return [
     ...done.map((text): Finding => ({ state: 'done', text: `Kafka: ${text}` })),
+    ...(!cure.fix && cure.partitions !== null ? [await wouldRaise({ ...options, partitions: cure.partitions })] : []),
     ...faultsOr(`Kafka: the topics are as they should be, with ${generation?.partitions ?? 0} partitions each`, 'Kafka', problems),
+    ...(generation === null ? [] : await notesOfLog(options, generation.partitions, cure)),
     ...(options.replicationFactor === 1
       ? [note('Kafka: one copy of each record: for a trial; the loss of a disk loses what is on it')]
       : []),
     ...(await checkSchemas(kafka, cure.fix)),
     ...(await checkOwnTopics(kafka, config)),
+  ];
+};
+
+const wouldRaise = async (options: TopicsOptions & { readonly partitions: number }): Promise<Finding> => {
+  const { partitions } = (await checkRaise(options)).at(-1)!;
+  return note(`Kafka: nothing was changed; with --fix the log has ${options.partitions} partitions, not ${partitions}, and a new epoch`);
+};
+
+/** What roles have yet to read, and a number of partitions that is set and does not count. */
+const notesOfLog = async (options: TopicsOptions, partitions: number, cure: KafkaCure): Promise<readonly Finding[]> => {
+  const groups = REQUIRED_GROUPS.filter(({ group }) => group !== 'learn');
+  const unread = await Promise.all(
+    groups.map(async ({ group, topics }) => `${group} ${await unreadRecords({ ...options, group, topics, partitions })}`),
+  );
+  const wanted = options.partitions ?? partitions;
+  return [
+    note(`Kafka: records left to read: ${unread.join(', ')}`),
+    ...(wanted > partitions && cure.partitions === null
+      ? [
+          note(
+            `Kafka: ATTUNE_PARTITIONS is ${wanted}, which counts when topics are made: the log keeps its ${partitions}; attune doctor --fix --partitions ${wanted} raises them (docs/kafka.md)`,
+          ),
+        ]
+      : []),
   ];
 };
 

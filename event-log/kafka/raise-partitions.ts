@@ -22,11 +22,11 @@ export interface RaiseOptions extends TopicsOptions {
 const PATIENCE_MS = 10_000;
 
 /**
- * Throws `event-log.not-prepared` without a log, `event-log.partitions` for a number that is not larger, `event-log.in-use` while members
- * of its groups live or records are left to read. Interrupted, it is run again.
+ * Changes nothing, and resolves to the generations so far when they may be raised. Throws `event-log.not-prepared` without a log,
+ * `event-log.partitions` for a number that is not larger, `event-log.in-use` while members of its groups live or records are left to read.
  */
-export async function raisePartitions(options: RaiseOptions): Promise<{ readonly done: readonly string[] }> {
-  const { partitions, connection, nowMs, epoch } = options;
+export async function checkRaise(options: Omit<RaiseOptions, 'nowMs' | 'epoch'>): Promise<readonly Generation[]> {
+  const { partitions } = options;
   const generations = await generationsOf(options);
   const current = generations.at(-1);
   if (current === undefined) throw new AttuneError('event-log.not-prepared', 'Kafka has no log of Attune yet: run attune doctor --fix.');
@@ -37,8 +37,14 @@ export async function raisePartitions(options: RaiseOptions): Promise<{ readonly
     );
   await refuseLiveMembers(options);
   await refuseUnread(options, generations);
+  return generations;
+}
 
-  const raised: Generation = { generation: current.generation + 1, epoch, partitions, atMs: nowMs };
+/** Throws as `checkRaise` does. Interrupted, it is run again. */
+export async function raisePartitions(options: RaiseOptions): Promise<{ readonly done: readonly string[] }> {
+  const { partitions, connection, nowMs, epoch } = options;
+  const generations = await checkRaise(options);
+  const raised: Generation = { generation: generations.at(-1)!.generation + 1, epoch, partitions, atMs: nowMs };
   const planned = planTopics(options, [...generations, raised]);
   const done = await withAdmin(connection, async (admin) => {
     const { topics } = await admin.fetchTopicMetadata({ topics: planned.map(({ name }) => name) });
@@ -54,7 +60,7 @@ export async function raisePartitions(options: RaiseOptions): Promise<{ readonly
   return { done: [...done, `The log is in generation ${raised.generation}, with epoch ${epoch}.`] };
 }
 
-async function refuseLiveMembers({ connection, topicPrefix = '' }: RaiseOptions): Promise<void> {
+async function refuseLiveMembers({ connection, topicPrefix = '' }: TopicsOptions): Promise<void> {
   const live = await withAdmin(connection, async (admin) => {
     const ids = (await admin.listGroups()).groups.map(({ groupId }) => groupId).filter((id) => id.startsWith(topicPrefix));
     const groups = ids.length === 0 ? [] : (await admin.describeGroups(ids)).groups;
@@ -68,20 +74,30 @@ async function refuseLiveMembers({ connection, topicPrefix = '' }: RaiseOptions)
   );
 }
 
-async function refuseUnread(options: RaiseOptions, generations: readonly Generation[]): Promise<void> {
-  const { connection, topicPrefix = '' } = options;
-  const { group, topics } = options.fullyRead ?? { group: 'state', topics: STATE_INPUTS };
+async function refuseUnread(options: Pick<RaiseOptions, 'fullyRead'> & TopicsOptions, generations: readonly Generation[]): Promise<void> {
+  const { topicPrefix = '', fullyRead = { group: 'state', topics: STATE_INPUTS } } = options;
+  const lag = await unreadRecords({ ...options, ...fullyRead, partitions: generations.at(-1)!.partitions });
+  if (lag > 0)
+    throw new AttuneError(
+      'event-log.in-use',
+      `The group ${topicPrefix}${fullyRead.group} has ${lag} records left to read: let the pipeline finish them, stop it, and raise the partitions then.`,
+    );
+}
+
+/** Of the log's history, with the partitions that it has. */
+export async function unreadRecords(options: {
+  readonly connection: TopicsOptions['connection'];
+  readonly topicPrefix?: string;
+  readonly group: string;
+  readonly topics: readonly Topic[];
+  readonly partitions: number;
+}): Promise<number> {
+  const { connection, topicPrefix = '', group, topics, partitions } = options;
   const cluster = createCluster(connection);
   try {
     const reader = new Reader({ cluster, topicPrefix, fromWire: null, patienceMs: PATIENCE_MS });
-    const { partitions } = generations.at(-1)!;
     const history = topics.filter((topic) => !COMPACTED_TOPICS.includes(topic)).map((topic) => ({ topic, partitions }));
-    const lag = await reader.lag(`${topicPrefix}${group}`, history);
-    if (lag > 0)
-      throw new AttuneError(
-        'event-log.in-use',
-        `The group ${topicPrefix}${group} has ${lag} records left to read: let the pipeline finish them, stop it, and raise the partitions then.`,
-      );
+    return await reader.lag(`${topicPrefix}${group}`, history);
   } finally {
     await cluster.close();
   }

@@ -129,6 +129,15 @@ describe('a rebuilt store is the store that was', () => {
     await store.close();
   });
 
+  test('a snapshot of another life of the log is refused, with the way out', async () => {
+    const snapshot = await takeSnapshot({ log: world.log, store: world.store, root: join(world.dir, 'snapshots'), clock });
+    const log = { ...world.log, epoch: world.log.epoch + 1 };
+    await expect(rebuildWith({ snapshot, log })).rejects.toMatchObject({
+      code: 'rebuild.epoch',
+      message: expect.stringMatching(/snapshot taken since.*--from-log/),
+    });
+  });
+
   test('is refused from the log alone while the log holds records from before its partitions were raised', async () => {
     await startRole();
     const traffic = createTraffic(world.log, { seed: 1, customers: 20 });

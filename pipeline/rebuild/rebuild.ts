@@ -80,7 +80,7 @@ const refuseOtherLog = ({ log, snapshot }: RebuildDeps): void => {
   if (epoch === log.epoch && partitions.length === log.partitions) return;
   throw new AttuneError(
     'rebuild.epoch',
-    `the snapshot ${snapshot.name} is of life ${epoch} of the log with ${partitions.length} partitions; the log is in life ${log.epoch} with ${log.partitions}, and its positions mean nothing there: use a snapshot taken since`,
+    `the snapshot ${snapshot.name} is of life ${epoch} of the log with ${partitions.length} partitions; the log is in life ${log.epoch} with ${log.partitions}, and its positions mean nothing there: use a snapshot taken since, or, where there is none, --from-log (with --accept-loss after partitions were raised: what lies by their former number is then left out)`,
   );
 };
 
