@@ -43,6 +43,11 @@ const parseCure = (config: Config, args: readonly string[]): KafkaCure => {
       'config.invalid',
       '--partitions raises those of Kafka’s topics; the embedded log keeps the partitions it was made with',
     );
+  if (config.redis === null)
+    throw new AttuneError(
+      'config.invalid',
+      '--partitions needs Redis (REDIS_URL): the embedded feature store keeps the partitions it was made with, and would not open again',
+    );
   const partitions = Number(values.partitions);
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > 1_024)
     throw new AttuneError('config.invalid', `--partitions must be a whole number from 1 to 1024, not '${values.partitions}'`);

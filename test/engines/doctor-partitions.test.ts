@@ -4,9 +4,17 @@ import { expect, test } from 'vitest';
 import { readConfig } from '../../cli/config.ts';
 import { checkKafka, type KafkaCure } from '../../cli/doctor/check-kafka.ts';
 import { deleteTopics } from './delete-topics.ts';
+import { runCommand } from './roles.ts';
 import { withEngine } from './with-engine.ts';
 
 withEngine('kafka', (brokers) => {
+  test('raises nothing under an embedded feature store, which could not follow', async () => {
+    const env = { KAFKA_BROKERS: brokers, ATTUNE_ID_KEY: 'a-key-for-tests-only' };
+    const { code, output } = await runCommand(['doctor', '--fix', '--partitions', '128'], env);
+    expect(output).toMatch(/--partitions needs Redis/);
+    expect(code).not.toBe(0);
+  });
+
   test('changes nothing without --fix, and says what roles have left to read and which number does not count', async () => {
     const prefix = `t${randomUUID().slice(0, 8)}.`;
     const doctor = async (partitions: number, cure: KafkaCure): Promise<string> => {
