@@ -24,6 +24,7 @@ const UNUSABLE = new Set([
   'source.schema',
   'api-keys.invalid',
   'config.refused',
+  'feature-store.partitions',
 ]);
 const DRAIN_MS = 15_000;
 

@@ -18,7 +18,7 @@ export const doctor = async (config: Config, args: readonly string[]): Promise<v
   const parts: readonly (() => Promise<readonly Finding[]>)[] = [
     () => checkMachine(config),
     async () => (kafka === null ? [note('no KAFKA_BROKERS: the event log is embedded')] : checkKafka(kafka, config, cure)),
-    async () => (redis === null ? [note('no REDIS_URL: the feature store is embedded')] : checkFeatureStore(redis)),
+    async () => (redis === null ? [noteOfEmbeddedStore(kafka !== null)] : checkFeatureStore(redis)),
     () => checkWarehouse(config, cure.fix),
   ];
   // One after another, and told as they come: an engine that is away takes its time to say so.
@@ -31,6 +31,13 @@ export const doctor = async (config: Config, args: readonly string[]): Promise<v
   }
   process.exitCode = faults > 0 ? EXIT.failed : EXIT.ok;
 };
+
+const noteOfEmbeddedStore = (besideKafka: boolean): Finding =>
+  note(
+    besideKafka
+      ? 'no REDIS_URL: the feature store is embedded and belongs to this machine, as Kafka does not: every role must run on this machine, with the same ATTUNE_DATA_DIR'
+      : 'no REDIS_URL: the feature store is embedded',
+  );
 
 const parseCure = (config: Config, args: readonly string[]): KafkaCure => {
   const { values } = parseArgs({

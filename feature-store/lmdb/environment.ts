@@ -17,10 +17,11 @@ export interface Environment {
 
 const READER_CHECK_MS = 30 * SECOND_MS;
 
-export const openEnvironment = (path: string): Environment => {
+/** @param tables how many it may have */
+export const openEnvironment = (path: string, tables: number): Environment => {
   mkdirSync(path, { recursive: true });
   const root = attempt('open', () =>
-    open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary', maxDbs: 64, noSubdir: false }),
+    open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary', maxDbs: tables, noSubdir: false }),
   );
   root.readerCheck();
   // A killed reader pins the pages that it read, and the file grows.

@@ -27,7 +27,21 @@ describeFeatureStoreContract('lmdb', async () => {
 test('a store is refused with another number of partitions than it was made with', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'attune-store-'));
   await (await openLmdbFeatureStore({ dir, partitions: 4 })).close();
-  await expect(openLmdbFeatureStore({ dir, partitions: 8 })).rejects.toThrow(/has 4 partitions, 8 were asked for/);
+  await expect(openLmdbFeatureStore({ dir, partitions: 8 })).rejects.toThrow(
+    /has 4 partitions and the event log has 8.*attune rebuild --from-log/,
+  );
+  rmSync(dir, { recursive: true });
+});
+
+test('as many partitions as Kafka may have get a table each', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'attune-store-'));
+  for (const partitions of [64, 1_024]) {
+    const store = await openLmdbFeatureStore({ dir: join(dir, String(partitions)), partitions });
+    const commit = { key: Buffer.alloc(16, 7), value: Buffer.alloc(9, 1), shard: 65_535, expected: null, companions: [] };
+    expect(await store.states.commit([{ ...commit, timer: { from: null, to: 5 } }])).toEqual(['committed']);
+    expect(await store.states.read(commit.key, commit.shard)).toEqual(commit.value);
+    await store.close();
+  }
   rmSync(dir, { recursive: true });
 });
 

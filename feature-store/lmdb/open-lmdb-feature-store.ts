@@ -15,11 +15,14 @@ export interface LmdbFeatureStoreOptions {
   readonly partitions: number;
 }
 
+/** Beside one of states for each partition. */
+const OTHER_TABLES = 16;
+
 export const openLmdbFeatureStore = async ({ dir, partitions }: LmdbFeatureStoreOptions): Promise<FeatureStore> => {
-  const environments = ['states', 'blobs', 'requests'].map((name) => openEnvironment(join(dir, name)));
+  const environments = ['states', 'blobs', 'requests'].map((name) => openEnvironment(join(dir, name), partitions + OTHER_TABLES));
   const [states, blobs, requests] = environments as [Environment, Environment, Environment];
   try {
-    await agreeOnPartitions(states, partitions);
+    await agreeOnPartitions(states, partitions, join(dir, 'states'));
     const { stop, ...tables } = createLmdbStates(states, partitions);
     return {
       ...tables,
@@ -39,7 +42,7 @@ export const openLmdbFeatureStore = async ({ dir, partitions }: LmdbFeatureStore
   }
 };
 
-const agreeOnPartitions = async (environment: Environment, partitions: number): Promise<void> => {
+const agreeOnPartitions = async (environment: Environment, partitions: number, path: string): Promise<void> => {
   const meta = environment.table('meta');
   const key = Buffer.from('partitions');
   const stored = await environment.durably(() => {
@@ -49,7 +52,7 @@ const agreeOnPartitions = async (environment: Environment, partitions: number): 
   if (stored !== partitions) {
     throw new AttuneError(
       'feature-store.partitions',
-      `the feature store has ${stored} partitions, ${partitions} were asked for; open it with ${stored}`,
+      `the embedded feature store in ${path} has ${stored} partitions and the event log has ${partitions}; it keeps those that it was made with. Stop every role, move that folder away, and run attune rebuild --from-log (with --accept-loss where the log's partitions were raised); or use Redis (REDIS_URL), which does not depend on them`,
     );
   }
 };
