@@ -41,7 +41,7 @@ export class Appender {
   #producer: Promise<Producer> | null = null;
   #pumpScheduled = false;
   #sweeping: NodeJS.Timeout | undefined;
-  #lingering: NodeJS.Timeout | undefined;
+  #isLingering = false;
   #refusal: EngineUnavailable | null = null;
 
   constructor(deps: AppenderDeps) {
@@ -131,8 +131,10 @@ export class Appender {
   }
 
   #pumpIn(ms: number): void {
-    this.#lingering ??= setTimeout(() => {
-      this.#lingering = undefined;
+    if (this.#isLingering) return;
+    this.#isLingering = true;
+    setTimeout(() => {
+      this.#isLingering = false;
       this.#pump();
     }, ms);
   }
