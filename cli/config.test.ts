@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readConfig } from './config.ts';
 import { describeVariables } from './config/variables.ts';
+import { refuseRealEngines } from './demo/refuse-real-engines.ts';
+import { describeLog, describeStore, describeWarehouse } from './engines.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'attune-config-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -92,7 +94,33 @@ describe('configuration', () => {
   });
 
   test('a misspelt variable is noticed', () => {
-    expect(readConfig({ ATTUNE_PROT: '1', ATTUNE_API_KEYS_FILE: '' }).unknown).toEqual(['ATTUNE_PROT']);
+    const misspelt = { ATTUNE_PROT: '1', KAFKA_BROKER: 'a:9092', REDIS_URI: 'redis://a', CLICKHOUSE_HOST: 'a', SCHEMA_REGISTRY_URI: 'a' };
+    expect(readConfig({ ...misspelt, ATTUNE_API_KEYS_FILE: '', PATH: '/bin' }).unknown).toEqual(Object.keys(misspelt));
+  });
+
+  test('what Kubernetes tells of a service named redis is not a misspelling', () => {
+    const links = {
+      REDIS_SERVICE_HOST: '10.0.0.1',
+      REDIS_SERVICE_PORT_MAIN: '6379',
+      REDIS_PORT: 'tcp://10.0.0.1:6379',
+      REDIS_PORT_6379_TCP_ADDR: '10.0.0.1',
+    };
+    expect(readConfig(links).unknown).toEqual([]);
+  });
+
+  test('the engines in use are named without secrets', () => {
+    const servers = readConfig({ ...KAFKA, REDIS_URL: 'redis://me:hush@a:6379,redis://b', CLICKHOUSE_URL: 'http://me:hush@ch:8123' });
+    const said = [describeLog(servers), describeStore(servers), describeWarehouse(servers)].join(', ');
+    expect(said).toBe('event log Kafka a:9092,b:9092, feature store Redis a:6379,b, warehouse ClickHouse ch:8123');
+    expect(describeLog(readConfig({}))).toBe('event log embedded');
+  });
+
+  test('the demo does not go into engines that may hold real customers, unless it is forced', () => {
+    expect(() => refuseRealEngines(readConfig({ ...KAFKA, ...REDIS }), false)).toThrow(
+      /KAFKA_BROKERS, REDIS_URL name; .*--no-demo.*--force/,
+    );
+    refuseRealEngines(readConfig(KAFKA), true);
+    refuseRealEngines(readConfig({}), false);
   });
 
   test('every variable is described', () => {

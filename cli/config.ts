@@ -67,7 +67,7 @@ export interface Config {
   };
   /** As written; the warehouse knows its tables. */
   readonly warehouseTtlDays: string;
-  /** Variables that begin with ATTUNE_ and mean nothing: most likely misspelt. */
+  /** Variables that begin as ours do and mean nothing: most likely misspelt. */
   readonly unknown: readonly string[];
 }
 

@@ -3,6 +3,8 @@ import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
 import type { Logger } from 'pino';
 import { AttuneError } from '#contracts';
+import type { Config } from './config.ts';
+import { tellUnknown } from './config/given-variables.ts';
 import { EXIT } from './exit-codes.ts';
 import type { FromRole } from './supervisor/messages.ts';
 
@@ -34,13 +36,15 @@ export const tellSupervisor = (message: FromRole): void => {
 
 export const runRole = async (
   name: string,
-  logLevel: string,
+  { logLevel, unknown }: Pick<Config, 'logLevel' | 'unknown'>,
   start: (log: Logger) => Promise<RunningRole>,
   drainMs: number = DRAIN_MS,
 ): Promise<void> => {
   const log = pino({ level: logLevel, base: { role: name } });
   const supervised = process.send !== undefined;
   let running: RunningRole | null = null;
+  // Its supervisor has said so already.
+  if (!supervised) for (const name of unknown) log.warn(tellUnknown(name));
 
   // Ctrl-C reaches the whole process group; under a supervisor the order of draining is its business.
   if (supervised) process.on('SIGINT', () => {});

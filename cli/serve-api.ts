@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createServing } from '#serving';
 import type { Config } from './config.ts';
+import { describeLog, describeStore } from './engines.ts';
 import { openIdKey } from './id-key.ts';
 import { refuseOpenDoor } from './open-door.ts';
 import { openServingStores } from './open-stores.ts';
@@ -33,7 +34,7 @@ export const serveApi = async (config: Config, slot: number | null, log: Logger)
   const { port } = serving.app.server.address() as AddressInfo;
   await serving.ready;
   return {
-    detail: `listening on ${config.host}:${port}, catalog ${config.catalogDir}`,
+    detail: `listening on ${config.host}:${port}, catalog ${config.catalogDir}; ${describeLog(config)}, ${describeStore(config)}`,
     port,
     async stop() {
       await serving.close();

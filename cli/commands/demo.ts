@@ -6,6 +6,7 @@ import { createWorld, startTraffic } from '#simulator';
 import type { Config } from '../config.ts';
 import { liveLine } from '../demo/live-line.ts';
 import { createLatencies } from '../demo/rates.ts';
+import { refuseRealEngines } from '../demo/refuse-real-engines.ts';
 import { runRole, tellSupervisor } from '../run-role.ts';
 
 const CUSTOMERS = 10_000;
@@ -16,7 +17,7 @@ const LATENCIES = 4_000;
 const LIVE_MS = 1_000;
 
 export const demo = (config: Config, args: readonly string[]): Promise<void> =>
-  runRole('demo', config.logLevel, async (log) => {
+  runRole('demo', config, async (log) => {
     const { values } = parseArgs({
       args: [...args],
       options: {
@@ -24,8 +25,10 @@ export const demo = (config: Config, args: readonly string[]): Promise<void> =>
         rate: { type: 'string', default: '40' },
         seed: { type: 'string', default: '1' },
         customers: { type: 'string', default: String(CUSTOMERS) },
+        force: { type: 'boolean', default: false },
       },
     });
+    refuseRealEngines(config, values.force);
     const url = values.url ?? `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`;
     const apiKey = keyForDemo(config.apiKeys);
     const startMs = Date.UTC(2026, 0, 5);

@@ -13,6 +13,7 @@ import { loadProject, unpackProject } from '#project';
 import type { Project } from '#project';
 import { compileStateProject } from '../compile-state-project.ts';
 import type { Config } from '../config.ts';
+import { describeLog, describeStore, describeWarehouse } from '../engines.ts';
 import { followProject } from '../follow-project.ts';
 import { awaitStores } from '../open-stores.ts';
 import type { Stores } from '../open-stores.ts';
@@ -39,7 +40,7 @@ interface Shared extends Stores {
 }
 
 export const pipeline = (config: Config, args: readonly string[]): Promise<void> =>
-  runRole('pipeline', config.logLevel, async (logger) => {
+  runRole('pipeline', config, async (logger) => {
     const wanted = parseRoles(args);
     let current = compilePipelineProject(loadProject(config.catalogDir));
     const health = await openPipelineHealth({ host: config.pipelineHost, port: config.pipelinePort, logger });
@@ -71,7 +72,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     });
     health.started(roles, stores.log);
     return {
-      detail: `roles ${wanted.join(', ')}; /healthz, /readyz and /metrics at ${config.pipelineHost}:${health.port}`,
+      detail: `roles ${wanted.join(', ')}; /healthz, /readyz and /metrics at ${config.pipelineHost}:${health.port}; ${describeLog(config)}, ${describeStore(config)}, ${describeWarehouse(config)}`,
       port: health.port,
       async stop() {
         follower.stop();

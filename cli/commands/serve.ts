@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { AttuneError } from '#contracts';
 import type { Config } from '../config.ts';
+import { describeLog, describeStore } from '../engines.ts';
 import { EXIT } from '../exit-codes.ts';
 import { runRole } from '../run-role.ts';
 
@@ -14,7 +15,7 @@ const PRIMARY_DRAIN_MS = 18_000;
 export const serve = (config: Config, args: readonly string[]): Promise<void> => {
   const { workers, slot } = parseServe(config, args);
   if (slot === null && workers > 1) return serveWithWorkers(config, workers);
-  return runRole(slot === null ? 'api' : `api-${slot}`, config.logLevel, async (log) => {
+  return runRole(slot === null ? 'api' : `api-${slot}`, config, async (log) => {
     const { serveApi } = await import('../serve-api.ts');
     return serveApi(config, slot, log);
   });
@@ -24,7 +25,7 @@ export const serve = (config: Config, args: readonly string[]): Promise<void> =>
 const serveWithWorkers = (config: Config, count: number): Promise<void> =>
   runRole(
     'api',
-    config.logLevel,
+    config,
     async (log) => {
       const { runWorkers } = await import('../workers/run-workers.ts');
       const fleet = await runWorkers({
@@ -35,7 +36,7 @@ const serveWithWorkers = (config: Config, count: number): Promise<void> =>
         onGivenUp: () => process.exit(EXIT.unusable),
       });
       return {
-        detail: `${count} workers listening on ${config.host}:${fleet.port}, catalog ${config.catalogDir}`,
+        detail: `${count} workers listening on ${config.host}:${fleet.port}, catalog ${config.catalogDir}; ${describeLog(config)}, ${describeStore(config)}`,
         port: fleet.port,
         stop: () => fleet.stop(),
       };

@@ -5,7 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Config } from '../config.ts';
+import { refuseRealEngines } from '../demo/refuse-real-engines.ts';
 import { EXIT } from '../exit-codes.ts';
+import { tellUnknown } from '../config/given-variables.ts';
 import { openIdKey } from '../id-key.ts';
 import { refuseOpenDoor } from '../open-door.ts';
 import type { FromRole } from '../supervisor/messages.ts';
@@ -21,7 +23,12 @@ const SAME_KEYPRESS_MS = 400;
 const DRAIN_ORDER = ['demo', 'api', 'pipeline', 'warehouse'];
 
 export const up = async (config: Config, args: readonly string[]): Promise<void> => {
-  const { values } = parseArgs({ args: [...args], options: { demo: { type: 'boolean', default: false } }, allowNegative: true });
+  const { values } = parseArgs({
+    args: [...args],
+    options: { demo: { type: 'boolean', default: false }, force: { type: 'boolean', default: false } },
+    allowNegative: true,
+  });
+  if (values.demo) refuseRealEngines(config, values.force);
   refuseOpenDoor(config);
   openIdKey(config);
 
@@ -40,7 +47,7 @@ export const up = async (config: Config, args: readonly string[]): Promise<void>
       // The port is known now, and must stay the same when the API is started again.
       env['ATTUNE_PORT'] = String(message.port ?? config.port);
       terminal.line('attune', `ready: ${urlOf(config.host, message.port ?? config.port)} (API description at /docs); Ctrl-C stops`);
-      if (values.demo && !children.has('demo')) begin('demo', ['demo']);
+      if (values.demo && !children.has('demo')) begin('demo', values.force ? ['demo', '--force'] : ['demo']);
     }
   };
 
@@ -88,8 +95,7 @@ export const up = async (config: Config, args: readonly string[]): Promise<void>
   // Without a reader our output may break; the roles matter more than it.
   process.stdout.on('error', () => {});
 
-  for (const name of config.unknown)
-    terminal.line('attune', `${name} is set and means nothing here; is it misspelt? (attune --help lists the variables)`);
+  for (const name of config.unknown) terminal.line('attune', tellUnknown(name));
   if (embedded) begin('warehouse', ['warehouse']);
   begin('pipeline', ['pipeline']);
   begin('api', ['serve']);

@@ -5,7 +5,7 @@ import { warehouseDir } from '../open-warehouse.ts';
 import { runRole } from '../run-role.ts';
 
 export const warehouse = (config: Config): Promise<void> =>
-  runRole('warehouse', config.logLevel, async () => {
+  runRole('warehouse', config, async () => {
     const { serveWarehouse } = await loadEmbeddedServer();
     const server = await serveWarehouse({
       dir: warehouseDir(config),

@@ -31,11 +31,23 @@ export const readGiven = (variables: Variables): Given => {
   return { values, faults };
 };
 
-/** Compose files and shells leave variables empty; most likely misspelt are those that begin with ATTUNE_ and mean nothing. */
+const PREFIXES = ['ATTUNE_', 'KAFKA_', 'REDIS_', 'CLICKHOUSE_', 'SCHEMA_REGISTRY_'];
+/** Kubernetes sets these for every service of the namespace; one may be called redis. */
+const OF_KUBERNETES = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$/;
+
+/** Most likely misspelt: what begins as ours do and means nothing. */
 export const unknownVariables = (variables: Variables): readonly string[] => {
   const known = new Set<string>([...Object.keys(EnvironmentSchema.properties), ...SECRETS.map((name) => `${name}_FILE`)]);
-  return Object.keys(variables).filter((name) => name.startsWith('ATTUNE_') && !known.has(name));
+  return Object.entries(variables)
+    .filter(([name, value]) => PREFIXES.some((prefix) => name.startsWith(prefix)) && !known.has(name) && !isOfKubernetes(name, value))
+    .map(([name]) => name);
 };
+
+export const tellUnknown = (name: string): string =>
+  `${name} is set and means nothing here; is it misspelt? (attune --help lists the variables)`;
+
+const isOfKubernetes = (name: string, value = ''): boolean =>
+  OF_KUBERNETES.test(name) || (name.endsWith('_PORT') && /^\w+:\/\//.test(value));
 
 /** Editors end a file with a new line, which is not part of the secret. */
 const readSecret = (path: string): string | { readonly fault: string } => {

@@ -7,6 +7,7 @@ import { compileFeatures } from '#feature-store';
 import { compileRewards } from '#pipeline';
 import { loadProject } from '#project';
 import type { Config } from '../config.ts';
+import { tellUnknown } from '../config/given-variables.ts';
 import { refuseOpenDoor } from '../open-door.ts';
 import { compileIngestProject } from '../sources.ts';
 import { check, fault, note, ok } from './finding.ts';
@@ -14,7 +15,8 @@ import type { Finding } from './finding.ts';
 
 export const checkMachine = async (config: Config): Promise<readonly Finding[]> => [
   ok(`Node ${process.versions.node} (${process.execPath})`),
-  ...config.unknown.map((name) => fault(`${name} is set and means nothing; attune --help lists the variables`)),
+  // Other programs have variables that begin with an engine's name; with ours, none.
+  ...config.unknown.map((name) => (name.startsWith('ATTUNE_') ? fault : note)(tellUnknown(name))),
   await check(`API at ${config.host}:${config.port} with ${config.apiKeys === '' ? 'no keys' : 'keys'}`, () => void refuseOpenDoor(config)),
   await check(`data directory ${config.dataDir} can be written`, () => accessSync(nearestExisting(config.dataDir), constants.W_OK)),
   await check(`catalog ${config.catalogDir} is valid`, () => {
