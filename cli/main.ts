@@ -1,9 +1,11 @@
 /** The `attune` command: picks a subcommand, reads the configuration, and tells faults as plain lines. */
-import { AttuneError } from '#contracts';
 import { readConfig } from './config.ts';
 import type { Config } from './config.ts';
+import { tellUnknown } from './config/given-variables.ts';
 import { EXIT } from './exit-codes.ts';
+import { exitCodeOfCommand, textOfFault } from './faults.ts';
 import { helpText } from './help.ts';
+import { makeDataDir } from './make-data-dir.ts';
 
 type Command = (config: Config, args: readonly string[]) => Promise<void>;
 
@@ -21,6 +23,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 };
 
+/** They tell of misspelt variables in their own words. */
+const ROLES: ReadonlySet<string> = new Set(['up', 'serve', 'pipeline', 'warehouse', 'demo', 'doctor']);
+const WITHOUT_DATA: ReadonlySet<string> = new Set(['demo', 'doctor']);
+
 export const main = async (argv: readonly string[]): Promise<void> => {
   const [name = 'help', ...args] = argv;
   const load = COMMANDS[name];
@@ -35,10 +41,12 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   }
   try {
     const command = await load();
-    await command(readConfig(process.env), args);
+    const config = readConfig(process.env);
+    if (!ROLES.has(name)) for (const unknown of config.unknown) console.error(`attune ${name}: ${tellUnknown(unknown)}`);
+    if (!WITHOUT_DATA.has(name)) makeDataDir(config.dataDir);
+    await command(config, args);
   } catch (error) {
-    const known = error instanceof AttuneError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS') === true;
-    console.error(known ? `attune ${name}: ${(error as Error).message}` : error);
-    process.exitCode = known ? EXIT.unusable : EXIT.failed;
+    console.error(`attune ${name}: ${textOfFault(error)}`);
+    process.exitCode = exitCodeOfCommand(error);
   }
 };

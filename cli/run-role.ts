@@ -2,10 +2,9 @@
 import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
 import type { Logger } from 'pino';
-import { AttuneError } from '#contracts';
 import type { Config } from './config.ts';
 import { tellUnknown } from './config/given-variables.ts';
-import { EXIT } from './exit-codes.ts';
+import { exitCodeOfRole, textOfFault } from './faults.ts';
 import type { FromRole } from './supervisor/messages.ts';
 
 export interface RunningRole {
@@ -16,18 +15,6 @@ export interface RunningRole {
   stop(): Promise<void>;
 }
 
-/** Codes that starting again cannot cure. */
-const UNUSABLE = new Set([
-  'config.invalid',
-  'project.invalid',
-  'catalog.invalid',
-  'rewards.invalid',
-  'features.invalid',
-  'source.schema',
-  'api-keys.invalid',
-  'config.refused',
-  'feature-store.partitions',
-]);
 const DRAIN_MS = 15_000;
 
 export const tellSupervisor = (message: FromRole): void => {
@@ -62,10 +49,8 @@ export const runRole = async (
   try {
     running = await start(log);
   } catch (error) {
-    const code = error instanceof AttuneError ? error.code : '';
-    const exitCode = UNUSABLE.has(code) ? EXIT.unusable : code === 'warehouse.no-chdb' ? EXIT.unavailable : EXIT.failed;
-    for (const line of (error instanceof AttuneError ? error.message : String((error as Error).stack ?? error)).split('\n'))
-      log.error(line);
+    const exitCode = exitCodeOfRole(error);
+    for (const line of textOfFault(error).split('\n')) log.error(line);
     grace.uninstall();
     process.exitCode = exitCode;
     setImmediate(() => process.exit(exitCode));

@@ -1,6 +1,9 @@
 /** What an operator's mistake is answered with: one sentence that names the variable, and an exit code that ends restarts. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,12 +21,16 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
-const attune = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ readonly code: number; readonly said: string }> =>
+const attune = (
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  withinMs = 30_000,
+): Promise<{ readonly code: number; readonly said: string }> =>
   new Promise((resolve) => {
     execFile(
       process.execPath,
       [ENTRY, ...args],
-      { env: { ...embeddedEnv(), ATTUNE_DATA_DIR: dataDir, ...env }, timeout: 30_000 },
+      { env: { ...embeddedEnv(), ATTUNE_DATA_DIR: dataDir, ...env }, timeout: withinMs },
       (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), said: stdout + stderr }),
     );
   });
@@ -38,4 +45,59 @@ test.each([['up', '--demo'], ['demo']])('%s refuses engines that may hold real c
 test('a role warns of a variable that means nothing', async () => {
   const { said } = await attune(['pipeline', '--roles', 'none'], { KAFKA_BROKER: 'a:9092' });
   expect(said).toMatch(/"level":40.*KAFKA_BROKER is set and means nothing here/);
+});
+
+test.each([
+  ['ATTUNE_PORT', ['serve']],
+  ['ATTUNE_PORT', ['serve', '--workers', '2']],
+  ['ATTUNE_PIPELINE_PORT', ['pipeline']],
+  ['ATTUNE_WAREHOUSE_PORT', ['up', '--no-demo']],
+] as const)('a taken %s ends %j', async (variable, args) => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const port = String((holder.address() as AddressInfo).port);
+  try {
+    const { code, said } = await attune(args, { ATTUNE_PORT: '0', ATTUNE_WAREHOUSE_PORT: '0', [variable]: port });
+    expect(said.match(new RegExp(`port ${port} of 127.0.0.1 is taken by another process; ${variable} names another`, 'g'))).toHaveLength(1);
+    expect(said).not.toMatch(/EADDRINUSE/);
+    expect(code).toBe(78);
+  } finally {
+    holder.close();
+  }
+});
+
+test.each([['snapshot'], ['dead-letters']])('%s without Kafka can be tried again, and says so', async (...args) => {
+  const { code, said } = await attune(args, NO_KAFKA);
+  expect(said).toMatch(/Kafka/);
+  expect(said).not.toMatch(STACK);
+  expect(code).toBe(1);
+});
+
+test('import waits for Kafka', async () => {
+  const file = join(dataDir, 'rows.csv');
+  writeFileSync(file, 'customerId,plan\nc-1,basic\n');
+  const { said } = await attune(['import', file], NO_KAFKA, 25_000);
+  expect(said).toMatch(/Kafka.*Trying again in 500 ms/);
+});
+
+test.each([
+  ['a role without --roles', ['pipeline', 'state'], {}, /Unexpected argument 'state'/],
+  ['a map that is not there', ['import', 'FILE', '--map', '/nowhere/map.yaml'], {}, /--map: \/nowhere\/map\.yaml cannot be read: ENOENT/],
+  ['a data directory under a file', ['serve'], { ATTUNE_DATA_DIR: '/etc/passwd/x' }, /ATTUNE_DATA_DIR names \/etc\/passwd\/x.*ENOTDIR/],
+] as const)('%s is told in a sentence', async (_, args, env, sentence) => {
+  const file = join(dataDir, 'few.csv');
+  writeFileSync(file, 'customerId,plan\nc-1,basic\n');
+  const { code, said } = await attune(
+    args.map((arg) => (arg === 'FILE' ? file : arg)),
+    env,
+  );
+  expect(said).toMatch(sentence);
+  expect(said).not.toMatch(/\n\s+at |\\n\s+at |"stack"/);
+  expect(code).toBe(78);
+});
+
+test('the doctor sees that a data directory cannot be under a file', async () => {
+  const { code, said } = await attune(['doctor'], { ATTUNE_DATA_DIR: '/etc/passwd/x' });
+  expect(said).toMatch(/✗ data directory \/etc\/passwd\/x can be written: \/etc\/passwd is no directory/);
+  expect(code).toBe(1);
 });

@@ -13,7 +13,7 @@ import type { EventType } from '#project';
 import type { Config } from '../config.ts';
 import { EXIT } from '../exit-codes.ts';
 import { openIdKey } from '../id-key.ts';
-import { openStores } from '../open-stores.ts';
+import { awaitStores } from '../open-stores.ts';
 
 const MappingSchema = Type.Object(
   {
@@ -50,7 +50,7 @@ export const importCommand = async (config: Config, args: readonly string[]): Pr
   if (!Number.isInteger(maxLag) || maxLag < 0)
     throw new AttuneError('config.invalid', `--max-lag must be a whole number, not '${values['max-lag']}'`);
   const fileHash = await hashOfFile(path);
-  const stores = await openStores(config);
+  const stores = await awaitStores(config, { info: console.log, warn: console.log, error: console.error });
   const rejectedPath = `${path}.rejected.csv`;
   const beganMs = performance.now();
   try {
@@ -92,12 +92,20 @@ const eventTypeOf = (config: Config, name: string): EventType => {
 };
 
 const readMapping = (path: string): Mapping => {
-  const mapping: unknown = parse(readFileSync(path, 'utf8')) ?? {};
+  const mapping = readYaml(path);
   if (Check(MappingSchema, mapping)) return mapping;
   const faults = [...Errors(MappingSchema, mapping)].map(
     ({ instancePath, message }) => `  ${instancePath.slice(1) || 'the file'} ${message}`,
   );
   throw new AttuneError('config.invalid', `${path} is no mapping (customerId, time, columns, ignore):\n${faults.join('\n')}`);
+};
+
+const readYaml = (path: string): unknown => {
+  try {
+    return parse(readFileSync(path, 'utf8')) ?? {};
+  } catch (cause) {
+    throw new AttuneError('config.invalid', `--map: ${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
 };
 
 const timeOf = (text: string): number => {

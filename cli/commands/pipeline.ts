@@ -19,6 +19,7 @@ import { awaitStores } from '../open-stores.ts';
 import type { Stores } from '../open-stores.ts';
 import { openConfiguredWarehouse } from '../open-warehouse.ts';
 import { openPipelineHealth } from '../pipeline-health/pipeline-health.ts';
+import { refuseTakenPort } from '../refuse-taken-port.ts';
 import { runRole } from '../run-role.ts';
 import { snapshotsDir } from '../snapshots.ts';
 import { compileIngestProject, openIngest } from '../sources.ts';
@@ -43,6 +44,11 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
   runRole('pipeline', config, async (logger) => {
     const wanted = parseRoles(args);
     let current = compilePipelineProject(loadProject(config.catalogDir));
+    await refuseTakenPort({
+      host: config.pipelineHost,
+      port: config.pipelinePort,
+      variables: { host: 'ATTUNE_PIPELINE_HOST', port: 'ATTUNE_PIPELINE_PORT' },
+    });
     const health = await openPipelineHealth({ host: config.pipelineHost, port: config.pipelinePort, logger });
     const stores = await awaitStores(config, logger);
     const shared: Shared = { ...stores, config, logger, project: () => current };

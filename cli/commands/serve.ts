@@ -6,6 +6,8 @@ import { AttuneError } from '#contracts';
 import type { Config } from '../config.ts';
 import { describeLog, describeStore } from '../engines.ts';
 import { EXIT } from '../exit-codes.ts';
+import { refuseTakenPort } from '../refuse-taken-port.ts';
+import type { WantedPort } from '../refuse-taken-port.ts';
 import { runRole } from '../run-role.ts';
 
 const ENTRY = fileURLToPath(new URL('../attune.mjs', import.meta.url));
@@ -16,6 +18,7 @@ export const serve = (config: Config, args: readonly string[]): Promise<void> =>
   const { workers, slot } = parseServe(config, args);
   if (slot === null && workers > 1) return serveWithWorkers(config, workers);
   return runRole(slot === null ? 'api' : `api-${slot}`, config, async (log) => {
+    if (slot === null) await refuseTakenPort(portOfApi(config));
     const { serveApi } = await import('../serve-api.ts');
     return serveApi(config, slot, log);
   });
@@ -27,6 +30,7 @@ const serveWithWorkers = (config: Config, count: number): Promise<void> =>
     'api',
     config,
     async (log) => {
+      await refuseTakenPort(portOfApi(config));
       const { runWorkers } = await import('../workers/run-workers.ts');
       const fleet = await runWorkers({
         count,
@@ -43,6 +47,8 @@ const serveWithWorkers = (config: Config, count: number): Promise<void> =>
     },
     PRIMARY_DRAIN_MS,
   );
+
+const portOfApi = ({ host, port }: Config): WantedPort => ({ host, port, variables: { host: 'ATTUNE_HOST', port: 'ATTUNE_PORT' } });
 
 interface ServeArguments {
   readonly workers: number;

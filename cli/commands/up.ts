@@ -58,7 +58,7 @@ export const up = async (config: Config, args: readonly string[]): Promise<void>
       terminal.line('attune', 'the demo has ended; the system goes on');
     } else {
       terminal.line('attune', `${role} cannot be started; stopping`);
-      void stop(EXIT.failed);
+      void stop(code === EXIT.unusable ? EXIT.unusable : EXIT.failed);
     }
   };
 

@@ -2,21 +2,24 @@
 import { loadEmbeddedServer } from '#warehouse';
 import type { Config } from '../config.ts';
 import { warehouseDir } from '../open-warehouse.ts';
+import { refuseTakenPort } from '../refuse-taken-port.ts';
 import { runRole } from '../run-role.ts';
 
 export const warehouse = (config: Config): Promise<void> =>
   runRole('warehouse', config, async () => {
     const { serveWarehouse } = await loadEmbeddedServer();
+    const host = '127.0.0.1';
+    const port = config.warehousePort;
+    await refuseTakenPort({ host, port, variables: { host: null, port: 'ATTUNE_WAREHOUSE_PORT' } });
     const server = await serveWarehouse({
       dir: warehouseDir(config),
-      host: '127.0.0.1',
-      port: config.warehousePort,
+      host,
+      port,
       passwords: config.warehousePasswords,
     });
-    const port = Number(new URL(server.url).port);
     return {
       detail: `listening at ${server.url} (ClickHouse ${server.version}); user reader, password in ${warehouseDir(config)}/users.json`,
-      port,
+      port: Number(new URL(server.url).port),
       stop: () => server.stop(),
     };
   });

@@ -1,5 +1,5 @@
 /** What an Attune process needs of the machine that it runs on: Node, ports, files, packages, a valid catalog. */
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { compileCatalog } from '#decisioning';
@@ -18,7 +18,7 @@ export const checkMachine = async (config: Config): Promise<readonly Finding[]> 
   // Other programs have variables that begin with an engine's name; with ours, none.
   ...config.unknown.map((name) => (name.startsWith('ATTUNE_') ? fault : note)(tellUnknown(name))),
   await check(`API at ${config.host}:${config.port} with ${config.apiKeys === '' ? 'no keys' : 'keys'}`, () => void refuseOpenDoor(config)),
-  await check(`data directory ${config.dataDir} can be written`, () => accessSync(nearestExisting(config.dataDir), constants.W_OK)),
+  await check(`data directory ${config.dataDir} can be written`, () => refuseUnwritable(nearestExisting(config.dataDir))),
   await check(`catalog ${config.catalogDir} is valid`, () => {
     const project = loadProject(config.catalogDir);
     compileIngestProject(project);
@@ -51,5 +51,10 @@ export const checkPort = (port: number): Promise<Finding> =>
     server.once('error', () => resolve(note(`port ${port} is in use (by a running Attune, or choose another)`)));
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(ok(`port ${port} is free`))));
   });
+
+const refuseUnwritable = (path: string): void => {
+  if (!statSync(path).isDirectory()) throw new Error(`${path} is no directory`);
+  accessSync(path, constants.W_OK);
+};
 
 const nearestExisting = (path: string): string => (existsSync(path) ? path : nearestExisting(dirname(path)));

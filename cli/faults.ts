@@ -1,0 +1,34 @@
+/** Faults as an operator reads them: known ones are a sentence, unknown ones show where they happened. */
+import { AttuneError } from '#contracts';
+import { EXIT } from './exit-codes.ts';
+
+/** Codes that starting a role again cannot cure. */
+const UNUSABLE = new Set([
+  'config.invalid',
+  'project.invalid',
+  'catalog.invalid',
+  'rewards.invalid',
+  'features.invalid',
+  'source.schema',
+  'api-keys.invalid',
+  'config.refused',
+  'feature-store.partitions',
+  'port.refused',
+]);
+
+export const textOfFault = (error: unknown): string =>
+  error instanceof AttuneError || isOfArguments(error) ? (error as Error).message : String((error as Error).stack ?? error);
+
+export const exitCodeOfRole = (error: unknown): number => {
+  const code = error instanceof AttuneError ? error.code : '';
+  if (code === 'warehouse.no-chdb') return EXIT.unavailable;
+  return UNUSABLE.has(code) || isOfArguments(error) ? EXIT.unusable : EXIT.failed;
+};
+
+/** A command is not started again by a supervisor: whatever may be otherwise next time is a failure, all else is unusable. */
+export const exitCodeOfCommand = (error: unknown): number => {
+  if (isOfArguments(error)) return EXIT.unusable;
+  return error instanceof AttuneError && !error.retriable && error.code !== 'event-log.not-prepared' ? EXIT.unusable : EXIT.failed;
+};
+
+const isOfArguments = (error: unknown): boolean => (error as { code?: string } | null)?.code?.startsWith('ERR_PARSE_ARGS') === true;
