@@ -6,7 +6,7 @@ import pino from 'pino';
 import { AttuneError, DAY_MS } from '#contracts';
 import { openKafkaLog, openLmdbLog, openOutboxLog } from '#event-log';
 import type { EventLog, Outbox, OutboxLogger } from '#event-log';
-import { openLmdbFeatureStore, openRedisFeatureStore } from '#feature-store';
+import { openLateFeatureStore, openLmdbFeatureStore, openRedisFeatureStore, REDIS_MAY_LOSE_MS } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
 import type { Config } from './config.ts';
 import { kafkaLogOptions } from './kafka.ts';
@@ -21,7 +21,12 @@ export interface Stores<Log extends EventLog = EventLog> {
 }
 
 /** Rejects with EngineUnavailable while an engine does not answer, with `event-log.not-prepared` where Kafka has no topics of ours yet. */
-export const openStores = (config: Config): Promise<Stores> => openWith(config, () => openLog(config));
+export const openStores = (config: Config): Promise<Stores> =>
+  openWith(
+    config,
+    () => openLog(config),
+    (log) => openStore(config, log),
+  );
 
 /** For a process that can do nothing until its engines answer: tries again until they do. */
 export const awaitStores = async (config: Config, logger: OutboxLogger): Promise<Stores> => {
@@ -36,19 +41,33 @@ export const awaitStores = async (config: Config, logger: OutboxLogger): Promise
   }
 };
 
-/** For the API: what it accepts while Kafka does not answer waits in the outbox. */
+/** For the API: what it accepts while Kafka does not answer waits in the outbox, and a feature store that is away is opened when it comes. */
 export const openServingStores = (config: Config, logger: OutboxLogger): Promise<Stores<EventLog & { readonly outbox?: Outbox }>> =>
-  openWith(config, () =>
-    config.kafka === null
-      ? openLog(config)
-      : openOutboxLog({ openLog: () => openLog(config), ...config.outbox, keepMs: config.logRetentionDays * DAY_MS, logger }),
+  openWith(
+    config,
+    () =>
+      config.kafka === null
+        ? openLog(config)
+        : openOutboxLog({ openLog: () => openLog(config), ...config.outbox, keepMs: config.logRetentionDays * DAY_MS, logger }),
+    (log) =>
+      config.kafka === null && config.redis === null
+        ? openStore(config, log)
+        : openLateFeatureStore({
+            open: () => openStore(config, log),
+            mayLoseMs: config.redis === null ? 0 : REDIS_MAY_LOSE_MS,
+            warn: (message) => logger.warn(message),
+          }),
   );
 
-const openWith = async <Log extends EventLog>(config: Config, open: () => Promise<Log>): Promise<Stores<Log>> => {
+const openWith = async <Log extends EventLog>(
+  config: Config,
+  open: () => Promise<Log>,
+  openStoreBeside: (log: Log) => Promise<FeatureStore>,
+): Promise<Stores<Log>> => {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const log = await open();
   try {
-    const store = await openStore(config, log);
+    const store = await openStoreBeside(log);
     return {
       log,
       store,

@@ -1,7 +1,8 @@
 /** The feature store: its port and LMDB adapter, feature definitions, the customer's state and what a decision sees of it. */
 export * from './port.ts';
 export { openLmdbFeatureStore, type LmdbFeatureStoreOptions } from './lmdb/open-lmdb-feature-store.ts';
-export { openRedisFeatureStore, type RedisFeatureStoreOptions } from './redis/open-redis-feature-store.ts';
+export { openLateFeatureStore, type LateFeatureStoreOptions } from './late-feature-store.ts';
+export { openRedisFeatureStore, REDIS_MAY_LOSE_MS, type RedisFeatureStoreOptions } from './redis/open-redis-feature-store.ts';
 export { checkRedis, type RedisFinding } from './redis/check-redis.ts';
 export { removeWiped, wipeFreePages } from './lmdb/wipe.ts';
 export * from './companion.ts';

@@ -135,6 +135,14 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
           ? 'the feature store is being rebuilt, or a rebuild was broken off: decisions are made without customers’ states'
           : 'the feature store is whole again',
       ),
+    onAway: (error) =>
+      app.log.warn(
+        `the feature store does not answer: decisions are made without customers’ states (${error instanceof Error ? error.message : String(error)})`,
+      ),
+    onBack: () => {
+      app.log.info('the feature store answers again');
+      models.retry();
+    },
   });
   const controls = followControls(log, fault('record'));
   const erasures = followErasures(log, fault('record'));
@@ -196,7 +204,10 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     addCustomersRoutes(routes, context);
     addModelsRoutes(routes, context);
     addControlsRoutes(routes, context);
-    addHealthRoutes(routes, { readiness: { missing: () => missing, logIsAway }, metrics: metricsText });
+    addHealthRoutes(routes, {
+      readiness: { missing: () => missing, logIsAway, storeIsAway: () => rebuild.isAway() },
+      metrics: metricsText,
+    });
   });
   await app.ready();
 

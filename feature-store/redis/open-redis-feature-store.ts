@@ -30,7 +30,7 @@ export interface RedisFeatureStoreOptions {
 }
 
 /** AOF `everysec` loses up to two seconds, a fail-over what was not yet replicated; commits are held back longer than either. */
-const MAY_LOSE_MS = 5_000;
+export const REDIS_MAY_LOSE_MS = 5_000;
 
 const SILENCE_MS = 10_000;
 
@@ -72,7 +72,7 @@ export const openRedisFeatureStore = async (options: RedisFeatureStoreOptions): 
       blobs: createRedisBlobs(commands, keys),
       requests: createRedisRequests(commands, keys),
       leases: createRedisLeases(commands, keys),
-      mayLoseMs: MAY_LOSE_MS,
+      mayLoseMs: REDIS_MAY_LOSE_MS,
       onLoss: (listener) => losses.onLoss(listener),
       async close() {
         losses.close();

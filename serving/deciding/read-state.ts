@@ -17,7 +17,7 @@ export interface StateReadDeps {
 /** An engine that answers in the same tick costs no timer. */
 export const readState = (deps: StateReadDeps, subject: Subject, deadlineMs: number): StateRead | Promise<StateRead> => {
   const { store, rebuild, storeCircuit } = deps;
-  if (rebuild.underway() || storeCircuit?.mayAsk() === false) return 'failed';
+  if (!rebuild.known() || rebuild.underway() || storeCircuit?.mayAsk() === false) return 'failed';
   let read: Buffer | null | Promise<Buffer | null>;
   try {
     read = store.states.read(subject.keyBytes, subject.shard);

@@ -1,5 +1,7 @@
 /** The catalog in force, reloaded without a restart; a bad one never replaces a good one. */
 import { watch, type FSWatcher } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AttuneError } from '#contracts';
 import { compileCatalog, type Catalog } from '#decisioning';
 import { compileFeatures, publishFeatureSet, type FeatureSet, type FeatureStore } from '#feature-store';
 import { compileEventTypes, loadProject, packProject, unpackProject, type EventTypes, type Project } from '#project';
@@ -40,11 +42,16 @@ export interface CatalogHolderOptions {
 }
 
 const SETTLE_MS = 150;
+const RETRY_MS = 1_000;
 
 export const openCatalogHolder = async (options: CatalogHolderOptions): Promise<CatalogHolder> => {
   const known = new Map<string, CompiledProject>();
   let current = compileProject(loadProject(options.dir));
-  await keep(options, current);
+  const keeping = new AbortController();
+  await keep(options, current).catch((error: unknown) => {
+    if (!isAway(error)) throw error;
+    void keepWhenThere(options, current, keeping.signal);
+  });
   known.set(current.project.version, current);
 
   const reload = async (): Promise<CompiledProject> => {
@@ -72,7 +79,10 @@ export const openCatalogHolder = async (options: CatalogHolderOptions): Promise<
       return old;
     },
     reload,
-    stop: () => watcher?.close(),
+    stop: () => {
+      keeping.abort();
+      watcher?.close();
+    },
   };
 };
 
@@ -82,6 +92,21 @@ const keep = async ({ store }: CatalogHolderOptions, { project, featureSet }: Co
   if ((await blobs.find(blobName(project.version))) === null) await blobs.put(packProject(project), blobName(project.version));
   await publishFeatureSet(blobs, featureSet);
 };
+
+/** A process that starts while the store is away decides all the same; what dies before the store is back has receipts whose catalog only its folder has. */
+const keepWhenThere = async (options: CatalogHolderOptions, compiled: CompiledProject, signal: AbortSignal): Promise<void> => {
+  for (;;) {
+    await delay(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined);
+    if (signal.aborted) return;
+    try {
+      return await keep(options, compiled);
+    } catch (error) {
+      if (!isAway(error)) return options.onFault(error);
+    }
+  }
+};
+
+const isAway = (error: unknown): boolean => error instanceof AttuneError && error.retriable;
 
 const findKept = async ({ store }: CatalogHolderOptions, version: string): Promise<Project | null> => {
   const bytes = await store.blobs.find(blobName(version));

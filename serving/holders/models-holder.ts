@@ -25,6 +25,8 @@ export interface ModelsHolder {
   readonly caughtUp: Promise<void>;
   /** Serves by what is known now, although the log has not told everything. */
   begin(): void;
+  /** The feature store is there again: what could not be loaded is tried at once. */
+  retry(): void;
   /** Resolves once what is known now is loaded. */
   settled(): Promise<void>;
   stop(): Promise<void>;
@@ -176,6 +178,9 @@ export const followModels = (deps: {
     },
     caughtUp,
     begin,
+    retry() {
+      for (const loop of loops.values()) load(loop);
+    },
     async settled() {
       await caughtUp;
       for (;;) {

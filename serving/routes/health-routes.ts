@@ -9,12 +9,18 @@ export interface Readiness {
   missing(): string | null;
   /** Decisions may come, and what is accepted waits in the outbox. */
   logIsAway(): boolean;
+  /** Decisions may come, and are made without customers' states. */
+  storeIsAway(): boolean;
 }
 
 const Ok = Type.Object({ status: Type.Literal('ok') });
 const Ready = Type.Object({
   status: Type.Literal('ok'),
-  degraded: Type.Optional(Type.Array(Type.String(), { description: 'log: the event log does not answer, records wait in the outbox' })),
+  degraded: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'log: the event log does not answer, records wait in the outbox; features: the feature store does not answer',
+    }),
+  ),
 });
 
 export const addHealthRoutes = (
@@ -26,7 +32,8 @@ export const addHealthRoutes = (
   app.get('/readyz', { schema: { tags: ['health'], summary: 'Warm: decisions may come', response: { 200: Ready } } }, async () => {
     const missing = deps.readiness.missing();
     if (missing !== null) throw new ProblemError(503, 'not-ready', `not ready: ${missing}`);
-    return deps.readiness.logIsAway() ? { status: 'ok' as const, degraded: ['log'] } : { status: 'ok' as const };
+    const degraded = [...(deps.readiness.logIsAway() ? ['log'] : []), ...(deps.readiness.storeIsAway() ? ['features'] : [])];
+    return { status: 'ok' as const, ...(degraded.length > 0 && { degraded }) };
   });
 
   app.get(

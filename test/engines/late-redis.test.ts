@@ -1,0 +1,62 @@
+/** `attune serve` that starts while Redis is away: it answers, says so, and is whole when Redis comes, without a restart. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { freePort } from '../free-port.ts';
+import { createSend } from '../send.ts';
+import { untilReady } from '../system.ts';
+import { redisIsMissing, startRedis } from './redis.ts';
+import { startRole } from './roles.ts';
+
+const missing = await redisIsMissing();
+
+interface Decision {
+  readonly degraded: readonly string[] | null;
+}
+
+describe.skipIf(missing !== null)(`Redis that comes late${missing === null ? '' : ` (needs ${missing})`}`, () => {
+  test('the API starts without it, and its decisions become whole when it is there', { timeout: 120_000 }, async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'attune-late-redis-'));
+    const redis = await startRedis();
+    await redis.kill();
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    const send = createSend(url);
+    const serve = startRole(['serve'], {
+      REDIS_URL: redis.url,
+      ATTUNE_DATA_DIR: dir,
+      ATTUNE_ID_KEY: 'a key for the late Redis',
+      ATTUNE_PORT: String(port),
+    });
+    const readyz = async (): Promise<unknown> => (await fetch(`${url}/readyz`)).json();
+    const decide = (): Promise<Decision> => send('POST', '/v1/decisions', { customerId: 'c-1', channel: 'app' });
+    const features = async (): Promise<boolean> => (await decide()).degraded?.includes('features') === true;
+    try {
+      await untilReady(url, undefined, 60_000);
+      expect(await features()).toBe(true);
+      await expect.poll(readyz, { timeout: 10_000 }).toEqual({ status: 'ok', degraded: ['features'] });
+
+      await redis.start();
+      await expect.poll(features, { timeout: 20_000, interval: 200 }).toBe(false);
+      await expect.poll(readyz, { timeout: 10_000 }).toEqual({ status: 'ok' });
+
+      await redis.kill();
+      await expect.poll(readyz, { timeout: 10_000 }).toEqual({ status: 'ok', degraded: ['features'] });
+      await redis.start();
+      await expect.poll(readyz, { timeout: 10_000 }).toEqual({ status: 'ok' });
+      expect(serve.tail().match(/the feature store does not answer|the feature store answers again/g)).toEqual([
+        'the feature store does not answer',
+        'the feature store answers again',
+        'the feature store does not answer',
+        'the feature store answers again',
+      ]);
+    } catch (error) {
+      throw new Error(`${String(error)}\n${serve.tail()}`, { cause: error });
+    } finally {
+      await serve.stop();
+      await redis.stop();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
