@@ -85,6 +85,17 @@ describe('configuration', () => {
     expect(readConfig({ ...REDIS, REDIS_URL: 'rediss://a', REDIS_TLS_CA: ca }).redis?.ca).toBe(ca);
   });
 
+  test.each(['http://', 'http://me:hush:8123', 'http://me:hush@ch:port'])('%s is no URL, and is not repeated', (url) => {
+    for (const [name, env] of [
+      ['CLICKHOUSE_URL', { CLICKHOUSE_URL: url }],
+      ['SCHEMA_REGISTRY_URL', { ...KAFKA, SCHEMA_REGISTRY_URL: url }],
+      ['REDIS_URL', { ...REDIS, REDIS_URL: `redis://a,${url.replace('http', 'redis')}` }],
+    ] as const) {
+      expect(() => readConfig(env)).toThrow(new RegExp(`^  ${name} `, 'm'));
+      expect(() => readConfig(env)).not.toThrow(/hush/);
+    }
+  });
+
   test('a cluster belongs to a server, and days are numbers', () => {
     const read = () => readConfig({ CLICKHOUSE_CLUSTER: 'main', ATTUNE_WAREHOUSE_TTL_DAYS: '400,events=soon' });
     expect(read).toThrow(/CLICKHOUSE_CLUSTER is set without CLICKHOUSE_URL/);

@@ -5,7 +5,7 @@ import { envSchema } from 'env-schema';
 import { AttuneError } from '#contracts';
 import { readGiven, unknownVariables } from './config/given-variables.ts';
 import type { Given, Variables } from './config/given-variables.ts';
-import { EnvironmentSchema, FILES, NEEDS } from './config/variables.ts';
+import { EnvironmentSchema, FILES, NEEDS, URLS } from './config/variables.ts';
 import type { Environment } from './config/variables.ts';
 
 export interface KafkaConfig {
@@ -174,6 +174,11 @@ const faultsBetween = ({ values }: Given): readonly string[] => {
   for (const name of FILES) {
     const path = values[name];
     if (path !== undefined && !isReadable(path)) faults.push(`${name} names a file that cannot be read`);
+  }
+  for (const name of URLS) {
+    // Without a scheme it is told of by its pattern.
+    const urls = list(values[name] ?? '').filter((url) => url.includes('://'));
+    if (!urls.every((url) => URL.canParse(url))) faults.push(`${name} is no URL as in scheme://host:port`);
   }
   if (values['KAFKA_SSL'] === 'false' && (values['KAFKA_SSL_CA'] ?? values['KAFKA_SSL_CERT']) !== undefined)
     faults.push('KAFKA_SSL is false, and KAFKA_SSL_CA or KAFKA_SSL_CERT is set');

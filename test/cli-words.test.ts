@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { embeddedEnv } from './embedded-env.ts';
+import { withEngine } from './engines/with-engine.ts';
 
 const ENTRY = fileURLToPath(new URL('../cli/attune.mjs', import.meta.url));
 const STACK = /^\s+at .*\.(m?js|ts):\d+/m;
@@ -100,4 +101,27 @@ test('the doctor sees that a data directory cannot be under a file', async () =>
   const { code, said } = await attune(['doctor'], { ATTUNE_DATA_DIR: '/etc/passwd/x' });
   expect(said).toMatch(/✗ data directory \/etc\/passwd\/x can be written: \/etc\/passwd is no directory/);
   expect(code).toBe(1);
+});
+
+test('the doctor does not repeat a malformed URL, which may hold a password', async () => {
+  const { code, said } = await attune(['doctor'], { CLICKHOUSE_URL: 'http://me:hush:z' });
+  expect(said).toMatch(/^ {2}CLICKHOUSE_URL is no URL/m);
+  expect(said).not.toMatch(/hush|\n\s+at /);
+  expect(code).toBe(78);
+});
+
+withEngine('kafka', (url) => {
+  test('the doctor of a Kafka prints findings and nothing of Node’s', async () => {
+    const { said } = await attune(['doctor'], { KAFKA_BROKERS: url, KAFKA_TOPIC_PREFIX: 'words-', ATTUNE_ID_KEY: ID_KEY });
+    expect(said).toMatch(/✓ Kafka at .*: 1 broker/);
+    expect(said).not.toMatch(/TimeoutNegativeWarning/);
+  });
+});
+
+withEngine('redis', (url) => {
+  test('a wrong password of Redis is not taken for a Redis that is away', async () => {
+    const { said } = await attune(['doctor'], { REDIS_URL: url.replaceAll('redis://', 'redis://nobody:hush@'), ATTUNE_ID_KEY: ID_KEY });
+    expect(said).toMatch(/✗ Redis at .*WRONGPASS.*are user and password right \(REDIS_URL\)\?/);
+    expect(said).not.toMatch(/is it running|hush/);
+  });
 });

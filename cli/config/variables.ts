@@ -178,6 +178,9 @@ export const NEEDS: readonly (readonly [VariableName, VariableName])[] = [
 /** Variables that name a file which must be readable. */
 export const FILES = ['KAFKA_SSL_CA', 'KAFKA_SSL_CERT', 'KAFKA_SSL_KEY', 'REDIS_TLS_CA'] as const satisfies readonly VariableName[];
 
+/** Variables that are a URL, or several with commas between. */
+export const URLS = ['SCHEMA_REGISTRY_URL', 'REDIS_URL', 'CLICKHOUSE_URL'] as const satisfies readonly VariableName[];
+
 export interface VariableDescription {
   readonly name: string;
   /** As JSON; empty text: none. */

@@ -42,4 +42,18 @@ describe('a broker that takes connections and never answers', () => {
     };
     await expect.poll(stillOpen, { timeout: 2_000 }).toBe(0);
   });
+
+  it('is told of once', async () => {
+    const { port } = server.address() as AddressInfo;
+    const timeouts = { connectTimeoutMs: 100, requestTimeoutMs: 100 };
+    const toldOf = async (hosts: readonly string[]): Promise<string> => {
+      const cluster = new Cluster({ brokers: hosts.map((host) => ({ host, port })), clientId: 'test', ssl: null, sasl: null, ...timeouts });
+      const { message } = (await cluster.describe(['t']).catch((error: unknown) => error)) as Error;
+      await cluster.close();
+      return message;
+    };
+    for (const hosts of [['127.0.0.1'], ['127.0.0.1', 'localhost']])
+      await expect(toldOf(hosts)).resolves.toMatch(/^Kafka: (?!.*Kafka: ).*broker \S+ does not answer: .*[^.]\.$/);
+    await expect(toldOf(['127.0.0.1'])).resolves.not.toMatch(/no broker/);
+  });
 });

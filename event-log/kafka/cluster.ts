@@ -102,14 +102,15 @@ export class Cluster {
 
   async #withAny<Answer>(use: (connection: BrokerConnection) => Promise<Answer>): Promise<Answer> {
     let last: unknown;
-    for (const address of this.#inAnyOrder()) {
+    const addresses = this.#inAnyOrder();
+    for (const address of addresses) {
       try {
         return await this.#with(address, use);
       } catch (error) {
         last = error;
       }
     }
-    throw unavailable('no broker answers', last);
+    throw addresses.length === 1 ? last : unavailable('no broker answers', last);
   }
 
   async close(): Promise<void> {
@@ -210,6 +211,6 @@ async function within<T>(work: Promise<T>, ms: number): Promise<T> {
 }
 
 function unavailable(what: string, cause?: unknown): EngineUnavailable {
-  const because = cause instanceof Error ? `: ${cause.message}` : '';
+  const because = cause instanceof Error ? `: ${cause.message.replace(/^Kafka: /, '').replace(/\.$/, '')}` : '';
   return new EngineUnavailable('event-log', `Kafka: ${what}${because}.`, cause);
 }

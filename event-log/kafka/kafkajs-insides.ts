@@ -204,7 +204,7 @@ interface KafkaJsBroker {
 interface KafkaJsRequestQueue {
   readonly pending: readonly unknown[];
   readonly throttledUntil: number;
-  scheduleCheckPendingRequests(): void;
+  scheduleCheckPendingRequests: (this: KafkaJsRequestQueue) => void;
 }
 
 interface KafkaJsConnection {
@@ -213,12 +213,12 @@ interface KafkaJsConnection {
   readonly socket?: Socket;
   /** Who waits for an answer of SASL. */
   readonly authHandlers: { onError(): void } | null;
-  readonly requestQueue: KafkaJsRequestQueue;
 }
 
 interface Insides {
   readonly Broker: new (options: object) => KafkaJsBroker;
   readonly ConnectionPool: new (options: object) => { readonly pool: readonly KafkaJsConnection[] };
+  readonly RequestQueue: { readonly prototype: KafkaJsRequestQueue };
   readonly createSocketFactory: () => unknown;
   readonly definitions: Readonly<Record<RequestName, unknown>>;
   readonly apiKeys: Readonly<Record<RequestName, number>>;
@@ -231,12 +231,20 @@ const require = createRequire(import.meta.url);
 const insides: Insides = {
   Broker: require('kafkajs/src/broker'),
   ConnectionPool: require('kafkajs/src/network/connectionPool'),
+  RequestQueue: require('kafkajs/src/network/requestQueue'),
   createSocketFactory: require('kafkajs/src/network/socketFactory'),
   definitions: require('kafkajs/src/protocol/requests').requests,
   apiKeys: require('kafkajs/src/protocol/requests/apiKeys'),
   Encoder: require('kafkajs/src/protocol/encoder'),
   crc32c: require('kafkajs/src/protocol/recordBatch/crc32C'),
   createErrorFromCode: require('kafkajs/src/protocol/error').createErrorFromCode,
+};
+
+/** KafkaJS sets a timer after every answer, by its front door too, with a negative delay when nothing waits: Node warns of it. */
+const { prototype: queue } = insides.RequestQueue;
+const { scheduleCheckPendingRequests: schedule } = queue;
+queue.scheduleCheckPendingRequests = function scheduleWhereOneWaits(this: KafkaJsRequestQueue) {
+  if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
 };
 
 /** Silent: every failure reaches our callers as an error. */
@@ -260,10 +268,7 @@ export function createBrokerConnection({ host, port }: BrokerAddress, options: B
     connectionTimeout: options.connectTimeoutMs,
     requestTimeout: options.requestTimeoutMs,
   });
-  for (const connection of connectionPool.pool) {
-    setNoNeedlessTimers(connection.requestQueue);
-    shareConnecting(connection);
-  }
+  for (const connection of connectionPool.pool) shareConnecting(connection);
   const broker = new insides.Broker({ connectionPool, logger, allowAutoTopicCreation: false });
 
   /** KafkaJS throws for the first error code inside an answer; ours belong to single partitions, and are read there. */
@@ -305,14 +310,6 @@ const NO_TAGS = Buffer.from([0]);
 
 /** Where KafkaJS goes on to write after `body`, which it then copies. */
 const encoderOf = (body: Buffer): object => Object.assign(new insides.Encoder(1), { buf: body, offset: body.length });
-
-/** KafkaJS sets a timer after every answer, with a negative delay when nothing waits: Node warns of it. */
-function setNoNeedlessTimers(queue: KafkaJsRequestQueue): void {
-  const schedule = queue.scheduleCheckPendingRequests.bind(queue);
-  queue.scheduleCheckPendingRequests = () => {
-    if (queue.pending.length > 0 || queue.throttledUntil > Date.now()) schedule();
-  };
-}
 
 /** KafkaJS opens a socket for each request that finds none, and keeps only the last: the end of any of them ends the connection. */
 function shareConnecting(connection: KafkaJsConnection): void {

@@ -103,12 +103,18 @@ export const openNodes = async (options: NodesOptions): Promise<Nodes> => {
   }
 };
 
-const unreachable = ({ addresses }: Place, cause: unknown): EngineUnavailable =>
-  new EngineUnavailable(
+const unreachable = ({ addresses }: Place, cause: unknown): EngineUnavailable => {
+  const reason = reasonOf(cause);
+  const advice = REFUSED.test(reason) ? 'are user and password right' : 'is it running, and is its URL right';
+  return new EngineUnavailable(
     'feature-store',
-    `Redis at ${addresses.map(nameOf).join(', ')} cannot be used: ${reasonOf(cause)}; is it running, and is its URL right (REDIS_URL)?`,
+    `Redis at ${addresses.map(nameOf).join(', ')} cannot be used: ${reason}; ${advice} (REDIS_URL)?`,
     cause,
   );
+};
+
+/** It is there, and does not know us. */
+const REFUSED = /\b(WRONGPASS|NOAUTH|NOPERM)\b/;
 
 const reasonOf = (error: unknown): string =>
   error instanceof AggregateError ? (error.errors as Error[]).map(({ message }) => message).join('; ') : (error as Error).message;
