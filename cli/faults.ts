@@ -14,6 +14,8 @@ const UNUSABLE = new Set([
   'config.refused',
   'feature-store.partitions',
   'port.refused',
+  'redis.cluster',
+  'redis.version',
 ]);
 
 export const textOfFault = (error: unknown): string =>

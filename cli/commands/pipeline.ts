@@ -76,7 +76,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
       },
       onFault: (error) => logger.error({ err: error }, 'the catalog was not taken; what was in force stays'),
     });
-    health.started(roles, stores.log);
+    health.started(roles, stores);
     return {
       detail: `roles ${wanted.join(', ')}; /healthz, /readyz and /metrics at ${config.pipelineHost}:${health.port}; ${describeLog(config)}, ${describeStore(config)}, ${describeWarehouse(config)}`,
       port: health.port,

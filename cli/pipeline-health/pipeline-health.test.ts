@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TOPICS } from '#contracts';
+import { EngineUnavailable, TOPICS } from '#contracts';
 import { openLmdbLog, type LmdbEventLog } from '#event-log';
 import { openLmdbFeatureStore, type FeatureStore } from '#feature-store';
 import { createLearner, genericEncoder, restoreLearner } from '#models';
@@ -11,6 +11,7 @@ import { openWarehouse, type Warehouse } from '#warehouse';
 import { telco } from '../../pipeline/test-world.ts';
 import { watchBacklog } from './backlog.ts';
 import { metricWords } from './metric-words.ts';
+import { openPipelineHealth } from './pipeline-health.ts';
 import { roleMetrics } from './role-metrics.ts';
 import { serveHealth } from './serve-health.ts';
 
@@ -116,6 +117,26 @@ test('a log that answers nobody leaves no group’s backlog as it was', async ()
 });
 
 describe('the pipeline’s health', () => {
+  test('it says while the feature store is away, and that it is back', async () => {
+    const lines: string[] = [];
+    const keep = (_: object, line: string): void => void lines.push(line);
+    const health = await openPipelineHealth({ host: '127.0.0.1', port: 0, logger: { info: keep, warn: keep, error: keep } });
+    const readiness = async (): Promise<string> => (await fetch(`http://127.0.0.1:${health.port}/readyz`)).text();
+    let isAway = false;
+    const holder = async (): Promise<null> => {
+      if (isAway) throw new EngineUnavailable('feature-store', 'away');
+      return null;
+    };
+    health.started([], { log, store: { ...store, leases: { ...store.leases, holder } } });
+    expect(await readiness()).toBe('ok\n');
+    isAway = true;
+    await expect.poll(readiness, { timeout: 5_000 }).toBe('ok\ndegraded: features\n');
+    isAway = false;
+    await expect.poll(readiness, { timeout: 5_000 }).toBe('ok\n');
+    expect(lines.join('\n')).toMatch(/^the feature store does not answer.*\nthe feature store answers again$/);
+    await health.stop();
+  });
+
   test('it is alive from the start, ready when its roles are, and shows its metrics', async () => {
     let missing: string | null = 'state has not started';
     const errors: unknown[] = [];
@@ -124,6 +145,7 @@ describe('the pipeline’s health', () => {
       host: '127.0.0.1',
       port: 0,
       missing: () => missing,
+      degraded: () => [],
       metrics: () => metrics(),
       onError: (e) => errors.push(e),
     });

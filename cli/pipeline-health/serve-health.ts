@@ -13,6 +13,8 @@ export interface HealthOptions {
   readonly port: number;
   /** Null when every role consumes; else what is still missing. */
   readonly missing: () => string | null;
+  /** Engines that do not answer while the roles consume: they wait for them. */
+  readonly degraded: () => readonly string[];
   readonly metrics: () => Promise<string>;
   readonly onError: (error: unknown) => void;
 }
@@ -21,14 +23,16 @@ const PLAIN = { 'content-type': 'text/plain; charset=utf-8' };
 const PROMETHEUS = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
 
 /** Rejects when it cannot listen. */
-export const serveHealth = async ({ host, port, missing, metrics, onError }: HealthOptions): Promise<HealthServer> => {
+export const serveHealth = async ({ host, port, missing, degraded, metrics, onError }: HealthOptions): Promise<HealthServer> => {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (path === '/healthz') {
       response.writeHead(200, PLAIN).end('ok\n');
     } else if (path === '/readyz') {
       const reason = missing();
-      response.writeHead(reason === null ? 200 : 503, PLAIN).end(reason === null ? 'ok\n' : `not ready: ${reason}\n`);
+      const waitsFor = degraded();
+      const well = waitsFor.length === 0 ? 'ok\n' : `ok\ndegraded: ${waitsFor.join(', ')}\n`;
+      response.writeHead(reason === null ? 200 : 503, PLAIN).end(reason === null ? well : `not ready: ${reason}\n`);
     } else if (path === '/metrics') {
       metrics().then(
         (text) => response.writeHead(200, PROMETHEUS).end(text),

@@ -49,6 +49,7 @@ export const openNodes = async (options: NodesOptions): Promise<Nodes> => {
 
   try {
     const first = await firstReady([...known.values()], openTimeoutMs);
+    refuseOld(first.name, await first.bulk.info('server'));
     const isCluster = await asksForCluster(first);
     if (!isCluster) {
       if (place.addresses.length > 1)
@@ -118,6 +119,14 @@ const REFUSED = /\b(WRONGPASS|NOAUTH|NOPERM)\b/;
 
 const reasonOf = (error: unknown): string =>
   error instanceof AggregateError ? (error.errors as Error[]).map(({ message }) => message).join('; ') : (error as Error).message;
+
+/** Older ones lack commands that we send. A server that does not tell its version is taken at its word. */
+const refuseOld = (name: string, info: string): void => {
+  const version = /^redis_version:(\d+)\.(\d+)\S*/m.exec(info);
+  const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
+  if (major < 6 || (major === 6 && minor < 2))
+    throw new AttuneError('redis.version', `Redis at ${name} is ${version![0].slice('redis_version:'.length)}; 6.2 or later is needed`);
+};
 
 const firstReady = (nodes: readonly Node[], withinMs: number): Promise<Node> =>
   Promise.any(nodes.map((node) => whenReady(node, withinMs).then(() => node)));
