@@ -1,24 +1,113 @@
-/** What `attune --help` says. */
+/** What `attune --help` and `attune COMMAND --help` say. */
 import { describeVariables } from './config/variables.ts';
 
-const COMMANDS: readonly (readonly [string, string])[] = [
-  ['up [--demo]', 'everything on this machine: API, pipeline and embedded warehouse; --demo adds live traffic'],
-  ['serve [--workers N]', 'the API; N processes behind its port'],
-  ['pipeline [--roles ingest,state,learn,record]', 'the stream roles'],
-  ['warehouse', 'the embedded warehouse: ClickHouse’s HTTP interface on loopback'],
-  ['demo [--url URL] [--rate N] [--seed N]', 'the telecom simulator sends traffic to a running API'],
-  ['dead-letters [list|replay] [--topic T] [--limit N]', 'records that could not be used: why, where, and once more'],
-  ['snapshot [--to DIR] [--keep N] [--scrub]', 'copies the feature store to files while it is in use'],
-  ['rebuild [--from-snapshot DIR | --from-log]', 'makes the feature store anew from the last snapshot and the log'],
-  ['import FILE.csv|.parquet [--map FILE.yaml] [--type T]', 'brings rows of customers’ attributes into the event log'],
-  [
-    'doctor [--fix] [--partitions N]',
-    'checks configuration, catalog and engines; --fix makes topics, schemas and tables as they should be',
-  ],
-];
+interface CommandHelp {
+  /** After the name. */
+  readonly usage: string;
+  readonly meaning: string;
+  readonly options: readonly (readonly [string, string])[];
+}
+
+export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
+  up: {
+    usage: '[--demo]',
+    meaning: 'everything on this machine: API, pipeline and embedded warehouse; --demo adds live traffic',
+    options: [
+      ['--demo, --no-demo', 'with or without simulated customers [without; npm start: with]'],
+      ['--force', 'simulated customers may go into the engines that the environment names'],
+    ],
+  },
+  serve: {
+    usage: '[--workers N]',
+    meaning: 'the API; N processes behind its port',
+    options: [['--workers N', 'processes, 1 to 256 [ATTUNE_WORKERS]']],
+  },
+  pipeline: {
+    usage: '[--roles ingest,state,learn,record]',
+    meaning: 'the stream roles',
+    options: [['--roles A,B', 'of ingest, state, learn, record [all]']],
+  },
+  warehouse: { usage: '', meaning: 'the embedded warehouse: ClickHouse’s HTTP interface on loopback', options: [] },
+  demo: {
+    usage: '[--url URL] [--rate N] [--seed N]',
+    meaning: 'the telecom simulator sends traffic to a running API',
+    options: [
+      ['--url URL', 'of the API [http://ATTUNE_HOST:ATTUNE_PORT]'],
+      ['--rate N', 'decisions a second [40]'],
+      ['--customers N', 'simulated customers [10000]'],
+      ['--seed N', 'of the simulated world: the same seed, the same customers [1]'],
+      ['--force', 'simulated customers may go into the engines that the environment names'],
+    ],
+  },
+  'dead-letters': {
+    usage: '[list|replay] [--topic T] [--limit N]',
+    meaning: 'records that could not be used: why, where, and once more',
+    options: [
+      ['list, replay', 'shows them, or gives their records back to the topics they came from [list]'],
+      ['--topic T', 'only those of a topic'],
+      ['--reason R', 'only those with this reason'],
+      ['--partition N', 'only those of a partition'],
+      ['--offset N', 'only the one at this offset'],
+      ['--limit N', 'at most so many'],
+    ],
+  },
+  snapshot: {
+    usage: '[--to DIR] [--keep N] [--scrub]',
+    meaning: 'copies the feature store to files while it is in use',
+    options: [
+      ['--to DIR', 'the folder of snapshots [snapshots in ATTUNE_DATA_DIR]'],
+      ['--keep N', 'the newest N stay, older ones are deleted [3]'],
+      ['--scrub', 'takes erased customers out of the snapshots there are, and makes none'],
+    ],
+  },
+  rebuild: {
+    usage: '[--from-snapshot DIR | --from-log]',
+    meaning: 'makes the feature store anew from the last snapshot and the log',
+    options: [
+      ['--from-snapshot DIR', 'from this snapshot and the log after it [the newest]'],
+      ['--from-log', 'from the log alone'],
+      ['--accept-loss', 'also where the log no longer holds all that is needed'],
+    ],
+  },
+  import: {
+    usage: 'FILE.csv|.parquet [--map FILE.yaml] [--type T]',
+    meaning: 'brings rows of customers’ attributes into the event log',
+    options: [
+      ['--map FILE.yaml', 'which column is what: customerId, time, columns, ignore'],
+      ['--type T', 'event type of the rows [customer.updated]'],
+      ['--at TIME', 'time of rows that have none, as in 2026-11-25T10:00:00Z [the file’s last change]'],
+      ['--delimiter C', 'between the columns of a CSV file; \\t is a tab [found in its header]'],
+      ['--again', 'imports a finished file once more, which changes nothing'],
+      ['--max-lag N', 'waits while the state role is further behind; 0: never [2000000]'],
+    ],
+  },
+  doctor: {
+    usage: '[--fix] [--partitions N]',
+    meaning: 'checks configuration, catalog and engines; --fix makes topics, schemas and tables as they should be',
+    options: [
+      ['--fix', 'makes what is missing, and changes what may be changed'],
+      ['--partitions N', 'with --fix: raises the partitions of Kafka’s topics to N, 1 to 1024; needs Redis'],
+    ],
+  },
+};
+
+/** Null: there is no such command. */
+export const helpOfCommand = (name: string): string | null => {
+  const help = COMMAND_HELP[name];
+  if (help === undefined) return null;
+  const options = help.options.map(([option, meaning]) => `  ${option.padEnd(22)} ${meaning}`);
+  return [
+    `attune ${name} ${help.usage}`.trimEnd(),
+    '',
+    help.meaning,
+    ...(options.length === 0 ? [] : ['', ...options]),
+    '',
+    'attune --help lists the variables of the environment.',
+  ].join('\n');
+};
 
 export const helpText = (): string => {
-  const commands = COMMANDS.map(([usage, meaning]) => `  attune ${usage.padEnd(50)} ${meaning}`);
+  const commands = Object.entries(COMMAND_HELP).map(([name, { usage, meaning }]) => `  attune ${`${name} ${usage}`.padEnd(54)} ${meaning}`);
   const variables = describeVariables().map(
     ({ name, fallback, meaning, secret }) =>
       `  ${`${name}${secret ? '*' : ''}`.padEnd(33)} ${meaning}${fallback === '' ? '' : ` [${fallback}]`}`,
@@ -27,6 +116,8 @@ export const helpText = (): string => {
     'Attune decides the next best action for a customer, and learns from what the customer then does.',
     '',
     ...commands,
+    '',
+    'attune COMMAND --help tells all its options.',
     '',
     'Environment (* a secret: NAME_FILE may name a file that holds it):',
     ...variables,

@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 import { tellUnknown } from './config/given-variables.ts';
 import { EXIT } from './exit-codes.ts';
 import { exitCodeOfCommand, textOfFault } from './faults.ts';
-import { helpText } from './help.ts';
+import { helpOfCommand, helpText } from './help.ts';
 import { makeDataDir } from './make-data-dir.ts';
 
 type Command = (config: Config, args: readonly string[]) => Promise<void>;
@@ -31,7 +31,7 @@ export const main = async (argv: readonly string[]): Promise<void> => {
   const [name = 'help', ...args] = argv;
   const load = COMMANDS[name];
   if (name === 'help' || argv.includes('--help') || argv.includes('-h')) {
-    console.log(helpText());
+    console.log(helpOfCommand(name === 'help' ? (args[0] ?? '') : name) ?? helpText());
     return;
   }
   if (load === undefined) {
