@@ -41,8 +41,15 @@ export const awaitStores = async (config: Config, logger: OutboxLogger): Promise
   }
 };
 
-/** For the API: what it accepts while Kafka does not answer waits in the outbox, and a feature store that is away is opened when it comes. */
-export const openServingStores = (config: Config, logger: OutboxLogger): Promise<Stores<EventLog & { readonly outbox?: Outbox }>> =>
+/**
+ * For the API: what it accepts while Kafka does not answer waits in the outbox, and a feature store that is away is opened when it comes.
+ * @param onUnusable it came, and can never be used as we are configured
+ */
+export const openServingStores = (
+  config: Config,
+  logger: OutboxLogger,
+  onUnusable: (error: AttuneError) => void,
+): Promise<Stores<EventLog & { readonly outbox?: Outbox }>> =>
   openWith(
     config,
     () =>
@@ -56,6 +63,7 @@ export const openServingStores = (config: Config, logger: OutboxLogger): Promise
             open: () => openStore(config, log),
             mayLoseMs: config.redis === null ? 0 : REDIS_MAY_LOSE_MS,
             warn: (message) => logger.warn(message),
+            onUnusable,
           }),
   );
 

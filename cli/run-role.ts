@@ -21,15 +21,17 @@ export const tellSupervisor = (message: FromRole): void => {
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
 };
 
+/** `start` may keep `giveUp` for what shows later: the role cannot go on, and drains. */
 export const runRole = async (
   name: string,
   { logLevel, unknown }: Pick<Config, 'logLevel' | 'unknown'>,
-  start: (log: Logger) => Promise<RunningRole>,
+  start: (log: Logger, giveUp: (error: Error) => void) => Promise<RunningRole>,
   drainMs: number = DRAIN_MS,
 ): Promise<void> => {
   const log = pino({ level: logLevel, base: { role: name } });
   const supervised = process.send !== undefined;
   let running: RunningRole | null = null;
+  let givenUp: number | null = null;
   // Its supervisor has said so already.
   if (!supervised) for (const name of unknown) log.warn(tellUnknown(name));
 
@@ -39,6 +41,8 @@ export const runRole = async (
     if (err !== undefined) log.fatal({ err }, 'unexpected fault');
     await running?.stop();
     log.info('stopped');
+    // It would end with 0, which says that all was well.
+    if (givenUp !== null) process.exit(givenUp);
   });
   process.on('message', (message) => {
     if ((message as { kind?: unknown } | null)?.kind === 'stop') grace.close();
@@ -46,11 +50,18 @@ export const runRole = async (
   // A supervisor that was killed can no longer stop us, and an orphan would keep the engines' locks.
   process.on('disconnect', () => grace.close());
 
-  try {
-    running = await start(log);
-  } catch (error) {
-    const exitCode = exitCodeOfRole(error);
+  const say = (error: unknown): number => {
     for (const line of textOfFault(error).split('\n')) log.error(line);
+    return exitCodeOfRole(error);
+  };
+  const giveUp = (error: Error): void => {
+    givenUp = say(error);
+    grace.close();
+  };
+  try {
+    running = await start(log, giveUp);
+  } catch (error) {
+    const exitCode = say(error);
     grace.uninstall();
     process.exitCode = exitCode;
     setImmediate(() => process.exit(exitCode));

@@ -11,10 +11,13 @@ import type { RunningRole } from './run-role.ts';
 import { createSecureRandom } from './secure-random.ts';
 import { createSiblings } from './workers/siblings.ts';
 
-/** @param slot which of several workers this is; null: it stands alone */
-export const serveApi = async (config: Config, slot: number | null, log: Logger): Promise<RunningRole> => {
+/**
+ * @param slot which of several workers this is; null: it stands alone
+ * @param giveUp for what shows after the start
+ */
+export const serveApi = async (config: Config, slot: number | null, log: Logger, giveUp: (error: Error) => void): Promise<RunningRole> => {
   const apiKeys = refuseOpenDoor(config);
-  const stores = await openServingStores(config, log);
+  const stores = await openServingStores(config, log, giveUp);
   const serving = await createServing({
     log: stores.log,
     store: stores.store,

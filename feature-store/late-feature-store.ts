@@ -10,10 +10,12 @@ export interface LateFeatureStoreOptions {
   /** How long opening waits before it goes on without. Default 3 s. */
   readonly patienceMs?: number;
   readonly warn: (message: string) => void;
+  /** What time does not cure showed after `patienceMs`; it is not tried again. Under another's key a receipt would be wrong for ever. */
+  readonly onUnusable: (error: AttuneError) => void;
 }
 
 const RETRY_MS = 1_000;
-/** For what an operator has to mend: a wrong password, a key that is not ours. */
+/** For what an operator has to mend: a wrong password. */
 const SLOW_RETRY_MS = 15_000;
 
 /** Rejects with what time does not cure, when that shows within `patienceMs`. */
@@ -22,12 +24,14 @@ export const openLateFeatureStore = async ({
   mayLoseMs,
   patienceMs = 3_000,
   warn,
+  onUnusable,
 }: LateFeatureStoreOptions): Promise<FeatureStore> => {
   const cancel = new AbortController();
   const arrived = Promise.withResolvers<FeatureStore | null>();
   const first = Promise.withResolvers<void>();
   first.promise.catch(() => undefined);
   let store: FeatureStore | null = null;
+  let isLate = false;
 
   const opening = (async (): Promise<void> => {
     for (let told = ''; !cancel.signal.aborted;) {
@@ -38,7 +42,10 @@ export const openLateFeatureStore = async ({
         return first.resolve();
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        if (error instanceof AttuneError && !error.retriable) first.reject(error);
+        if (error instanceof AttuneError && !error.retriable) {
+          if (isLate && !cancel.signal.aborted) onUnusable(error);
+          return first.reject(error);
+        }
         if (!mayPass(error)) waitMs = SLOW_RETRY_MS;
         if (message !== told && !cancel.signal.aborted) warn(`the feature store cannot be opened yet: ${message}`);
         told = message;
@@ -60,6 +67,7 @@ export const openLateFeatureStore = async ({
     await close();
     throw error;
   }
+  isLate = true;
 
   const get = (): FeatureStore => {
     if (store === null) throw new EngineUnavailable('feature-store', 'The feature store has not been reached since this process started.');

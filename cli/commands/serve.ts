@@ -17,10 +17,10 @@ const PRIMARY_DRAIN_MS = 18_000;
 export const serve = (config: Config, args: readonly string[]): Promise<void> => {
   const { workers, slot } = parseServe(config, args);
   if (slot === null && workers > 1) return serveWithWorkers(config, workers);
-  return runRole(slot === null ? 'api' : `api-${slot}`, config, async (log) => {
+  return runRole(slot === null ? 'api' : `api-${slot}`, config, async (log, giveUp) => {
     if (slot === null) await refuseTakenPort(portOfApi(config));
     const { serveApi } = await import('../serve-api.ts');
-    return serveApi(config, slot, log);
+    return serveApi(config, slot, log, giveUp);
   });
 };
 

@@ -59,4 +59,27 @@ describe.skipIf(missing !== null)(`Redis that comes late${missing === null ? '' 
       rmSync(dir, { recursive: true, force: true });
     }
   });
+
+  test('one that comes and cannot be used ends the API with a sentence, for good', { timeout: 120_000 }, async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'attune-late-redis-'));
+    const redis = await startRedis();
+    await redis.kill();
+    const port = await freePort();
+    const serve = startRole(['serve'], {
+      REDIS_URL: `${redis.url},redis://127.0.0.1:1`,
+      ATTUNE_DATA_DIR: dir,
+      ATTUNE_ID_KEY: 'a key for the late Redis',
+      ATTUNE_PORT: String(port),
+    });
+    try {
+      await untilReady(`http://127.0.0.1:${port}`, undefined, 60_000);
+      await redis.start();
+      await expect.poll(() => serve.tail(), { timeout: 30_000 }).toMatch(/is no Redis Cluster; give one[^]*"stopped"/);
+      expect(await serve.stop()).toBe(78);
+    } finally {
+      await serve.stop();
+      await redis.stop();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
 });
