@@ -1,8 +1,9 @@
 /** One engine as a server, the other embedded: on one machine any mixture closes the loop, and goes on after a restart. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { openLmdbFeatureStore } from '#feature-store';
 import { freePort } from '../free-port.ts';
 import { createSend } from '../send.ts';
 import { untilReady } from '../system.ts';
@@ -75,6 +76,34 @@ withEngine('kafka', (brokers) => {
     test('closes the loop', { timeout: 300_000 }, async () => {
       await goesRound({ KAFKA_BROKERS: brokers, KAFKA_TOPIC_PREFIX: prefix });
       await deleteTopics(brokers.split(','), prefix);
+    });
+
+    test('a store of another number of partitions is refused, with a way out that works', { timeout: 120_000 }, async () => {
+      const dir = mkdtempSync(join(tmpdir(), 'attune-mixture-'));
+      const own = `other-${prefix}`;
+      const env = {
+        KAFKA_BROKERS: brokers,
+        KAFKA_TOPIC_PREFIX: own,
+        ATTUNE_DATA_DIR: dir,
+        ATTUNE_PARTITIONS: '2',
+        ATTUNE_ID_KEY: 'a key for the mixture test',
+        ATTUNE_PORT: '0',
+      };
+      try {
+        await runCommand(['doctor', '--fix'], env);
+        await (await openLmdbFeatureStore({ dir: join(dir, 'feature-store'), partitions: 8 })).close();
+        const states = join(dir, 'feature-store', 'states');
+        const { code, output } = await runCommand(['serve'], env);
+        expect(output).toContain(`the embedded feature store in ${states} has 8 partitions and the event log has 2`);
+        expect(code).toBe(78);
+        renameSync(states, join(dir, 'states-before'));
+        const rebuilt = await runCommand(['rebuild', '--from-log'], env);
+        expect(rebuilt.output).toMatch(/rebuilt in/);
+        expect(rebuilt.code).toBe(0);
+      } finally {
+        await deleteTopics(brokers.split(','), own);
+        rmSync(dir, { recursive: true, force: true });
+      }
     });
   });
 });
