@@ -16,6 +16,7 @@ const UNUSABLE = new Set([
   'port.refused',
   'redis.cluster',
   'redis.version',
+  'id-key.other',
 ]);
 
 export const textOfFault = (error: unknown): string =>

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { openIdKey } from './id-key.ts';
+import { openLmdbFeatureStore } from '#feature-store';
+import { agreeOnIdKey, faultOfIdKey, openIdKey } from './id-key.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'attune-key-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -18,5 +19,15 @@ describe('the id key', () => {
 
   test('a given one is used as it is', () => {
     expect(openIdKey({ idKey: 'given-by-the-operator', dataDir: join(folder, 'none') })).toBe('given-by-the-operator');
+  });
+
+  test('a store that was filled under one refuses every other', async () => {
+    const store = await openLmdbFeatureStore({ dir: join(folder, 'store'), partitions: 1 });
+    expect(await faultOfIdKey(store.blobs, 'one')).toBeNull();
+    await agreeOnIdKey(store.blobs, 'one');
+    await agreeOnIdKey(store.blobs, 'one');
+    await expect(agreeOnIdKey(store.blobs, 'another')).rejects.toMatchObject({ code: 'id-key.other', retriable: false });
+    expect(await faultOfIdKey(store.blobs, 'another')).toMatch(/every customer in it would be a stranger/);
+    await store.close();
   });
 });

@@ -9,6 +9,7 @@ import type { EventLog, Outbox, OutboxLogger } from '#event-log';
 import { openLateFeatureStore, openLmdbFeatureStore, openRedisFeatureStore, REDIS_MAY_LOSE_MS } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
 import type { Config } from './config.ts';
+import { agreeOnIdKey, openIdKey } from './id-key.ts';
 import { kafkaLogOptions } from './kafka.ts';
 import { redisOptions } from './redis.ts';
 
@@ -32,7 +33,11 @@ export const openStores = (config: Config): Promise<Stores> =>
 export const awaitStores = async (config: Config, logger: OutboxLogger): Promise<Stores> => {
   for (let waitMs = 500; ; waitMs = Math.min(2 * waitMs, 5_000)) {
     try {
-      return await openStores(config);
+      return await openWith(
+        config,
+        () => openLog(config),
+        (log) => openOwnStore(config, log),
+      );
     } catch (error) {
       if (!(error instanceof AttuneError && (error.retriable || error.code === 'event-log.not-prepared'))) throw error;
       logger.warn(`${error.message} Trying again in ${waitMs} ms.`);
@@ -58,9 +63,9 @@ export const openServingStores = (
         : openOutboxLog({ openLog: () => openLog(config), ...config.outbox, keepMs: config.logRetentionDays * DAY_MS, logger }),
     (log) =>
       config.kafka === null && config.redis === null
-        ? openStore(config, log)
+        ? openOwnStore(config, log)
         : openLateFeatureStore({
-            open: () => openStore(config, log),
+            open: () => openOwnStore(config, log),
             mayLoseMs: config.redis === null ? 0 : REDIS_MAY_LOSE_MS,
             warn: (message) => logger.warn(message),
             onUnusable,
@@ -101,6 +106,18 @@ const openStore = (config: Config, log: EventLog): Promise<FeatureStore> => {
   const logger = pino({ level: config.logLevel, base: { engine: 'redis' } });
   const warn = (message: string): void => logger.warn(message);
   return openRedisFeatureStore({ ...redisOptions(redis), partitions: partitionsOf(log) ?? config.partitions, warn });
+};
+
+/** For whoever hashes customer ids; recovery goes without, because the key's file may be put back after it. */
+const openOwnStore = async (config: Config, log: EventLog): Promise<FeatureStore> => {
+  const store = await openStore(config, log);
+  try {
+    await agreeOnIdKey(store.blobs, openIdKey(config));
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 };
 
 /** Null while the log was never reached: in Redis the keys do not depend on it, and the API asks for nothing by partition. */

@@ -18,7 +18,7 @@ export const doctor = async (config: Config, args: readonly string[]): Promise<v
   const parts: readonly (() => Promise<readonly Finding[]>)[] = [
     () => checkMachine(config),
     async () => (kafka === null ? [note('no KAFKA_BROKERS: the event log is embedded')] : checkKafka(kafka, config, cure)),
-    async () => (redis === null ? [noteOfEmbeddedStore(kafka !== null)] : checkFeatureStore(redis)),
+    async () => (redis === null ? [noteOfEmbeddedStore(kafka !== null)] : checkFeatureStore(redis, config.idKey)),
     () => checkWarehouse(config, cure.fix),
   ];
   // One after another, and told as they come: an engine that is away takes its time to say so.

@@ -7,7 +7,7 @@ import { freePort } from '../free-port.ts';
 import { createSend } from '../send.ts';
 import { untilReady } from '../system.ts';
 import { redisIsMissing, startRedis } from './redis.ts';
-import { startRole } from './roles.ts';
+import { runCommand, startRole, type RoleProcess } from './roles.ts';
 
 const missing = await redisIsMissing();
 
@@ -78,6 +78,49 @@ describe.skipIf(missing !== null)(`Redis that comes late${missing === null ? '' 
       expect(await serve.stop()).toBe(78);
     } finally {
       await serve.stop();
+      await redis.stop();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+
+  test('another id key than the store was filled under is refused by all, also when Redis comes late', { timeout: 180_000 }, async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'attune-other-key-'));
+    const redis = await startRedis();
+    const [port, pipelinePort] = await Promise.all([freePort(), freePort()]);
+    const url = `http://127.0.0.1:${port}`;
+    const env = {
+      REDIS_URL: redis.url,
+      ATTUNE_DATA_DIR: dir,
+      ATTUNE_PORT: String(port),
+      ATTUNE_PIPELINE_PORT: String(pipelinePort),
+      ATTUNE_ID_KEY: 'the key of the first process',
+    };
+    const other = { ...env, ATTUNE_ID_KEY: 'a key that was never used' };
+    const REFUSED = /ATTUNE_ID_KEY is another key/;
+    const pipeline = startRole(['pipeline', '--roles', 'state'], env);
+    let late: RoleProcess | null = null;
+    try {
+      const readyz = async (): Promise<string> => (await fetch(`http://127.0.0.1:${pipelinePort}/readyz`)).text();
+      await untilReady(`http://127.0.0.1:${pipelinePort}`, undefined, 60_000);
+      for (const role of ['serve', 'pipeline']) {
+        const { code, output } = await runCommand([role], { ...other, ATTUNE_PIPELINE_PORT: '0' });
+        expect([code, output]).toEqual([78, expect.stringMatching(REFUSED)]);
+      }
+      expect(await runCommand(['doctor'], other)).toEqual({ code: 1, output: expect.stringMatching(REFUSED) });
+      expect((await runCommand(['doctor'], env)).output).toMatch(/✓ Redis was filled under this ATTUNE_ID_KEY/);
+
+      await redis.kill();
+      await expect.poll(readyz, { timeout: 10_000 }).toBe('ok\ndegraded: features\n');
+      late = startRole(['serve'], other);
+      await untilReady(url, undefined, 60_000);
+      await redis.start();
+      await expect.poll(readyz, { timeout: 10_000 }).toBe('ok\n');
+      await expect.poll(() => late!.tail(), { timeout: 30_000 }).toMatch(/ATTUNE_ID_KEY is another key[^]*"stopped"/);
+      expect(await late.stop()).toBe(78);
+    } catch (error) {
+      throw new Error(`${String(error)}\n${pipeline.tail()}\n----\n${late?.tail()}`, { cause: error });
+    } finally {
+      await Promise.all([pipeline.stop(), late?.stop()]);
       await redis.stop();
       rmSync(dir, { recursive: true, force: true });
     }
