@@ -56,9 +56,14 @@ export const createOnceByRequest = (deps: OnceByRequestDeps): OnceByRequest => {
 
   const claim = async (name: string, id: DecisionId, nowMs: number): Promise<DecisionId | null> => {
     const { effort, boundMs } = deps;
-    if (effort?.circuit.mayAsk() === false) return null;
+    const mayWait = effort === null || effort.circuit.mayAsk();
+    if (!mayWait && !effort.circuit.mayTry()) return null;
     const key = hash('sha256', name, 'buffer').subarray(0, 16);
     const claiming = (async () => deps.store.requests.claim(key, decisionIdToBytes(id), { nowMs, ttlMs: deps.ttlMs }))().catch(() => null);
+    if (!mayWait) {
+      void claiming.then((claimed) => (claimed === null ? effort.circuit.failed() : effort.circuit.answered()));
+      return null;
+    }
     const claimed = await within(effort?.ms ?? boundMs, claiming, 'late' as const);
     if (claimed === 'late' && effort === null) throw notDurable(`the feature store has not claimed the requestId within ${boundMs} ms`);
     if (claimed !== null && claimed !== 'late') {

@@ -17,7 +17,9 @@ export interface StateReadDeps {
 /** An engine that answers in the same tick costs no timer. */
 export const readState = (deps: StateReadDeps, subject: Subject, deadlineMs: number): StateRead | Promise<StateRead> => {
   const { store, rebuild, storeCircuit } = deps;
-  if (!rebuild.known() || rebuild.underway() || storeCircuit?.mayAsk() === false) return 'failed';
+  if (!rebuild.known() || rebuild.underway()) return 'failed';
+  const mayWait = storeCircuit === null || storeCircuit.mayAsk();
+  if (!mayWait && !storeCircuit.mayTry()) return 'failed';
   let read: Buffer | null | Promise<Buffer | null>;
   try {
     read = store.states.read(subject.keyBytes, subject.shard);
@@ -25,7 +27,16 @@ export const readState = (deps: StateReadDeps, subject: Subject, deadlineMs: num
     storeCircuit?.failed();
     return 'failed';
   }
-  return read instanceof Promise ? within(read, deadlineMs, storeCircuit) : read;
+  if (!(read instanceof Promise)) {
+    storeCircuit?.answered();
+    return read;
+  }
+  if (mayWait) return within(read, deadlineMs, storeCircuit);
+  read.then(
+    () => storeCircuit.answered(),
+    () => storeCircuit.failed(),
+  );
+  return 'failed';
 };
 
 const within = (read: Promise<Buffer | null>, deadlineMs: number, circuit: StoreCircuit | null): Promise<StateRead> =>

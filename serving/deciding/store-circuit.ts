@@ -1,9 +1,11 @@
-/** Spares decisions the wait for a feature store that has stopped answering: now and then one asks, the others go on without. */
+/** Spares decisions the wait for a feature store that has stopped answering: all go on without, and now and then one asks and does not wait. */
 import type { Clock } from '#contracts';
 
 export interface StoreCircuit {
-  /** False: it has not answered for a while, and this one is not to ask. */
+  /** False: it has not answered for a while, and nobody is to wait for it. */
   mayAsk(): boolean;
+  /** True, and then not for a while: whoever may not ask is to ask without waiting, and to say what came of it. */
+  mayTry(): boolean;
   answered(): void;
   /** Late, or refused. */
   failed(): void;
@@ -14,17 +16,17 @@ export interface StoreCircuit {
  * in a row are one in sixty thousand.
  */
 const FAILURES = 10;
-const ASK_EVERY_MS = 100;
+const TRY_EVERY_MS = 100;
 
 export const createStoreCircuit = (monotonicMs: Clock): StoreCircuit => {
   let failures = 0;
-  let nextAskMs = 0;
+  let nextTryMs = 0;
   return {
-    mayAsk() {
-      if (failures < FAILURES) return true;
+    mayAsk: () => failures < FAILURES,
+    mayTry() {
       const nowMs = monotonicMs();
-      if (nowMs < nextAskMs) return false;
-      nextAskMs = nowMs + ASK_EVERY_MS;
+      if (nowMs < nextTryMs) return false;
+      nextTryMs = nowMs + TRY_EVERY_MS;
       return true;
     },
     answered() {
@@ -32,7 +34,7 @@ export const createStoreCircuit = (monotonicMs: Clock): StoreCircuit => {
     },
     failed() {
       failures += 1;
-      if (failures >= FAILURES) nextAskMs = monotonicMs() + ASK_EVERY_MS;
+      if (failures >= FAILURES) nextTryMs = monotonicMs() + TRY_EVERY_MS;
     },
   };
 };
