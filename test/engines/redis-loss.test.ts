@@ -99,7 +99,15 @@ describe.skipIf(missing !== null).each([1, 3])('of %i masters, one that is kille
     // From what is there everything can be done again, with the timers that belong to it.
     await store.states.commit(everyone.flatMap((n, i) => (versions[i] === 1 ? [step(n, 2)] : [])));
     const due = await Promise.all([0, 1, 2, 3].map((partition) => store.timers.due(partition, 10, 1_000)));
-    expect(due.flat().map(({ dueMs }) => dueMs)).toEqual(everyone.map(() => 2));
+    // Masters that lived may have done what was not acknowledged.
+    const steps = versions.map((version) => (version === 1 ? 2 : version!));
+    expect(
+      due
+        .flat()
+        .map(({ dueMs }) => dueMs)
+        .toSorted(),
+    ).toEqual(steps.toSorted());
+    expect(steps.every((version) => version === 2 || version === 3)).toBe(true);
   });
 });
 
