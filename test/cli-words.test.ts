@@ -63,14 +63,15 @@ test.each([
   }
 });
 
-test.each([['snapshot'], ['dead-letters']])('%s without Kafka can be tried again, and says so', async (...args) => {
+// These wait most of their time.
+test.concurrent.each([['snapshot'], ['dead-letters']])('%s without Kafka can be tried again, and says so', async (...args) => {
   const { code, said } = await attune(args, NO_KAFKA);
   expect(said).toMatch(/Kafka/);
   expect(said).not.toMatch(STACK);
   expect(code).toBe(1);
 });
 
-test('import waits for Kafka', async () => {
+test.concurrent('import waits for Kafka', async ({ expect }) => {
   const file = join(dataDir, 'rows.csv');
   writeFileSync(file, 'customerId,plan\nc-1,basic\n');
   const env = { ...embeddedEnv(), ATTUNE_DATA_DIR: dataDir, ...NO_KAFKA };
