@@ -44,7 +44,7 @@ test('a role warns of a variable that means nothing', async () => {
   expect(said).toMatch(/"level":40.*KAFKA_BROKER is set and means nothing here/);
 });
 
-test.each([
+test.concurrent.each([
   ['ATTUNE_PORT', ['serve']],
   ['ATTUNE_PORT', ['serve', '--workers', '2']],
   ['ATTUNE_PIPELINE_PORT', ['pipeline']],
