@@ -1,16 +1,17 @@
 import { defineConfig } from 'vitest/config';
 
-// Three projects: `unit` (beside the code), `engines` (contracts on real engines, end to end), `faults` (kill -9 under load).
+// `unit` (beside the code), `system` (embedded, end to end), `engines` (on real engines), `faults` (kill -9 under load).
 const exclude = ['**/node_modules/**', '**/data/**'];
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['**/*.test.ts'], exclude: [...exclude, 'test/**'], testTimeout: 30_000 } },
+      { test: { name: 'system', include: ['test/*.test.ts'], exclude, testTimeout: 120_000, fileParallelism: false } },
       {
         test: {
           name: 'engines',
-          include: ['test/**/*.test.ts'],
-          exclude: [...exclude, 'test/faults/**'],
+          include: ['test/engines/**/*.test.ts'],
+          exclude,
           testTimeout: 120_000,
           fileParallelism: false,
           globalSetup: ['test/engines/global-setup.ts'],

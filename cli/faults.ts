@@ -19,13 +19,17 @@ const UNUSABLE = new Set([
   'id-key.other',
 ]);
 
-export const textOfFault = (error: unknown): string =>
-  error instanceof AttuneError || isOfArguments(error) ? (error as Error).message : String((error as Error).stack ?? error);
+export const textOfFault = (error: unknown): string => {
+  if (isOfListening(error)) return `nothing can listen at ${error.address}:${error.port} (${error.code})`;
+  return error instanceof AttuneError || isOfArguments(error) ? (error as Error).message : String((error as Error).stack ?? error);
+};
 
 export const exitCodeOfRole = (error: unknown): number => {
   const code = error instanceof AttuneError ? error.code : '';
   if (code === 'warehouse.no-chdb') return EXIT.unavailable;
-  return UNUSABLE.has(code) || isOfArguments(error) ? EXIT.unusable : EXIT.failed;
+  // A port that is taken may be free again; an address that is not ours, or a port that is not allowed, stays so.
+  const isUnusable = UNUSABLE.has(code) || isOfArguments(error) || (isOfListening(error) && error.code !== 'EADDRINUSE');
+  return isUnusable ? EXIT.unusable : EXIT.failed;
 };
 
 /** A command is not started again by a supervisor: whatever may be otherwise next time is a failure, all else is unusable. */
@@ -35,3 +39,6 @@ export const exitCodeOfCommand = (error: unknown): number => {
 };
 
 const isOfArguments = (error: unknown): boolean => (error as { code?: string } | null)?.code?.startsWith('ERR_PARSE_ARGS') === true;
+
+const isOfListening = (error: unknown): error is { readonly code: string; readonly address: string; readonly port: number } =>
+  (error as { syscall?: string } | null)?.syscall === 'listen';

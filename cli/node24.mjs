@@ -20,10 +20,10 @@ export const nodeToUse = () => {
   return fail(`Attune needs Node ${MAJOR}; this is ${process.versions.node}, and the pinned one (node_modules/node) is missing`);
 };
 
-/** Runs a script of ours under another Node with our arguments and our terminal; resolves to its exit code. */
-export const runUnder = (node, script, args) =>
+/** Runs a script of ours under another Node with our arguments, and our terminal where nothing else is said; resolves to its exit code. */
+export const runUnder = (node, script, args, output = 'inherit') =>
   new Promise((resolve) => {
-    const child = spawn(node, [script, ...args], { stdio: 'inherit' });
+    const child = spawn(node, [script, ...args], { stdio: ['inherit', output, output] });
     // The terminal sends Ctrl-C to both of us; the child decides when it is done.
     process.on('SIGINT', () => {});
     process.on('SIGTERM', () => child.kill('SIGTERM'));

@@ -1,6 +1,6 @@
-/** A port that cannot be had is told before anything is opened, by the variable that names another. */
+/** A port that is taken is told before anything is opened, by the variable that names another. */
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AttuneError } from '#contracts';
 
@@ -12,34 +12,32 @@ export interface WantedPort {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** Where both come from. */
-  readonly variables: { readonly host: string | null; readonly port: string };
+  /** Where it comes from. */
+  readonly variable: string;
 }
 
-/** Throws `port.refused`. */
-export const refuseTakenPort = async ({ host, port, variables }: WantedPort): Promise<void> => {
+/**
+ * Throws `port.refused`. It asks whether somebody answers there: whoever listened there itself for a moment would look ready to a health
+ * check. What shows only when the port is opened, and what took it since, textOfFault tells (cli/faults.ts).
+ */
+export const refuseTakenPort = async ({ host, port, variable }: WantedPort): Promise<void> => {
   if (port === 0) return;
-  const endMs = performance.now() + PATIENCE_MS;
-  for (let code = await tryPort(host, port); code !== null; code = await tryPort(host, port)) {
-    if (code === 'EADDRINUSE' && performance.now() < endMs) await delay(AGAIN_MS);
-    else if (code === 'EADDRINUSE')
-      throw new AttuneError('port.refused', `port ${port} of ${host} is taken by another process; ${variables.port} names another port`);
-    else {
-      const names = variables.host === null ? variables.port : `${variables.host} and ${variables.port}`;
-      throw new AttuneError('port.refused', `nothing can listen at ${host}:${port} (${code}); look at ${names}`);
-    }
+  for (const endMs = performance.now() + PATIENCE_MS; await isAnswered(host, port); await delay(AGAIN_MS))
+    if (performance.now() > endMs)
+      throw new AttuneError('port.refused', `port ${port} of ${host} is taken by another process; ${variable} names another port`);
+};
+
+const isAnswered = async (host: string, port: number): Promise<boolean> => {
+  const socket = connect({ host: ANY.has(host) ? 'localhost' : host, port });
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
   }
 };
 
-/** Null: it can be had; else the code of the fault. */
-const tryPort = async (host: string, port: number): Promise<string | null> => {
-  const server = createServer().listen({ host, port, exclusive: true });
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error);
-  }
-  server.close();
-  await once(server, 'close');
-  return null;
-};
+/** Every address of the machine: one of them is asked. */
+const ANY = new Set(['0.0.0.0', '::']);

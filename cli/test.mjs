@@ -1,8 +1,8 @@
 /**
- * `npm test`: runs vitest's unit and engines projects, names what was skipped, and ends with the line `N passed, N failed`.
- * Arguments go to vitest (`npm test -- decisioning`).
+ * `npm test`: runs vitest's projects, names what was skipped, and ends with the line `N passed, N failed`. Arguments go to vitest
+ * (`npm test -- decisioning`); without any, what needs engines and what does not run beside each other, for both wait most of their time.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,18 +11,25 @@ import { nodeToUse, runUnder } from './node24.mjs';
 const node = nodeToUse() ?? process.execPath;
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'attune-test-'));
-const report = join(folder, 'results.json');
 const given = process.argv.slice(2);
-const projects = given.includes('--project') ? [] : ['--project', 'unit', '--project', 'engines'];
+const withoutEngines = ['unit', 'system'];
+const all = [...withoutEngines, 'engines'];
+const lanes = given.length === 0 ? [['engines'], withoutEngines] : [given.includes('--project') ? [] : all];
 
-const code = await runUnder(node, vitest, [
-  'run',
-  ...projects,
-  '--reporter=default',
-  '--reporter=json',
-  `--outputFile.json=${report}`,
-  ...given,
-]);
+const run = async (projects, index) => {
+  const report = join(folder, `results-${index}.json`);
+  const output = join(folder, `output-${index}.txt`);
+  const args = [
+    'run',
+    ...projects.flatMap((name) => ['--project', name]),
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ];
+  // One lane has the terminal; what the other says is shown when both are over.
+  const code = await runUnder(node, vitest, [...args, ...given], index === 0 ? 'inherit' : openSync(output, 'w'));
+  return { code, report, output: index === 0 ? null : output };
+};
 
 /** A file that failed before its first test counts as one failure: nothing of it ran. */
 const summarise = (results) => {
@@ -44,17 +51,30 @@ const summarise = (results) => {
   return { ...counts, skipped, broken };
 };
 
-let summary;
-try {
-  summary = summarise(JSON.parse(readFileSync(report, 'utf8')));
-} catch (error) {
-  summary = { passed: 0, failed: 1, skipped: [], broken: [`vitest left no report (exit code ${code}): ${error.message}`] };
-}
+const summaryOf = ({ code, report }) => {
+  let summary;
+  try {
+    summary = summarise(JSON.parse(readFileSync(report, 'utf8')));
+  } catch (error) {
+    return { passed: 0, failed: 1, skipped: [], broken: [`vitest left no report (exit code ${code}): ${error.message}`] };
+  }
+  // Whatever vitest holds against the run beside its tests (an unhandled rejection) is a failure too.
+  return code === 0 || summary.failed > 0 ? summary : { ...summary, failed: 1 };
+};
+
+const ran = await Promise.all(lanes.map(run));
+for (const { output } of ran) if (output !== null) process.stdout.write(readFileSync(output));
+const summaries = ran.map(summaryOf);
+const summary = {
+  passed: summaries.reduce((sum, { passed }) => sum + passed, 0),
+  failed: summaries.reduce((sum, { failed }) => sum + failed, 0),
+  skipped: summaries.flatMap(({ skipped }) => skipped),
+  broken: summaries.flatMap(({ broken }) => broken),
+};
 rmSync(folder, { recursive: true, force: true });
 
 for (const name of summary.broken) console.log(`broken: ${name}`);
 for (const name of summary.skipped) console.log(`skipped: ${name}`);
-// Whatever vitest holds against the run beside its tests (an unhandled rejection) is a failure too.
-const failed = summary.failed > 0 ? summary.failed : code === 0 && summary.passed > 0 ? 0 : 1;
+const failed = summary.failed > 0 || summary.passed > 0 ? summary.failed : 1;
 console.log(`${summary.passed} passed, ${failed} failed${summary.skipped.length > 0 ? `, ${summary.skipped.length} skipped` : ''}`);
 process.exit(failed === 0 ? 0 : 1);

@@ -46,7 +46,7 @@ export const openLateFeatureStore = async ({
           if (isLate && !cancel.signal.aborted) onUnusable(error);
           return first.reject(error);
         }
-        if (!mayPass(error)) waitMs = SLOW_RETRY_MS;
+        if (!(error instanceof EngineUnavailable)) waitMs = SLOW_RETRY_MS;
         if (message !== told && !cancel.signal.aborted) warn(`the feature store cannot be opened yet: ${message}`);
         told = message;
       }
@@ -107,9 +107,3 @@ export const openLateFeatureStore = async ({
     close,
   };
 };
-
-/** Redis says what is wrong with a login in its own words only. */
-const mayPass = (error: unknown): boolean =>
-  error instanceof AttuneError &&
-  error.retriable &&
-  !/WRONGPASS|NOAUTH|NOPERM|invalid (?:password|username)|certificate/i.test(error.message);

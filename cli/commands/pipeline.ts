@@ -47,7 +47,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     await refuseTakenPort({
       host: config.pipelineHost,
       port: config.pipelinePort,
-      variables: { host: 'ATTUNE_PIPELINE_HOST', port: 'ATTUNE_PIPELINE_PORT' },
+      variable: 'ATTUNE_PIPELINE_PORT',
     });
     const health = await openPipelineHealth({ host: config.pipelineHost, port: config.pipelinePort, logger });
     const stores = await awaitStores(config, logger);

@@ -48,7 +48,7 @@ const serveWithWorkers = (config: Config, count: number): Promise<void> =>
     PRIMARY_DRAIN_MS,
   );
 
-const portOfApi = ({ host, port }: Config): WantedPort => ({ host, port, variables: { host: 'ATTUNE_HOST', port: 'ATTUNE_PORT' } });
+const portOfApi = ({ host, port }: Config): WantedPort => ({ host, port, variable: 'ATTUNE_PORT' });
 
 interface ServeArguments {
   readonly workers: number;

@@ -10,7 +10,7 @@ export const warehouse = (config: Config): Promise<void> =>
     const { serveWarehouse } = await loadEmbeddedServer();
     const host = '127.0.0.1';
     const port = config.warehousePort;
-    await refuseTakenPort({ host, port, variables: { host: null, port: 'ATTUNE_WAREHOUSE_PORT' } });
+    await refuseTakenPort({ host, port, variable: 'ATTUNE_WAREHOUSE_PORT' });
     const server = await serveWarehouse({
       dir: warehouseDir(config),
       host,

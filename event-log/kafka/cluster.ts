@@ -1,5 +1,5 @@
 /** Finds brokers: who leads a partition, who coordinates a group; drops a connection that fails, and asks another broker. */
-import { EngineUnavailable } from '#contracts';
+import { EngineUnavailable, within } from '#contracts';
 import {
   createBrokerConnection,
   errorOfCode,
@@ -182,7 +182,10 @@ export class Cluster {
   async #open(address: BrokerAddress): Promise<BrokerConnection> {
     const connection = createBrokerConnection(address, this.#options);
     try {
-      await within(connection.connect(), this.#options.connectTimeoutMs + this.#options.requestTimeoutMs);
+      // KafkaJS never answers when the other side ends the connection in the middle of a TLS handshake.
+      const ms = this.#options.connectTimeoutMs + this.#options.requestTimeoutMs;
+      const connected = connection.connect().then(() => true);
+      if (!(await within(ms, connected, false))) throw new Error(`no connection within ${ms} ms`);
       return connection;
     } catch (error) {
       void connection.disconnect();
@@ -197,17 +200,6 @@ function nameOf({ host, port }: BrokerAddress): string {
 
 async function disconnect(connecting: Promise<BrokerConnection>): Promise<void> {
   await connecting.then((connection) => connection.disconnect()).catch(() => undefined);
-}
-
-/** KafkaJS never answers when the other side ends the connection in the middle of a TLS handshake. */
-async function within<T>(work: Promise<T>, ms: number): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`no connection within ${ms} ms`)), ms);
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function unavailable(what: string, cause?: unknown): EngineUnavailable {

@@ -1,4 +1,4 @@
-/** What is asked in one turn of the event loop leaves in one write a node, and single GETs as one MGET: a write costs more than a command. */
+/** What is asked in one turn of the event loop leaves in one write a node, its GETs as one MGET: a write costs more than a command. */
 import type { Writable } from 'node:stream';
 import type { Call, Reply } from './commands.ts';
 import type { Node } from './node.ts';
@@ -23,9 +23,8 @@ export const createGather = (send: Send, isCluster: boolean): Send => {
       // Not there while it connects.
       const stream = node.fast.stream as Writable | undefined;
       stream?.cork();
-      const gets = isCluster ? [] : asked.filter(({ call }) => call.run === 'GET');
-      if (gets.length > 1) void sendTogether(send, node, gets);
-      for (const one of asked) if (gets.length < 2 || one.call.run !== 'GET') one.resolve(send(node, one.call));
+      if (!isCluster) void sendTogether(send, node, asked.filter(isGet));
+      for (const one of asked) if (isCluster || !isGet(one)) one.resolve(send(node, one.call));
       stream?.uncork();
     }
   };
@@ -39,10 +38,13 @@ export const createGather = (send: Send, isCluster: boolean): Send => {
     });
 };
 
+const isGet = ({ call }: Asked): boolean => call.run === 'GET';
+
 const sendTogether = async (send: Send, node: Node, gets: readonly Asked[]): Promise<void> => {
+  if (gets.length === 0) return;
   try {
-    const { bucket } = gets[0]!.call;
-    const replies = (await send(node, { bucket, run: 'MGET', args: gets.flatMap(({ call }) => call.args) })) as readonly Reply[];
+    const args = gets.flatMap(({ call }) => call.args);
+    const replies = (await send(node, { bucket: gets[0]!.call.bucket, run: 'MGET', args })) as readonly Reply[];
     gets.forEach(({ resolve }, i) => resolve(replies[i]!));
   } catch (error) {
     for (const { reject } of gets) reject(error);

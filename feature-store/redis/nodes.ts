@@ -104,18 +104,21 @@ export const openNodes = async (options: NodesOptions): Promise<Nodes> => {
   }
 };
 
-const unreachable = ({ addresses }: Place, cause: unknown): EngineUnavailable => {
+/** `redis.refused`, which an operator has to mend, where it is there and does not know us, or we do not know it; else it may come. */
+const unreachable = ({ addresses }: Place, cause: unknown): AttuneError => {
   const reason = reasonOf(cause);
-  const advice = REFUSED.test(reason) ? 'are user and password right' : 'is it running, and is its URL right';
-  return new EngineUnavailable(
-    'feature-store',
-    `Redis at ${addresses.map(nameOf).join(', ')} cannot be used: ${reason}; ${advice} (REDIS_URL)?`,
-    cause,
-  );
+  const sentence = `Redis at ${addresses.map(nameOf).join(', ')} cannot be used: ${reason};`;
+  if (LOGIN.test(reason))
+    return new AttuneError('redis.refused', `${sentence} are user and password right (REDIS_URL)?`, { retriable: true, cause });
+  if (CERTIFICATE.test(reason))
+    return new AttuneError('redis.refused', `${sentence} is its authority's certificate given (REDIS_TLS_CA)?`, { retriable: true, cause });
+  return new EngineUnavailable('feature-store', `${sentence} is it running, and is its URL right (REDIS_URL)?`, cause);
 };
 
-/** It is there, and does not know us. */
-const REFUSED = /\b(WRONGPASS|NOAUTH|NOPERM)\b/;
+/** In Redis' own words. */
+const LOGIN = /\b(WRONGPASS|NOAUTH|NOPERM)\b|invalid (password|username)/i;
+/** In OpenSSL's. */
+const CERTIFICATE = /certificate/i;
 
 const reasonOf = (error: unknown): string =>
   error instanceof AggregateError ? (error.errors as Error[]).map(({ message }) => message).join('; ') : (error as Error).message;
