@@ -1,5 +1,5 @@
 /** What an operator's mistake is answered with: one sentence that names the variable, and an exit code that ends restarts. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { embeddedEnv } from './embedded-env.ts';
-import { withEngine } from './engines/with-engine.ts';
+import { runCommand } from './engines/roles.ts';
 
 const ENTRY = fileURLToPath(new URL('../cli/attune.mjs', import.meta.url));
 const STACK = /^\s+at .*\.(m?js|ts):\d+/m;
@@ -22,15 +22,13 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
-const attune = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<{ readonly code: number; readonly said: string }> =>
-  new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [ENTRY, ...args],
-      { env: { ...embeddedEnv(), ATTUNE_DATA_DIR: dataDir, ...env }, timeout: 60_000 },
-      (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), said: stdout + stderr }),
-    );
-  });
+const attune = async (
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ readonly code: number | null; readonly said: string }> => {
+  const { code, output } = await runCommand(args, { ATTUNE_DATA_DIR: dataDir, ...env });
+  return { code, said: output };
+};
 
 test.each([['up', '--demo'], ['demo']])('%s refuses engines that may hold real customers', async (...args) => {
   const { code, said } = await attune(args, NO_KAFKA);
@@ -113,20 +111,4 @@ test('the doctor does not repeat a malformed URL, which may hold a password', as
   expect(said).toMatch(/^ {2}CLICKHOUSE_URL is no URL/m);
   expect(said).not.toMatch(/hush|\n\s+at /);
   expect(code).toBe(78);
-});
-
-withEngine('kafka', (url) => {
-  test('the doctor of a Kafka prints findings and nothing of Node’s', async () => {
-    const { said } = await attune(['doctor'], { KAFKA_BROKERS: url, KAFKA_TOPIC_PREFIX: 'words-', ATTUNE_ID_KEY: ID_KEY });
-    expect(said).toMatch(/✓ Kafka at .*: 1 broker/);
-    expect(said).not.toMatch(/TimeoutNegativeWarning/);
-  });
-});
-
-withEngine('redis', (url) => {
-  test('a wrong password of Redis is not taken for a Redis that is away', async () => {
-    const { said } = await attune(['doctor'], { REDIS_URL: url.replaceAll('redis://', 'redis://nobody:hush@'), ATTUNE_ID_KEY: ID_KEY });
-    expect(said).toMatch(/✗ Redis at .*WRONGPASS.*are user and password right \(REDIS_URL\)\?/);
-    expect(said).not.toMatch(/is it running|hush/);
-  });
 });
