@@ -5,3 +5,4 @@ export { createLearner, restoreLearner } from './learner.ts';
 export { createVersion, openScorer, openVersion } from './scorer.ts';
 export { foldModels, type ModelView } from './registry/fold-models.ts';
 export type { Learner, LearnerOptions, Publication, ModelVersion } from './types.ts';
+export type { LoggedChoice, LoggedDecision, LoggedDecisions, LoggedQuery, LoggedReward } from './logged/logged-decision.ts';
