@@ -81,6 +81,21 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       ['--max-lag N', 'waits while the state role is further behind; 0: never [2000000]'],
     ],
   },
+  export: {
+    usage: 'TABLE FILE.parquet|.csv [--from T] [--to T]',
+    meaning: 'tables and views of the warehouse for other tools',
+    options: [
+      ['--list', 'the tables and views that there are'],
+      ['--describe', 'with a TABLE and no FILE: its columns, their types and what they mean'],
+      ['--format F', 'parquet or csv [by the name of the file; - is stdout; .csv.gz is compressed]'],
+      ['--from T', 'only rows from this time on, as in 2026-11-25 or 2026-11-25T10:00:00Z'],
+      ['--to T', 'only rows before this time'],
+      ['--loop L', 'only this loop; empty: the catalog’s own [all]'],
+      ['--where COLUMN=VALUE', 'only such rows (also !=, <, <=, >, >=); more than once: all must hold'],
+      ['--columns A,B', 'only these columns [all]'],
+      ['--words causal', 'propensity is then the logging probability, and ours is p_accepted [attune]'],
+    ],
+  },
   doctor: {
     usage: '[--fix] [--partitions N]',
     meaning: 'checks configuration, catalog and engines; --fix makes topics, schemas and tables as they should be',

@@ -1,5 +1,8 @@
 /** The warehouse: ClickHouse, or chDB behind ClickHouse's HTTP interface. */
 export * from './client/open-warehouse.ts';
+export { findTable, listTables } from './export/find-table.ts';
+export { parseCondition } from './export/parse-condition.ts';
+export { planExport, type ExportRequest } from './export/plan-export.ts';
 export { parseRetentionDays, type RetentionDays } from './client/retention.ts';
 export * from './client/row-binary.ts';
 export * from './client/tables.ts';

@@ -2,7 +2,7 @@
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
 import { Readable } from 'node:stream';
 import type { CustomerKey, Topic } from '#contracts';
-import { AttuneError } from '#contracts';
+import { AttuneError, HOUR_MS } from '#contracts';
 import { localTable, renderForCluster } from './cluster-ddl.ts';
 import { warehouseFault } from './faults.ts';
 import { migrate, pending, readMigrations } from './migrate.ts';
@@ -25,6 +25,15 @@ export interface WarehouseOptions {
 
 export type QueryParams = Readonly<Record<string, unknown>>;
 
+export interface StreamOptions {
+  readonly format: 'Parquet' | 'CSVWithNames';
+  readonly params?: QueryParams;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** Until the first byte of a stream, which comes when all of the answer is there. */
+const STREAM_TIMEOUT_MS = 6 * HOUR_MS;
+
 /** Every method rejects with EngineUnavailable when the warehouse is away, with `warehouse.refused` when it will never do this. */
 export interface Warehouse {
   ping(): Promise<void>;
@@ -35,6 +44,13 @@ export interface Warehouse {
   /** @param sql without FORMAT; placeholders as {name:Type} */
   query<T>(sql: string, params?: QueryParams): Promise<readonly T[]>;
   command(sql: string, params?: QueryParams): Promise<void>;
+  /**
+   * The answer as bytes in one of ClickHouse's own formats, of any size: the warehouse keeps it in a file until it is whole, so what fails
+   * fails before the first byte. Held up for as long as the caller reads slowly; a lost connection is an error of the stream.
+   *
+   * @param sql without FORMAT; placeholders as {name:Type}
+   */
+  stream(sql: string, options: StreamOptions): Promise<Readable>;
   /**
    * Rows as TABLES[table].write makes them, one block of one shard and one month: acknowledged means durable, in whole or not at all,
    * and a repetition counts once under FINAL.
@@ -65,14 +81,14 @@ const WITH_CUSTOMER = ['events', 'rewards', 'communications', 'decisions'] as co
 const IDS_OF_ONE_DELETE = 1_000;
 
 export const openWarehouse = (options: WarehouseOptions): Warehouse => {
-  const connect = (database: string) =>
+  const connect = (database: string, timeoutMs = options.timeoutMs ?? 30_000) =>
     createClient({
       url: options.url,
       ...(options.username === undefined ? {} : { username: options.username }),
       ...(options.password === undefined ? {} : { password: options.password }),
       database,
       application: 'attune',
-      request_timeout: options.timeoutMs ?? 30_000,
+      request_timeout: timeoutMs,
       max_open_connections: 16,
       // A socket that the server is about to close must not carry an insert.
       keep_alive: { enabled: true, idle_socket_ttl: 2_500 },
@@ -82,6 +98,7 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
   const cluster = options.cluster ?? null;
   const retentionDays = options.retentionDays ?? parseRetentionDays();
   const client = connect(database);
+  let patient: ClickHouseClient | undefined;
   const rendered = (statement: string): readonly string[] =>
     cluster === null ? [statement] : renderForCluster(statement, { cluster, database, sharded: Object.keys(TABLES) });
   /** For what only the tables that hold the rows can do. */
@@ -154,6 +171,16 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
     command: (sql, params = {}) =>
       attempt('command', async () => {
         await client.command({ query: sql, query_params: { ...params } });
+      }),
+    stream: (sql, { format, params = {}, settings = {} }) =>
+      attempt('query', async () => {
+        patient ??= connect(database, STREAM_TIMEOUT_MS);
+        const { stream } = await patient.exec({
+          query: `${sql} FORMAT ${format}`,
+          query_params: { ...params },
+          clickhouse_settings: { ...settings, wait_end_of_query: 1 },
+        });
+        return stream;
       }),
     insertRows: (table, rowBinary, token) =>
       attempt(`insert into ${table}`, async () => {
@@ -229,7 +256,10 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
       for (const table of WITH_CUSTOMER) gone += await erase(table, ofCustomer);
       return gone;
     },
-    close: () => client.close(),
+    async close() {
+      await client.close();
+      await patient?.close();
+    },
   };
   return self;
 };

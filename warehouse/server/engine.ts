@@ -33,6 +33,11 @@ export interface Engine {
   /** Under readonly=1. @param trusted skips the judgement of what a reader may ask */
   read(statement: Statement, trusted?: boolean): Promise<Result>;
   write(statement: Statement): Promise<Result>;
+  /**
+   * For the pipeline's user: a SELECT whose answer, of any size, is written to `file`, which must not be there yet, instead of being
+   * held in memory. In a session of its own, without limits of time; the file is whole when this resolves.
+   */
+  readToFile(statement: Statement, file: string): Promise<Result>;
   /** Waits for what runs. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -110,6 +115,16 @@ export const openEngine = async (options: EngineOptions): Promise<Engine> => {
     );
     await run(lane, 'SET readonly = 1');
   }
+  let exports: Promise<Lane> | undefined;
+  const openExports = async (): Promise<Lane> => {
+    const lane = createLane(native, open());
+    // What does not fit goes through files here too.
+    await run(
+      lane,
+      'SET max_query_size = 1048576, max_bytes_before_external_sort = 268435456, max_bytes_before_external_group_by = 268435456',
+    );
+    return lane;
+  };
   const version = String((await run(readers[0]!, 'SELECT version()')).bytes).trim();
   let next = 0;
   let closing: Promise<void> | undefined;
@@ -129,23 +144,41 @@ export const openEngine = async (options: EngineOptions): Promise<Engine> => {
       });
     },
     write(statement) {
-      return writer.exclusively(async (session) => {
-        await session.prepare(statement);
-        const settings = Object.entries(statement.settings);
-        try {
-          for (const [name, value] of settings) await session.query(`SET ${identifier(name)} = '${escape(value)}'`);
-          if (statement.dataFile === undefined) return await session.query(statement.sql, statement.format);
-          return await session.insert(fromFile(statement.sql, statement.dataFile));
-        } finally {
-          for (const [name] of settings) await session.query(`SET ${identifier(name)} = DEFAULT`).catch(() => {});
-        }
+      return writer.exclusively((session) =>
+        withSettings(session, statement, () =>
+          statement.dataFile === undefined
+            ? session.query(statement.sql, statement.format)
+            : session.insert(fromFile(statement.sql, statement.dataFile)),
+        ),
+      );
+    },
+    async readToFile(statement, file) {
+      exports ??= openExports().catch((error: unknown) => {
+        exports = undefined;
+        throw error;
       });
+      const lane = await exports;
+      return lane.exclusively((session) =>
+        withSettings(session, statement, () => session.query(intoFile(statement, file), statement.format)),
+      );
     },
     close() {
-      closing ??= closeAll([writer, ...readers]);
+      closing ??= (async () => closeAll([writer, ...readers, ...(exports === undefined ? [] : [await exports])]))();
       return closing;
     },
   };
+};
+
+/** Of this statement only: the session is as it was before. */
+const withSettings = async (session: LaneSession, statement: Statement, work: () => Promise<Result>): Promise<Result> => {
+  await session.prepare(statement);
+  const settings = Object.entries(statement.settings);
+  try {
+    for (const [name, value] of settings) await session.query(`SET ${identifier(name)} = '${escape(value)}'`);
+    return await work();
+  } finally {
+    for (const [name] of settings) await session.query(`SET ${identifier(name)} = DEFAULT`).catch(() => {});
+  }
 };
 
 const canonicalOf = async (session: LaneSession, sql: string): Promise<string> => {
@@ -239,6 +272,13 @@ const fromFile = (sql: string, file: string): string => {
     INSERT_TAIL,
     (_all, settings: string, format: string) => ` FROM INFILE '${escape(file)}'${settings} FORMAT ${format}`,
   );
+};
+
+const FORMAT_TAIL = /\s+FORMAT\s+(\w+)\s*;?\s*$/i;
+
+const intoFile = ({ sql, format }: Statement, file: string): string => {
+  const named = FORMAT_TAIL.exec(sql)?.[1] ?? format;
+  return `${sql.replace(FORMAT_TAIL, '').replace(/;\s*$/, '')} INTO OUTFILE '${escape(file)}' FORMAT ${named}`;
 };
 
 const escape = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\0', '\\0');

@@ -1,7 +1,7 @@
 /** ClickHouse's HTTP interface, as much of it as its clients use, in front of an engine. */
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -71,6 +71,11 @@ const answer = async (deps: HttpDeps, request: IncomingMessage, response: Server
     const statement = await statementOf(deps, request, url, files);
     if (statement.sql.trim() === '') return void response.end('Ok.\n');
     const mayWrite = role === 'writer' && request.method === 'POST';
+    if (mayWrite && url.searchParams.get('wait_end_of_query') === '1' && isQuestion(statement.sql)) {
+      const file = path.join(deps.spoolDir, `${randomUUID()}.out`);
+      files.push(file);
+      return await sendFile(response, statement, await deps.engine.readToFile(statement, file), file);
+    }
     const result = mayWrite ? await writerDoes(deps.engine, statement) : await deps.engine.read(statement);
     await send(request, response, url, statement, result);
   } finally {
@@ -80,9 +85,9 @@ const answer = async (deps: HttpDeps, request: IncomingMessage, response: Server
 
 /** The writer's own questions go to the reader lanes, so that a long SELECT holds up no insert. */
 const writerDoes = (engine: Engine, statement: Statement): Promise<Result> =>
-  /^\s*(SELECT|WITH|SHOW|DESCRIBE|EXISTS)\b/i.test(statement.sql) && !/\bSETTINGS\b/i.test(statement.sql)
-    ? engine.read(statement, true)
-    : engine.write(statement);
+  isQuestion(statement.sql) && !/\bSETTINGS\b/i.test(statement.sql) ? engine.read(statement, true) : engine.write(statement);
+
+const isQuestion = (sql: string): boolean => /^\s*(SELECT|WITH|SHOW|DESCRIBE|EXISTS)\b/i.test(sql);
 
 const statementOf = async (deps: HttpDeps, request: IncomingMessage, url: URL, files: string[]): Promise<Statement> => {
   const params: Record<string, string> = {};
@@ -152,16 +157,28 @@ const CONTENT_TYPES: readonly (readonly [RegExp, string])[] = [
   [/^Parquet|^Arrow|^Native|^RowBinary|^ORC|^Avro/i, 'application/octet-stream'],
 ];
 
+const describeResult = (response: ServerResponse, format: string, result: Result): void => {
+  response.setHeader('X-ClickHouse-Format', format);
+  response.setHeader('X-ClickHouse-Summary', JSON.stringify(summaryOf(result)));
+  response.setHeader('Content-Type', CONTENT_TYPES.find(([pattern]) => pattern.test(format))?.[1] ?? 'text/plain; charset=UTF-8');
+};
+
+/** An answer that is whole in a file: of any size, and never held in memory. */
+const sendFile = async (response: ServerResponse, statement: Statement, result: Result, file: string): Promise<void> => {
+  describeResult(response, formatOf(statement), result);
+  response.setHeader('Content-Length', (await stat(file)).size);
+  await pipeline(createReadStream(file), response);
+};
+
+const formatOf = ({ sql, format }: Statement): string => /\bFORMAT\s+(\w+)\s*(?:SETTINGS[^]*)?;?\s*$/i.exec(sql)?.[1] ?? format;
+
 const send = async (request: IncomingMessage, response: ServerResponse, url: URL, statement: Statement, result: Result): Promise<void> => {
-  const format = /\bFORMAT\s+(\w+)\s*(?:SETTINGS[^]*)?;?\s*$/i.exec(statement.sql)?.[1] ?? statement.format;
   const compress = url.searchParams.get('enable_http_compression') !== '0' && result.bytes.length > 0;
   const body = compress
     ? await encodedBody([request.headers['accept-encoding'] ?? ''].flat().join(','), result.bytes)
     : { coding: null, bytes: result.bytes };
   if (body.coding !== null) response.setHeader('Content-Encoding', body.coding);
-  response.setHeader('X-ClickHouse-Format', format);
-  response.setHeader('X-ClickHouse-Summary', JSON.stringify(summaryOf(result)));
-  response.setHeader('Content-Type', CONTENT_TYPES.find(([pattern]) => pattern.test(format))?.[1] ?? 'text/plain; charset=UTF-8');
+  describeResult(response, formatOf(statement), result);
   response.setHeader('Content-Length', body.bytes.length);
   response.end(body.bytes);
 };
