@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createDecisionId, decisionCodec, decisionIdToBytes, TOPICS, type Decision } from '#contracts';
+import { createDecisionId, decisionCodec, decisionIdToBytes, NO_PAIR, TOPICS, typedEntriesOf, type Decision } from '#contracts';
 import { openLmdbLog } from '#event-log';
 import { createRecordRole } from '#pipeline';
 import { encodeStrings, openWarehouse, RowWriter, startEmbeddedServer, TABLES } from '#warehouse';
@@ -67,11 +67,8 @@ const attributes = { plan: 'basic', tenureMonths: 12, region: 'north', segment: 
 /** The same rows in the log, and in blocks of the same size, encoded beforehand. */
 const bare = connect('bare');
 await bare.migrate();
-const entries = Object.entries(attributes).map(([name, value]) => [name, String(value)] as const);
-const context = [
-  ['page', 'bill'],
-  ['device', 'ios'],
-] as const;
+const entries = typedEntriesOf(attributes, () => true);
+const context = typedEntriesOf({ page: 'bill', device: 'ios' }, () => true);
 const actionIds = encodeStrings([...ACTIONS, 'none']);
 const writer = new RowWriter();
 const blocks: Buffer[] = [];
@@ -86,7 +83,11 @@ for (let from = 0; from < COUNT; from += 1_000) {
   );
   for (const [i, decision] of decisions.entries()) {
     const at = { epoch: 1, partition: (from + i) % 8, offset: from + i, timestampMs: Date.now() };
-    TABLES.decisions.write(writer, { decision, context, attributes: entries, actionIds, noneStage: 2 }, at);
+    TABLES.decisions.write(
+      writer,
+      { decision, context, attributes: entries, ownCandidates: '', pairs: [], asServed: true, actionIds, noneStage: 2 },
+      at,
+    );
     if ((from + i + 1) % BLOCK === 0 || from + i + 1 === COUNT) blocks.push(writer.take());
   }
 }
@@ -103,7 +104,7 @@ const role = createRecordRole({
   clock: Date.now,
   eventTypes: () => ({ get: () => null }),
   catalogActions: () => Promise.resolve(ACTIONS),
-  attributesOf: () => attributes,
+  viewOf: () => ({ attributes, pair: () => NO_PAIR }),
   isPersonal: () => false,
   featureNames: () => Promise.resolve(Array.from({ length: 33 }, (_, i) => `f${i}`)),
 });

@@ -19,3 +19,5 @@ export * from './topics/topic-codecs.ts';
 export * from './customer-view/customer-view.ts';
 export * from './scoring/scoring.ts';
 export * from './within.ts';
+export * from './logged-row/logged-row.ts';
+export * from './logged-row/typed-values.ts';

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { AttuneError } from '#contracts';
 import { compileCatalog } from '#decisioning';
 import type { Catalog } from '#decisioning';
-import { loadFeatureSet, viewOfReceipt } from '#feature-store';
+import { fingerprintOf, loadFeatureSet, viewOfReceipt } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
 import { createLearnRole, createRecordRole, createRetentionTask, createScrubTask, createStateRole, groupOfStart } from '#pipeline';
 import type { IngestProject, Role, StateProject, StateRole } from '#pipeline';
@@ -124,9 +124,11 @@ const createRecord = ({ log, store, project, logger, config }: Shared): Role => 
     isPersonal: (name) => project().personal.has(name),
     featureNames: async (fingerprint) => (await loadFeatureSet(store.blobs, project().featureSet, fingerprint))?.names ?? null,
     catalogActions: async (version) => (await catalogOf(version, project(), store))?.actions.map((action) => action.id) ?? null,
-    async attributesOf(decision) {
-      await loadFeatureSet(store.blobs, project().featureSet, decision.featureSet);
-      return viewOfReceipt(decision, project().featureSet).attributes;
+    async viewOf(decision) {
+      const { featureSet } = project();
+      await loadFeatureSet(store.blobs, featureSet, decision.featureSet);
+      await loadFeatureSet(store.blobs, featureSet, fingerprintOf(decision.state));
+      return viewOfReceipt(decision, featureSet);
     },
   });
   return {

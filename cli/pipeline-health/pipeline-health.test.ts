@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EngineUnavailable, TOPICS } from '#contracts';
+import { EngineUnavailable, NO_PAIR, TOPICS } from '#contracts';
 import { openLmdbLog, type LmdbEventLog } from '#event-log';
 import { openLmdbFeatureStore, type FeatureStore } from '#feature-store';
 import { createLearner, genericEncoder, restoreLearner } from '#models';
@@ -65,7 +65,7 @@ describe('the roles’ metrics', () => {
       warehouse,
       featureNames: async () => null,
       catalogActions: async () => null,
-      attributesOf: async () => ({}),
+      viewOf: async () => ({ attributes: {}, pair: () => NO_PAIR }),
       eventTypes: () => {
         throw new Error('no event is read here');
       },

@@ -5,27 +5,31 @@ import {
   deadLetterCodec,
   decisionCodec,
   eventCodec,
+  NO_PAIR,
   outcomeCodec,
   rewardCodec,
   TOPICS,
-  type AttributeValue,
+  typedEntriesOf,
+  type ActionProfile,
   type CustomerKey,
+  type CustomerView,
   type Decision,
+  type PairCounters,
   type Topic,
 } from '#contracts';
 import { STAGE } from '#decisioning';
 import type { EventTypes } from '#project';
-import { encodeStrings, type EncodedStrings, type Entries, type RowTypes, type TableName } from '#warehouse';
+import { encodeStrings, type EncodedStrings, type RowTypes, type TableName } from '#warehouse';
+
+export type CustomerAsRead = Pick<CustomerView, 'attributes' | 'pair'>;
 
 export interface RowSources {
   /** Today's; an event of a type that it does not name arrives without data. */
   readonly eventTypes: () => Pick<EventTypes, 'get'>;
   /** Action ids in catalog order; null: this catalog is not known here. */
   readonly catalogActions: (catalogVersion: string) => Promise<readonly string[] | null>;
-  /** The customer's attributes in the receipt's state. May throw where the state's definitions are unknown: then there are none. */
-  readonly attributesOf: (
-    decision: Decision,
-  ) => Readonly<Record<string, AttributeValue>> | Promise<Readonly<Record<string, AttributeValue>>>;
+  /** The customer as the receipt's state says. May throw where the state's definitions are unknown: then the row does without. */
+  readonly viewOf: (decision: Decision) => CustomerAsRead | Promise<CustomerAsRead>;
   /** Names of attributes and context fields that must not arrive. */
   readonly isPersonal: (name: string) => boolean;
 }
@@ -56,38 +60,54 @@ const TIMER_EVENT = 'attune.timer';
 
 /** Rejects with `record.unreadable` for bytes that are not of the topic. */
 export const createRowReader = (sources: RowSources): ((topic: Topic, value: Buffer) => Promise<ReadRecord>) => {
-  const encoded = new Map<string, EncodedStrings>();
+  const keeps = (name: string): boolean => !sources.isPersonal(name);
+  const encoded = new Map<string, Candidates>();
 
-  const candidatesOf = async (decision: Decision): Promise<EncodedStrings> => {
+  const candidatesOf = async (decision: Decision, own: readonly ActionProfile[] | null): Promise<Candidates> => {
     const none = decision.scored.includes(-1);
-    if (decision.ownCandidates !== null) return encodeStrings(named(ownIds(decision.ownCandidates), decision, none));
+    if (own !== null)
+      return candidatesNamed(
+        named(
+          own.map(({ id }) => id),
+          decision,
+          none,
+        ),
+        true,
+      );
     const key = `${decision.catalogVersion}/${decision.stages.length}/${none}`;
     const before = encoded.get(key);
     if (before !== undefined) return before;
     const actions = await sources.catalogActions(decision.catalogVersion);
-    const strings = encodeStrings(named(actions ?? [], decision, none));
-    if (actions === null) return strings;
+    const candidates = candidatesNamed(named(actions ?? [], decision, none), actions !== null);
+    if (actions === null) return candidates;
     if (encoded.size > 256) encoded.clear();
-    encoded.set(key, strings);
-    return strings;
+    encoded.set(key, candidates);
+    return candidates;
+  };
+
+  /** Null: there is a state, and it cannot be read here. */
+  const customerOf = async (decision: Decision): Promise<CustomerAsRead | null> => {
+    if (!decision.customerKnown || decision.state.length === 0) return STRANGER;
+    try {
+      return await sources.viewOf(decision);
+    } catch {
+      return null;
+    }
   };
 
   const decisionRow = async (value: Buffer): Promise<ReadRecord> => {
     const decision = decisionCodec.decode(value);
-    const actionIds = await candidatesOf(decision);
-    let attributes: Readonly<Record<string, AttributeValue>> = {};
-    if (decision.customerKnown && decision.state.length > 0) {
-      try {
-        attributes = await sources.attributesOf(decision);
-      } catch {
-        attributes = {};
-      }
-    }
+    const own = decision.ownCandidates === null ? null : ownProfiles(decision.ownCandidates, keeps);
+    const { ids, strings, known } = await candidatesOf(decision, own);
+    const customer = await customerOf(decision);
     const row = {
       decision,
-      context: entriesOf(parseObject(decision.context), sources.isPersonal),
-      attributes: entriesOf(attributes, sources.isPersonal),
-      actionIds,
+      context: typedEntriesOf(parseObject(decision.context), keeps),
+      attributes: typedEntriesOf(customer?.attributes ?? {}, keeps),
+      ownCandidates: own === null ? '' : JSON.stringify(own),
+      pairs: customer === null ? [] : pairsOf(customer, ids, decision.scored),
+      asServed: customer !== null && known,
+      actionIds: strings,
       noneStage: decision.chosen.length === 0 ? STAGE.chosen : STAGE.scored,
     };
     return {
@@ -136,32 +156,45 @@ const named = (actions: readonly string[], decision: Decision, none: boolean): r
   return none ? [...names, 'none'] : names;
 };
 
-const ownIds = (json: string): readonly string[] => {
-  try {
-    const parsed: unknown = JSON.parse(json);
-    return Array.isArray(parsed) ? parsed.map((one: { id?: unknown }, i) => (typeof one?.id === 'string' ? one.id : `#${i}`)) : [];
-  } catch {
-    return [];
+/** Encoded once for all decisions of a catalog. */
+interface Candidates {
+  readonly ids: readonly string[];
+  readonly strings: EncodedStrings;
+  /** False: the catalog is not known here, and the names are places. */
+  readonly known: boolean;
+}
+const candidatesNamed = (ids: readonly string[], known: boolean): Candidates => ({ ids, strings: encodeStrings(ids), known });
+
+const STRANGER: CustomerAsRead = { attributes: {}, pair: () => NO_PAIR };
+
+const pairsOf = (customer: CustomerAsRead, ids: readonly string[], scored: readonly number[]): (readonly [string, PairCounters])[] => {
+  const met: (readonly [string, PairCounters])[] = [];
+  for (const index of scored) {
+    if (index < 0) continue;
+    const pair = customer.pair(ids[index]!);
+    if (pair.shown > 0 || pair.accepted > 0 || pair.rejected > 0) met.push([ids[index]!, pair]);
   }
+  return met;
+};
+
+const ownProfiles = (json: string, keeps: (name: string) => boolean): readonly ActionProfile[] => {
+  const parsed = parseJson(json);
+  if (!Array.isArray(parsed)) return [];
+  return parsed.map(({ id, features }: Partial<ActionProfile>, i) => ({
+    id: id ?? `#${i}`,
+    features: Object.fromEntries(Object.entries(features ?? {}).filter(([name]) => keeps(name))),
+  }));
 };
 
 const parseObject = (json: string): Readonly<Record<string, unknown>> => {
-  try {
-    const parsed: unknown = JSON.parse(json);
-    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? (parsed as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
+  const parsed = parseJson(json);
+  return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? (parsed as Record<string, unknown>) : {};
 };
 
-/** Plain values only: what is nested inside one could be personal. */
-const entriesOf = (values: Readonly<Record<string, unknown>>, isPersonal: (name: string) => boolean): Entries => {
-  const entries: (readonly [string, string])[] = [];
-  for (const name of Object.keys(values)) {
-    const value = values[name];
-    if ((typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') && !isPersonal(name)) {
-      entries.push([name, String(value)]);
-    }
+const parseJson = (json: string): unknown => {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
   }
-  return entries;
 };

@@ -48,6 +48,10 @@ describe('the migrations, rendered for a cluster', () => {
 
   test('an alteration goes to the tables that hold the rows', () => {
     expect(render('ALTER TABLE events MODIFY TTL x')).toEqual(["ALTER TABLE events_local ON CLUSTER 'main' MODIFY TTL x"]);
+    expect(render('ALTER TABLE events ADD COLUMN x Int8')).toEqual([
+      "ALTER TABLE events_local ON CLUSTER 'main' ADD COLUMN x Int8",
+      "ALTER TABLE events ON CLUSTER 'main' ADD COLUMN x Int8",
+    ]);
     expect(render('ALTER TABLE stages ADD COLUMN x Int8')).toEqual(["ALTER TABLE stages ON CLUSTER 'main' ADD COLUMN x Int8"]);
   });
 

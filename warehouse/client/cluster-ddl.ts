@@ -22,6 +22,8 @@ export const localTable = (table: string): string => `${table}_local`;
 const CREATE_TABLE = /^CREATE TABLE IF NOT EXISTS (\w+) (\([^]*\n?\)) ENGINE = ReplacingMergeTree(?:\((\w+)\))?(\s[^]*)$/;
 const CREATE_VIEW = /^CREATE OR REPLACE VIEW (\w+) /;
 const ALTER_TABLE = /^ALTER TABLE (\w+) /;
+/** Columns are those of both tables; all else concerns only where the rows are. */
+const ADD_COLUMN = /^ADD COLUMN /;
 const CREATE_DATABASE = /^CREATE DATABASE IF NOT EXISTS (\S+)$/;
 
 /** One statement becomes one or two. Throws `warehouse.not-for-a-cluster` for a kind that it does not know. */
@@ -48,8 +50,9 @@ export const renderForCluster = (statement: string, options: ClusterOptions): re
   const alter = ALTER_TABLE.exec(statement);
   if (alter !== null) {
     const name = alter[1]!;
-    const target = options.sharded.includes(name) ? localTable(name) : name;
-    return [`ALTER TABLE ${target} ON CLUSTER ${cluster} ${statement.slice(alter[0].length)}`];
+    const change = statement.slice(alter[0].length);
+    const targets = !options.sharded.includes(name) ? [name] : ADD_COLUMN.test(change) ? [localTable(name), name] : [localTable(name)];
+    return targets.map((target) => `ALTER TABLE ${target} ON CLUSTER ${cluster} ${change}`);
   }
   const database = CREATE_DATABASE.exec(statement);
   if (database !== null) return [`${statement} ON CLUSTER ${cluster}`];

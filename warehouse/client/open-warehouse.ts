@@ -43,6 +43,8 @@ export interface Warehouse {
   pending(): Promise<readonly string[]>;
   /** @param sql without FORMAT; placeholders as {name:Type} */
   query<T>(sql: string, params?: QueryParams): Promise<readonly T[]>;
+  /** @param sql ending in FORMAT RowBinary @returns what RowReader reads; all of it, so ask for a page at a time */
+  readRows(sql: string, params?: QueryParams): Promise<Buffer>;
   command(sql: string, params?: QueryParams): Promise<void>;
   /**
    * The answer as bytes in one of ClickHouse's own formats, of any size: the warehouse keeps it in a file until it is whole, so what fails
@@ -167,6 +169,13 @@ export const openWarehouse = (options: WarehouseOptions): Warehouse => {
       attempt('query', async () => {
         const result = await client.query({ query: sql, format: 'JSONEachRow', query_params: { ...params } });
         return result.json<T>();
+      }),
+    readRows: (sql, params = {}) =>
+      attempt('read rows', async () => {
+        const { stream } = await client.exec({ query: sql, query_params: { ...params } });
+        const chunks: Buffer[] = [];
+        for await (const chunk of stream) chunks.push(chunk as Buffer);
+        return Buffer.concat(chunks);
       }),
     command: (sql, params = {}) =>
       attempt('command', async () => {

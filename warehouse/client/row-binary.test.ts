@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RowWriter } from './row-binary.ts';
+import { RowReader } from './row-reader.ts';
 
 const written = (write: (to: RowWriter) => void, capacity = 1): Buffer => {
   const writer = new RowWriter(capacity);
@@ -79,5 +80,38 @@ describe('RowBinary', () => {
     const taken = writer.take();
     writer.string('other');
     expect(String(taken)).toBe('\u0005first');
+  });
+
+  test('what was written is read again, bit for bit', () => {
+    const row = fc.record({
+      text: fc.string({ unit: 'binary', maxLength: 300 }),
+      floats: fc.array(fc.float(), { maxLength: 200 }),
+      double: fc.option(fc.double()),
+      ms: fc.integer({ min: -2_208_988_800_000, max: 10_413_791_999_999 }),
+      id: fc.uuid(),
+      entries: fc.array(fc.tuple(fc.string(), fc.string()), { maxLength: 5 }),
+    });
+    fc.assert(
+      fc.property(fc.array(row, { maxLength: 5 }), (rows) => {
+        const bytes = written((to) => {
+          for (const { text, floats, double, ms, id, entries } of rows) {
+            to.string(text);
+            to.floats(floats);
+            to.f64OrNull(double);
+            to.dateTimeMs(ms);
+            to.uuid(Buffer.from(id.replaceAll('-', ''), 'hex'));
+            to.map(entries);
+          }
+        });
+        const from = new RowReader(bytes);
+        const again = [];
+        while (!from.done) {
+          const [text, floats, double, ms] = [from.string(), [...from.floats()], from.f64OrNull(), from.dateTimeMs()];
+          again.push({ text, floats, double, ms, id: from.uuid(), entries: from.map() });
+        }
+        expect(again).toEqual(rows.map((one) => ({ ...one, text: Buffer.from(one.text).toString() })));
+      }),
+      { seed: 4 },
+    );
   });
 });

@@ -1,5 +1,5 @@
 /** The tables that the record role fills: their columns in order, and how a row is written. */
-import type { Communication, DeadLetter, Decision, EventRecord, Outcome, Reward, Topic } from '#contracts';
+import type { Communication, DeadLetter, Decision, EventRecord, Outcome, PairCounters, Reward, Topic, TypedEntries } from '#contracts';
 import { TOPICS } from '#contracts';
 import type { EncodedStrings, RowWriter } from './row-binary.ts';
 
@@ -12,15 +12,19 @@ export interface RowPosition {
   readonly timestampMs: number;
 }
 
-export type Entries = readonly (readonly [string, string])[];
-
 /** A decision without what is personal, and with the names that its receipt leaves to the catalog. */
 export interface DecisionRow {
   readonly decision: Decision;
   /** Non-personal context, flat. */
-  readonly context: Entries;
+  readonly context: TypedEntries;
   /** Non-personal attributes as read. */
-  readonly attributes: Entries;
+  readonly attributes: TypedEntries;
+  /** The caller's own candidates as JSON text without personal fields, else empty. */
+  readonly ownCandidates: string;
+  /** Of the scored candidates that the customer had met before. */
+  readonly pairs: readonly (readonly [string, PairCounters])[];
+  /** Whether all of this is what the encoder read: false where the state's definitions are unknown here. */
+  readonly asServed: boolean;
   /** Candidates in the order of `decision.stages`; with `none` at the end where it took part. */
   readonly actionIds: EncodedStrings;
   /** Stage code of `none`. */
@@ -133,6 +137,16 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
       'chosen.priority',
       'none_probability',
       'latency_us',
+      'context_types',
+      'attribute_types',
+      'own_candidates',
+      'pairs.action_id',
+      'pairs.shown',
+      'pairs.accepted',
+      'pairs.rejected',
+      'pairs.last_shown_at',
+      'pairs.last_rejected_at',
+      'as_served',
     ],
     (to, row) => {
       const d = row.decision;
@@ -145,7 +159,7 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
       to.string(d.placement ?? '');
       to.u8(Math.min(d.limit, 255));
       to.string(d.loop);
-      to.map(row.context);
+      to.map(row.context.entries);
       to.bool(d.allowNone);
       to.u64(d.seed);
       to.string(d.group);
@@ -155,7 +169,7 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
       to.u64(d.modelSnapshot);
       to.strings(d.degraded);
       to.bool(d.customerKnown);
-      to.map(row.attributes);
+      to.map(row.attributes.entries);
       to.string(d.featureSet);
       to.floats(d.features);
       candidates(to, row);
@@ -169,6 +183,11 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
       to.bool(d.noneProbability === null);
       if (d.noneProbability !== null) to.f32(d.noneProbability);
       to.u32(Math.max(0, Math.round(d.latencyUs)));
+      to.string(row.context.types);
+      to.string(row.attributes.types);
+      to.string(row.ownCandidates);
+      pairs(to, row.pairs);
+      to.bool(row.asServed);
     },
   ),
   outcomes: table(
@@ -277,4 +296,17 @@ const candidates = (to: RowWriter, { decision, actionIds, noneStage }: DecisionR
   to.floatsAt(count, scored, decision.priorities);
   to.floatsAt(count, scored, decision.gammas);
   to.floatsAt(count, scored, decision.probabilities);
+};
+
+const pairs = (to: RowWriter, met: DecisionRow['pairs']): void => {
+  to.count(met.length);
+  for (const [id] of met) to.string(id);
+  for (const counter of ['shown', 'accepted', 'rejected'] as const) {
+    to.count(met.length);
+    for (const [, pair] of met) to.u32(pair[counter]);
+  }
+  for (const time of ['lastShownMs', 'lastRejectedMs'] as const) {
+    to.count(met.length);
+    for (const [, pair] of met) to.dateTimeMs(pair[time]);
+  }
 };
