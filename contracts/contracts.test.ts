@@ -73,7 +73,7 @@ describe('records', () => {
         "attune.communications": "7b0849230038bb63",
         "attune.controls": "c7c9e6503adbc4a5",
         "attune.dead-letters": "28332dff747f2df5",
-        "attune.decisions": "bb360d9a0c6343d5",
+        "attune.decisions": "098a436e48449180",
         "attune.erasures": "97227630828dd326",
         "attune.events": "d6bc90455804e49e",
         "attune.models": "606760b03de95aab",

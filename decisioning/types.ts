@@ -43,10 +43,14 @@ export type Verdict = Pick<
   | 'gammas'
   | 'probabilities'
   | 'noneProbability'
-> & {
-  readonly chosen: readonly Chosen[];
-  /** `features`, `model`; empty when all was well. */
-  readonly degraded: readonly string[];
-};
+> &
+  Required<Pick<Decision, 'policy' | 'policyParameters' | 'standardErrors'>> & {
+    readonly chosen: readonly Chosen[];
+    /** `features`, `model`; empty when all was well. */
+    readonly degraded: readonly string[];
+  };
 
 export const DEGRADED = Object.freeze({ stateUnread: 'features', noModel: 'model' } as const);
+
+/** What a receipt calls a decision in which no policy drew: exploration is off, or the customer is in the group `random`. */
+export const DRAWN_WITHOUT = Object.freeze({ off: 'off', random: 'random' } as const);

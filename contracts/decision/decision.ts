@@ -1,6 +1,7 @@
 /** The receipt of a decision: its inputs and its result. */
 import { crc32 } from 'node:zlib';
 import v1 from './v1.avsc.json' with { type: 'json' };
+import v2 from './v2.avsc.json' with { type: 'json' };
 import { createRecordCodec } from '../avro.ts';
 import type { RecordCodec } from '../avro.ts';
 
@@ -96,13 +97,20 @@ export interface Decision {
   readonly noneProbability: number | null;
   /** from the request's arrival to the choice, microseconds */
   readonly latencyUs: number;
+  /** the exploration policy that drew; `off` or `random` where none did; empty in a receipt of the first version, which inverse-gap weighting drew */
+  readonly policy?: string;
+  /** what the policy depends on besides the candidates, the floor of probabilities first */
+  readonly policyParameters?: readonly number[];
+  /** of the propensities; empty where the policy needs none */
+  readonly standardErrors?: readonly number[];
   /** CRC-32 of the record's bytes before it; written by the codec, absent before that */
   readonly digest?: Buffer;
 }
 
 const DIGEST_BYTES = 4;
 const UNSEALED = Buffer.alloc(DIGEST_BYTES);
-const plain = createRecordCodec<Decision>({ name: 'attune.decisions', versions: [v1 as never] });
+const plain = createRecordCodec<Decision>({ name: 'attune.decisions', versions: [v1 as never, v2 as never] });
+const first = createRecordCodec<Decision>({ name: 'attune.decisions', versions: [v1 as never] });
 
 /** Writes the digest into the last bytes of an encoded decision, and returns it. */
 export const sealDecision = (bytes: Buffer): Buffer => {
@@ -116,6 +124,10 @@ export const decisionCodec: RecordCodec<Decision> = {
   encode: (decision) => sealDecision(plain.encode({ ...decision, digest: UNSEALED })),
 };
 
-/** Whether the decision is what was written: it finds every accidental change, and is no signature. */
-export const isSealed = (decision: Decision): boolean =>
-  decision.digest !== undefined && decisionCodec.encode(decision).subarray(-DIGEST_BYTES).equals(decision.digest);
+/** Whether the decision is what was written, by whichever version wrote it: it finds every accidental change, and is no signature. */
+export const isSealed = (decision: Decision): boolean => {
+  if (decision.digest === undefined) return false;
+  const bytes =
+    (decision.policy ?? '') === '' ? sealDecision(first.encode({ ...decision, digest: UNSEALED })) : decisionCodec.encode(decision);
+  return bytes.subarray(-DIGEST_BYTES).equals(decision.digest);
+};

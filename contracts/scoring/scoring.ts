@@ -27,6 +27,10 @@ export interface ScoreBuffers {
   readonly propensities: Float32Array;
   /** Effective sample size behind each action, after forgetting; exploration narrows with it. */
   readonly effectiveN: Float32Array;
+  /** Of the propensities, as the head's posterior on the trunk's features has them; only where the caller brings the array. */
+  readonly standardErrors?: Float32Array;
+  /** Set by a scorer whose snapshot carries variances, when it has written standardErrors. */
+  hasStandardErrors?: boolean;
 }
 
 /** A model at one snapshot, ready to score; pure and synchronous. */

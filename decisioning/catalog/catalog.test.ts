@@ -144,6 +144,19 @@ describe('a mistake is reported with file, line and column', () => {
     expect(faultsOf({ 'policies.yaml': 'shares: { random: 0.9, untouched: 0.2 }' })).toContain('more than 1 together');
   });
 
+  test.each([
+    ['{ policy: thomson }', "policies.yaml:1:16: 'policy' must be one of inverseGap, thompson, neuralLinear, softmax, epsilonGreedy"],
+    ['{ policy: softmax, temprature: 1 }', "policies.yaml:1:33: unknown field 'temprature'; did you mean 'temperature'?"],
+    ['{ policy: softmax, temperature: 0 }', "'temperature' must lie between 0.000001 and 1000, not 0"],
+    ['{ policy: thompson, draws: 100 }', "'draws' must lie between 1000 and 100000, not 100"],
+    ['{ policy: thompson, correlation: 0.5 }', "policies.yaml:1:34: 'correlation' needs 'draws' of at least 1000"],
+    ['{ policy: epsilonGreedy, epsilon: 2 }', "'epsilon' must lie between 0 and 1, not 2"],
+    ['{ floor: -1 }', "'floor' must lie between 0 and 1, not -1"],
+    ['{ policy: greedy, base: 3 }', "the exploration policy 'greedy' has policy, floor"],
+  ])('an exploration policy that is none: %s', (exploration, expected) => {
+    expect(faultsOf({ 'policies.yaml': `exploration: ${exploration}\n` })).toContain(expected);
+  });
+
   test('all of them at once', () => {
     expect(
       faultsOf({ 'actions/a.yaml': ACTIONS.replace('plan\n', 'plann\n').replace('value: 10', 'value: ten of them +') }).split('\n').length,

@@ -1,9 +1,9 @@
 /** Compiles a project's actions and policies; every mistake is reported with file and line, and a catalog with one is refused whole. */
-import { DEFAULT_GAMMA_SCHEDULE } from '#models/exploration';
 import { refuseFaults } from '#project';
 import type { Fault, Project } from '#project';
 import { DEFAULT_SHARES } from '../groups.ts';
 import { compileActions } from './compile-actions.ts';
+import { compileExploration } from './compile-exploration.ts';
 import { compileRules, compileWeights } from './compile-policies.ts';
 import { createConditionPool } from './condition-pool.ts';
 import { createReader } from './reader.ts';
@@ -38,14 +38,10 @@ export const compileCatalog = (project: Project): Catalog => {
   const weights =
     policies === null ? [] : [...compileWeights(scope, policies, 'levers'), ...compileWeights(scope, policies, 'contextWeights')];
   const shares = compileShares(policies?.child('shares') ?? null);
-  const exploration = policies?.child('exploration') ?? null;
-  exploration?.only(['base', 'factor', 'exponent', 'limit'], 'exploration');
   const answer = policies?.child('answer') ?? null;
   answer?.only(['perTopic'], 'answer');
   const none = policies?.child('none') ?? null;
   none?.only(['priority'], 'none');
-  const positive = { min: 0 };
-  const base = DEFAULT_GAMMA_SCHEDULE;
   const catalog: Catalog = {
     version: project.version,
     name: setting.name,
@@ -63,12 +59,7 @@ export const compileCatalog = (project: Project): Catalog => {
     weights,
     shares,
     nonePriority: none?.number('priority', 0) ?? 0,
-    exploration: {
-      base: exploration?.number('base', base.base, positive) ?? base.base,
-      factor: exploration?.number('factor', base.factor, positive) ?? base.factor,
-      exponent: exploration?.number('exponent', base.exponent, { min: 0, max: 2 }) ?? base.exponent,
-      limit: exploration?.number('limit', base.limit, positive) ?? base.limit,
-    },
+    exploration: compileExploration(policies?.child('exploration') ?? null),
     perTopic: answer?.number('perTopic', Infinity, { min: 1 }) ?? Infinity,
   };
   refuseFaults(faults);

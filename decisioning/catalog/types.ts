@@ -1,6 +1,6 @@
 /** A compiled catalog: actions, policies and conditions as flat data, ready for the hot path. */
 import type { ActionProfile, AttributeValue } from '#contracts';
-import type { GammaSchedule } from '#models/exploration';
+import type { ExplorationSpec } from '#models/exploration';
 import type { Expression } from '#project';
 import type { GroupShares } from '../groups.ts';
 
@@ -144,7 +144,7 @@ export interface Catalog {
   readonly weights: readonly Weight[];
   readonly shares: GroupShares;
   readonly nonePriority: number;
-  readonly exploration: GammaSchedule;
+  readonly exploration: ExplorationSpec;
   /** In one answer; Infinity: no bound. */
   readonly perTopic: number;
 }

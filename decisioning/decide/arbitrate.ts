@@ -5,9 +5,8 @@
  * drawn, and it is outside support. Else the draw is among those that may be explored and `none`; the others have probability 0.
  * `none` in a slot ends the answer. docs/decisions/0005.
  */
-import { inverseGapWeighting, sampleIndex, scalePriorities, uniform } from '#models/exploration';
-import { nextUniform, seedUniform } from './uniform.ts';
-import type { UniformState } from './uniform.ts';
+import { distribute, nextUniform, sampleIndex, seedUniform, uniform } from '#models/exploration';
+import type { ResolvedPolicy, UniformState } from '#models/exploration';
 
 export interface Lottery {
   /** Candidates, without `none`. */
@@ -16,12 +15,16 @@ export interface Lottery {
   /** `count` entries, and one for `none` where it takes part. */
   readonly priorities: readonly number[];
   readonly gammas: readonly number[];
+  /** Of the priorities; empty: known exactly, or of no interest to the policy. */
+  readonly standardErrors: readonly number[];
   /** 1 for each candidate that may be explored. */
   readonly explorable: Uint8Array;
   /** Equal for candidates of which one answer holds at most `perKind`; null: no such bound. */
   readonly kinds: Int32Array | null;
   readonly perKind: number;
-  readonly method: 'inverseGap' | 'uniform' | 'none' | 'greedy';
+  /** `off`: the best, and where several are best the first of them; `uniform` and `none`: the hold-out's; else the policy draws. */
+  readonly method: 'uniform' | 'none' | 'off' | 'policy';
+  readonly policy: ResolvedPolicy;
   readonly slots: number;
   readonly seed: number;
 }
@@ -39,11 +42,14 @@ export interface Drawn {
   readonly draws: readonly Draw[];
 }
 
+const SEEDS = 2 ** 53;
+
 interface Buffers {
   readonly open: Uint8Array;
   readonly support: Int32Array;
   readonly scores: Float64Array;
   readonly gammas: Float64Array;
+  readonly errors: Float64Array;
   readonly probabilities: Float64Array;
 }
 
@@ -55,6 +61,7 @@ function createBuffers(size: number): Buffers {
     support: new Int32Array(size),
     scores: new Float64Array(size),
     gammas: new Float64Array(size),
+    errors: new Float64Array(size),
     probabilities: new Float64Array(size),
   };
 }
@@ -69,7 +76,7 @@ export const arbitrate = (lottery: Lottery, state: UniformState): Drawn => {
   const probabilities = new Array<number>(all).fill(0);
   const draws: Draw[] = [];
   for (let slot = 0; slot < slots; slot++) {
-    const n = distribute(lottery, buffers, all);
+    const n = fillSlot(lottery, buffers, all, slot);
     if (n === 0) break;
     if (slot === 0) for (let i = 0; i < n; i++) probabilities[buffers.support[i]!] = buffers.probabilities[i]!;
     const drawn = n === 1 ? 0 : sampleIndex(buffers.probabilities, n, nextUniform(state));
@@ -82,7 +89,7 @@ export const arbitrate = (lottery: Lottery, state: UniformState): Drawn => {
 };
 
 /** Writes the support of this slot and its probabilities; returns its size. */
-const distribute = (lottery: Lottery, b: Buffers, all: number): number => {
+const fillSlot = (lottery: Lottery, b: Buffers, all: number, slot: number): number => {
   const { count, allowNone, priorities, method, explorable } = lottery;
   const none = allowNone ? count : -1;
   let best = -1;
@@ -95,12 +102,15 @@ const distribute = (lottery: Lottery, b: Buffers, all: number): number => {
   if (best < 0) return 0;
   if (method === 'none' && none >= 0) return certain(b, none);
   if (method === 'uniform' || method === 'none') return uniformly(b, none, n, best);
-  if (method === 'greedy' || (best !== none && explorable[best] === 0) || n === 0) return certain(b, best);
+  if (method === 'off' || (best !== none && explorable[best] === 0) || n === 0) return certain(b, best);
   for (let k = 0; k < n; k++) {
-    b.scores[k] = priorities[b.support[k]!]!;
-    b.gammas[k] = lottery.gammas[b.support[k]!]!;
+    const i = b.support[k]!;
+    b.scores[k] = priorities[i]!;
+    b.gammas[k] = lottery.gammas[i]!;
+    b.errors[k] = lottery.standardErrors[i] ?? 0;
   }
-  inverseGapWeighting(scalePriorities(b.scores, n, b.scores), b.gammas, n, b.probabilities);
+  const arms = { count: n, priorities: b.scores, gammas: b.gammas, standardErrors: b.errors };
+  distribute(lottery.policy, arms, (lottery.seed + slot) % SEEDS, b.probabilities);
   return n;
 };
 

@@ -1,25 +1,29 @@
 /** The decision itself: candidates through the funnel, scored, arbitrated, chosen. Pure: the same input, the same verdict. */
 import type { ActionProfile, Chosen, ScoreBuffers } from '#contracts';
-import { gammaOf } from '#models/exploration';
+import { createUniformState, errorFromCounts, errorSourceOf, gammaOf, resolvePolicy } from '#models/exploration';
+import type { ResolvedPolicy } from '#models/exploration';
 import { STAGE } from '../stages.ts';
 import { groupOf } from '../groups.ts';
 import type { Group } from '../groups.ts';
-import { DEGRADED } from '../types.ts';
+import { DEGRADED, DRAWN_WITHOUT } from '../types.ts';
 import type { DecideInput, Verdict } from '../types.ts';
 import { arbitrate } from './arbitrate.ts';
 import type { Lottery } from './arbitrate.ts';
 import { openFunnel, stageOf } from './funnel.ts';
 import type { Funnel } from './funnel.ts';
 import { holds, openMoment } from './moment.ts';
-import { planOf } from './plan.ts';
+import { createScoreBuffers, planOf } from './plan.ts';
 import type { Plan } from './plan.ts';
-import { createUniformState } from './uniform.ts';
 
 /** Scores of a verdict to come: fresh from a model, or recorded in a receipt. */
 export interface Scores {
   readonly propensities: readonly number[];
   /** As many as propensities, and one for `none` where it takes part. */
   readonly gammas: readonly number[];
+  /** Of the propensities, as many as there are; empty where the policy needs none. */
+  readonly standardErrors: readonly number[];
+  /** What draws for the group `model`; null: a receipt of before policies were recorded, which inverse-gap weighting drew. */
+  readonly policy: ResolvedPolicy | null;
   readonly modelVersion: string;
   readonly modelSnapshot: number;
 }
@@ -60,7 +64,8 @@ const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null
     }
   }
   plan.profiles.length = n;
-  const scores = recorded ?? score(input, plan.profiles, allowNone, plan.scores, (i) => actions[plan.scored[i]!]!.prior);
+  const scores =
+    recorded ?? score({ input, profiles: plan.profiles, allowNone, own: false }, plan.scores, (i) => actions[plan.scored[i]!]!.prior);
   const priorities = prioritise(plan, funnel, n, scores.propensities, allowNone);
   const scored = listScored(plan.scored, n, allowNone);
   const lottery: Lottery = {
@@ -68,10 +73,14 @@ const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null
     allowNone,
     priorities,
     gammas: scores.gammas,
+    standardErrors: scores.standardErrors.map(
+      (error, i) => error * Math.abs(plan.values[plan.scored[i]!]! * plan.weightOf[plan.scored[i]!]!),
+    ),
     explorable: plan.explorable,
     kinds: input.catalog.perTopic === Infinity ? null : plan.kinds,
     perKind: input.catalog.perTopic,
     method: methodOf(input, group),
+    policy: scores.policy ?? BEFORE_POLICIES,
     slots: slots - mandatory.length,
     seed: input.seed,
   };
@@ -94,6 +103,8 @@ const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null
     propensities: scores.propensities,
     priorities,
     gammas: scores.gammas,
+    standardErrors: scores.standardErrors,
+    ...recordOf(input, group, scores.policy),
     probabilities: drawn.probabilities,
     noneProbability: allowNone ? drawn.probabilities[n]! : null,
     chosen,
@@ -115,8 +126,18 @@ const slotsOf = (input: DecideInput): number => {
 
 const methodOf = (input: DecideInput, group: Group): Lottery['method'] => {
   if (group === 'random' && input.direction === 'outbound') return 'none';
-  if (input.controls?.explorationOff === true) return 'greedy';
-  return group === 'random' ? 'uniform' : 'inverseGap';
+  if (input.controls?.explorationOff === true) return 'off';
+  return group === 'random' ? 'uniform' : 'policy';
+};
+
+const BEFORE_POLICIES: ResolvedPolicy = Object.freeze({ name: 'inverseGap', parameters: [] });
+
+/** What drew: the policy, or `off` and `random` instead of it. */
+const recordOf = (input: DecideInput, group: Group, policy: ResolvedPolicy | null): Pick<Verdict, 'policy' | 'policyParameters'> => {
+  if (policy === null) return { policy: '', policyParameters: [] };
+  const method = methodOf(input, group);
+  if (method === 'policy') return { policy: policy.name, policyParameters: policy.parameters };
+  return { policy: method === 'off' ? DRAWN_WITHOUT.off : DRAWN_WITHOUT.random, policyParameters: [] };
 };
 
 const listScored = (scored: Int32Array | null, n: number, allowNone: boolean): number[] => {
@@ -128,28 +149,60 @@ const listScored = (scored: Int32Array | null, n: number, allowNone: boolean): n
 
 /** `none` is known exactly, so nothing is learned from choosing it: its γ is the largest among the others. */
 const score = (
-  input: DecideInput,
-  profiles: readonly ActionProfile[],
-  allowNone: boolean,
+  { input, profiles, allowNone, own }: { input: DecideInput; profiles: readonly ActionProfile[]; allowNone: boolean; own: boolean },
   out: ScoreBuffers,
   priorOf: (i: number) => number,
 ): Scores => {
   const { scorer } = input;
-  const schedule = input.catalog.exploration;
+  const { exploration } = input.catalog;
   const n = profiles.length;
+  out.hasStandardErrors = false;
   if (n > 0) scorer?.score(requestOf(input), profiles, out);
   const propensities = new Array<number>(n);
   const gammas = new Array<number>(n + (allowNone ? 1 : 0));
-  let largest = schedule.base;
+  let largest = exploration.gammas.base;
   for (let i = 0; i < n; i++) {
     const propensity = scorer === null ? NaN : out.propensities[i]!;
     propensities[i] = Math.fround(Number.isFinite(propensity) ? propensity : priorOf(i));
-    const gamma = Math.fround(gammaOf(scorer === null ? 0 : out.effectiveN[i]!, schedule));
+    const gamma = Math.fround(gammaOf(scorer === null ? 0 : out.effectiveN[i]!, exploration.gammas));
     gammas[i] = gamma;
     if (gamma > largest) largest = gamma;
   }
   if (allowNone) gammas[n] = Math.fround(largest);
-  return { propensities, gammas, modelVersion: scorer?.version ?? NO_MODEL, modelSnapshot: scorer?.snapshot ?? 0 };
+  return {
+    propensities,
+    gammas,
+    standardErrors: errorSourceOf(exploration) === null ? NO_ERRORS : errorsOf(input, propensities, out, own),
+    policy: resolvePolicy(exploration, scorer?.effectiveN ?? 0),
+    modelVersion: scorer?.version ?? NO_MODEL,
+    modelSnapshot: scorer?.snapshot ?? 0,
+  };
+};
+
+const NO_ERRORS: readonly number[] = Object.freeze([]);
+
+/** Of the propensities: the posterior's where the policy asks for it and the snapshot has it, else from counts. */
+const errorsOf = (input: DecideInput, means: readonly number[], out: ScoreBuffers, own: boolean): number[] => {
+  const { scorer, catalog } = input;
+  const posterior = errorSourceOf(catalog.exploration) === 'posterior' && out.hasStandardErrors === true;
+  const spread = own ? spreadOf(means) : null;
+  return means.map((mean, i) => {
+    const error = posterior ? out.standardErrors![i]! : NaN;
+    return Math.fround(
+      Number.isFinite(error) && error >= 0 ? error : errorFromCounts(mean, scorer === null ? 0 : out.effectiveN[i]!, spread),
+    );
+  });
+};
+
+/** Null where the means of a caller's own candidates are rates. */
+const spreadOf = (means: readonly number[]): number | null => {
+  let largest = 0;
+  let rates = true;
+  for (const mean of means) {
+    if (mean < 0 || mean > 1) rates = false;
+    largest = Math.max(largest, Math.abs(mean));
+  }
+  return rates ? null : largest;
 };
 
 const requestOf = (input: DecideInput) => ({
@@ -196,7 +249,7 @@ const choose = (funnel: Funnel, rank: number, index: number, propensity: number,
   };
 };
 
-let ownScores: ScoreBuffers = { propensities: new Float32Array(64), effectiveN: new Float32Array(64) };
+let ownScores = createScoreBuffers(64);
 let ownExplorable = new Uint8Array(64).fill(1);
 const ownUniform = createUniformState();
 
@@ -208,14 +261,14 @@ const decideOwn = (input: DecideInput, candidates: readonly ActionProfile[], gro
     ((input.controls.stopOutbound && input.direction === 'outbound') || input.controls.pausedChannels.includes(input.channel));
   const n = stopped ? 0 : candidates.length;
   if (n > ownExplorable.length) {
-    ownScores = { propensities: new Float32Array(n * 2), effectiveN: new Float32Array(n * 2) };
+    ownScores = createScoreBuffers(n * 2);
     ownExplorable = new Uint8Array(n * 2).fill(1);
   }
   const stages = Buffer.alloc(
     candidates.length,
     stopped ? (input.controls.pausedChannels.includes(input.channel) ? STAGE.paused : STAGE.outboundStopped) : STAGE.scored,
   );
-  const scores = recorded ?? score(input, stopped ? [] : candidates, allowNone, ownScores, () => 0);
+  const scores = recorded ?? score({ input, profiles: stopped ? [] : candidates, allowNone, own: true }, ownScores, () => 0);
   const priorities = allowNone ? [...scores.propensities, 0] : [...scores.propensities];
   const drawn = arbitrate(
     {
@@ -223,10 +276,12 @@ const decideOwn = (input: DecideInput, candidates: readonly ActionProfile[], gro
       allowNone,
       priorities,
       gammas: scores.gammas,
+      standardErrors: scores.standardErrors,
       explorable: ownExplorable,
       kinds: null,
       perKind: Infinity,
       method: methodOf(input, group),
+      policy: scores.policy ?? BEFORE_POLICIES,
       slots: Math.max(1, input.limit),
       seed: input.seed,
     },
@@ -243,6 +298,8 @@ const decideOwn = (input: DecideInput, candidates: readonly ActionProfile[], gro
     propensities: scores.propensities,
     priorities,
     gammas: scores.gammas,
+    standardErrors: scores.standardErrors,
+    ...recordOf(input, group, scores.policy),
     probabilities: drawn.probabilities,
     noneProbability: allowNone ? drawn.probabilities[n]! : null,
     chosen: drawn.draws.map((draw, k) => ({

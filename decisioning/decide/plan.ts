@@ -2,8 +2,8 @@
 import type { ActionProfile, ScoreBuffers } from '#contracts';
 import type { Scope } from '#project';
 import type { Catalog, CatalogAction, Direction, Rule, Weight } from '../catalog/types.ts';
-import { createUniformState } from './uniform.ts';
-import type { UniformState } from './uniform.ts';
+import { createUniformState } from '#models/exploration';
+import type { UniformState } from '#models/exploration';
 
 /** What one channel and direction can show. */
 export interface Face {
@@ -46,6 +46,12 @@ export interface Plan {
   readonly scope: { -readonly [K in keyof Scope]: Scope[K] };
   readonly features: FeatureScopes;
 }
+
+export const createScoreBuffers = (size: number): ScoreBuffers => ({
+  propensities: new Float32Array(size),
+  effectiveN: new Float32Array(size),
+  standardErrors: new Float32Array(size),
+});
 
 const plans = new WeakMap<Catalog, Plan>();
 
@@ -94,7 +100,7 @@ const createPlan = (catalog: Catalog): Plan => {
     kinds: new Int32Array(n),
     profiles: [],
     marketing: Uint8Array.from(actions, (action) => (catalog.marketingGroups.includes(action.group) ? 1 : 0)),
-    scores: { propensities: new Float32Array(n), effectiveN: new Float32Array(n) },
+    scores: createScoreBuffers(n),
     uniform: createUniformState(),
     scope: { customer: {}, features: {}, context: {}, action: {}, now: {} },
     features: createFeatureScopes(),

@@ -1,9 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { decisionCodec } from '#contracts';
+import type { Decision } from '#contracts';
 import { loadProject } from '#project';
 import { compileCatalog, contentOf, decide, explain, redecide, verifyReceipt } from '../index.ts';
 import type { DecideInput } from '../index.ts';
+import firstVersion from './receipts-of-version-1.json' with { type: 'json' };
+import { createSmallProject } from '../testing/small-project.ts';
 import { createInput, createReceipt, createTestScorer, createView } from '../testing/fixtures.ts';
 
 const catalog = compileCatalog(loadProject(fileURLToPath(new URL('../../catalog/telco', import.meta.url))));
@@ -19,6 +22,16 @@ const kinds: readonly (readonly [string, Partial<DecideInput>])[] = [
   ['own candidates', { ownCandidates: own, limit: 2 }],
   ['own candidates with none', { ownCandidates: own, allowNone: true }],
   ['outbound', { channel: 'sms', direction: 'outbound' }],
+];
+const POLICIES = [
+  '{ policy: inverseGap, floor: 0.001 }',
+  '{ policy: thompson }',
+  '{ policy: neuralLinear, floor: 0.001 }',
+  '{ policy: thompson, draws: 1000, correlation: 0.4 }',
+  '{ policy: softmax, temperature: 0.2 }',
+  '{ policy: epsilonGreedy, epsilon: 0.2, decay: 1000, least: 0.02 }',
+  '{ policy: greedy }',
+  '{ policy: uniform }',
 ];
 /** Through the wire format, as it will be read. */
 const receiptOf = (options: Partial<DecideInput>) => {
@@ -38,6 +51,64 @@ describe('receipts', () => {
       expect(verifyReceipt({ receipt, catalog, view: input.view, controls: input.controls })).toEqual([]);
       expect(redecide({ receipt, catalog, view: input.view }).chosen).toEqual(receipt.chosen);
     }
+  });
+
+  test.each(POLICIES)('decided again under %s they are identical, through the wire', (exploration) => {
+    const explored = compileCatalog(createSmallProject(exploration));
+    const spec = explored.exploration;
+    for (const options of [{ limit: 3 }, { scorer: null }, { ownCandidates: own, allowNone: true, limit: 2 }, { controls: OFF }, {}]) {
+      for (let seed = 0; seed < 8; seed++) {
+        const { group: _, ...input } = createInput(explored, {
+          scorer: createTestScorer(seed, 20 * seed, 0.02),
+          seed: seed * 1e14,
+          ...options,
+        });
+        const receipt = decisionCodec.decode(decisionCodec.encode(createReceipt(input, decide(input))));
+        expect(verifyReceipt({ receipt, catalog: explored, view: input.view })).toEqual([]);
+        expect(verifyReceipt({ receipt, catalog: explored, view: input.view, controls: input.controls })).toEqual([]);
+        expect(redecide({ receipt, catalog: explored, view: input.view }).chosen).toEqual(receipt.chosen);
+        if (receipt.group === 'model' && input.controls === null) expect(receipt.policyParameters![0]).toBe(spec.floor);
+        for (const p of input.controls === null ? receipt.probabilities : []) expect(p).toBeGreaterThanOrEqual(spec.floor * (1 - 1e-9));
+      }
+    }
+  });
+
+  test('those of the first version, which did not name a policy, are decided again as they were', () => {
+    const small = compileCatalog(createSmallProject());
+    const viewOf = ({ customerKey }: Decision) => createView({ key: customerKey.toString('hex') });
+    for (const [name, base64] of Object.entries(firstVersion)) {
+      const receipt = decisionCodec.decode(Buffer.from(base64, 'base64'));
+      expect(receipt, name).toMatchObject({ policy: '', policyParameters: [], standardErrors: [] });
+      expect(verifyReceipt({ receipt, catalog: small, view: viewOf(receipt) }), name).toEqual([]);
+      const altered = { ...receipt, propensities: receipt.propensities.map((p) => p * 1.01) };
+      expect(verifyReceipt({ receipt: altered, catalog: small, view: viewOf(receipt) }).join(), name).toMatch(/^digest/);
+    }
+  });
+
+  test('name what drew: the policy with its parameters, or that none did', () => {
+    const of = (exploration: string, options: Partial<DecideInput> = {}) => {
+      const { policy, policyParameters, standardErrors } = decide(createInput(compileCatalog(createSmallProject(exploration)), options));
+      return { policy, policyParameters, errors: standardErrors.length };
+    };
+    expect(of('')).toEqual({ policy: 'inverseGap', policyParameters: [0], errors: 0 });
+    expect(of('{ policy: thompson }')).toEqual({ policy: 'thompson', policyParameters: [1e-4], errors: 6 });
+    expect(of('{ policy: neuralLinear, draws: 2000, correlation: 0.3, floor: 0 }').policyParameters).toEqual([0, 2000, 0.3]);
+    expect(of('{ policy: epsilonGreedy, epsilon: 0.3, decay: 500 }')).toEqual({
+      policy: 'epsilonGreedy',
+      policyParameters: [0, 0.15],
+      errors: 0,
+    });
+    expect(of('{ policy: softmax }', { group: 'random' })).toEqual({ policy: 'random', policyParameters: [], errors: 0 });
+    expect(of('{ policy: softmax }', { controls: OFF })).toEqual({ policy: 'off', policyParameters: [], errors: 0 });
+  });
+
+  test("a policy's standard errors are the posterior's where it asks for them and the model has them, else from counts", () => {
+    const errors = (policy: string, posterior: number | null) =>
+      decide(createInput(compileCatalog(createSmallProject(`{ policy: ${policy} }`)), { scorer: createTestScorer(1, 99, posterior) }));
+    expect(errors('neuralLinear', 0.25).standardErrors).toEqual(Array.from({ length: 6 }, () => 0.25));
+    const { propensities, standardErrors } = errors('neuralLinear', null);
+    expect(standardErrors).toEqual(propensities.map((p) => Math.fround(Math.sqrt((p * (1 - p)) / 100))));
+    expect(errors('thompson', 0.25).standardErrors).toEqual(standardErrors);
   });
 
   test('an altered seed, state, score, group or choice is found', () => {

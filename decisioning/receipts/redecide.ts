@@ -3,8 +3,9 @@ import { isSealed } from '#contracts';
 import type { ActionProfile, Context, Control, CustomerView, Decision } from '#contracts';
 import type { Catalog } from '../catalog/types.ts';
 import { decideWith } from '../decide/decide.ts';
+import type { Scores } from '../decide/decide.ts';
 import { STAGE } from '../stages.ts';
-import { DEGRADED } from '../types.ts';
+import { DEGRADED, DRAWN_WITHOUT } from '../types.ts';
 import type { DecideInput, Verdict } from '../types.ts';
 
 export interface RedecideInput {
@@ -19,12 +20,7 @@ export interface RedecideInput {
 
 export const redecide = (input: RedecideInput): Verdict => {
   const { receipt } = input;
-  return decideWith(inputOf(input), {
-    propensities: receipt.propensities.slice(0, scoredCount(receipt)),
-    gammas: receipt.gammas,
-    modelVersion: receipt.modelVersion,
-    modelSnapshot: receipt.modelSnapshot,
-  });
+  return decideWith(inputOf(input), scoresOf(receipt));
 };
 
 /** What differs between the receipt and its re-decision, a sentence each; empty: the receipt is true. */
@@ -41,19 +37,14 @@ export const verifyReceipt = (input: RedecideInput): readonly string[] => {
   const { group: _, ...withoutGroup } = inputs;
   let verdict: Verdict;
   try {
-    const scores = {
-      propensities: receipt.propensities.slice(0, scoredCount(receipt)),
-      gammas: receipt.gammas,
-      modelVersion: receipt.modelVersion,
-      modelSnapshot: receipt.modelSnapshot,
-    };
-    verdict = decideWith(withoutGroup, scores);
+    verdict = decideWith(withoutGroup, scoresOf(receipt));
   } catch (error) {
     return [...faults, `it cannot be decided again: ${error instanceof Error ? error.message : String(error)}`];
   }
   compare('group', receipt.group, verdict.group);
   compare('stages', [...receipt.stages], [...verdict.stages]);
   compare('scored', receipt.scored, verdict.scored);
+  compare('policy', receipt.policy ?? '', verdict.policy ?? '');
   compare('priorities', receipt.priorities, verdict.priorities);
   compare('probabilities', receipt.probabilities, verdict.probabilities);
   compare('noneProbability', receipt.noneProbability, verdict.noneProbability);
@@ -73,6 +64,17 @@ const comparable = (chosen: Decision['chosen'][number]) => [
   chosen.value,
   chosen.priority,
 ];
+
+const scoresOf = (receipt: Decision): Scores => ({
+  propensities: receipt.propensities.slice(0, scoredCount(receipt)),
+  gammas: receipt.gammas,
+  standardErrors: receipt.standardErrors ?? [],
+  policy: isUnrecorded(receipt) ? null : { name: receipt.policy!, parameters: receipt.policyParameters ?? [] },
+  modelVersion: receipt.modelVersion,
+  modelSnapshot: receipt.modelSnapshot,
+});
+
+const isUnrecorded = ({ policy }: Decision): boolean => policy === undefined || policy === '';
 
 const scoredCount = (receipt: Decision): number => receipt.scored.length - (receipt.scored.at(-1) === -1 ? 1 : 0);
 
@@ -105,11 +107,11 @@ const controlsOf = (
     stopOutbound: stages.has(STAGE.outboundStopped),
     pausedActions: own ? [] : catalog.actions.filter((action) => receipt.stages[action.index] === STAGE.paused).map((action) => action.id),
     pausedChannels: own && stages.has(STAGE.paused) ? [receipt.channel] : [],
-    explorationOff: isUndrawn(receipt, catalog),
+    explorationOff: isUnrecorded(receipt) ? isUndrawn(receipt, catalog) : receipt.policy === DRAWN_WITHOUT.off,
   };
 };
 
-/** Inverse-gap weighting leaves something to each of several: a certainty among them means that nothing was drawn. */
+/** Of a receipt that does not say what drew: inverse-gap weighting leaves something to each of several: a certainty among them means that nothing was drawn. */
 const isUndrawn = (receipt: Decision, catalog: Catalog): boolean => {
   const explorable = (index: number): boolean => receipt.ownCandidates !== null || catalog.actions[index]?.explore === true;
   const support = receipt.scored.filter((index) => (index === -1 ? receipt.group !== 'random' : explorable(index)));

@@ -80,7 +80,7 @@ export const createView = (options: ViewOptions = {}): CustomerView => {
 };
 
 /** Propensities between 1 and 16 %, by hash of action and seed. */
-export const createTestScorer = (seed = 0, effectiveN = 500): Scorer => ({
+export const createTestScorer = (seed = 0, effectiveN = 500, standardError: number | null = null): Scorer => ({
   loop: '',
   version: 'test',
   snapshot: 7,
@@ -89,7 +89,9 @@ export const createTestScorer = (seed = 0, effectiveN = 500): Scorer => ({
     for (let i = 0; i < actions.length; i++) {
       out.propensities[i] = 0.01 + 0.15 * hashUnit(actions[i]!.id, seed);
       out.effectiveN[i] = effectiveN;
+      if (standardError !== null && out.standardErrors !== undefined) out.standardErrors[i] = standardError;
     }
+    out.hasStandardErrors = standardError !== null;
   },
 });
 

@@ -75,6 +75,9 @@ const decision: fc.Arbitrary<Decision> = fc.record({
   ),
   noneProbability: fc.option(double, { nil: null }),
   latencyUs: int,
+  policy: text,
+  policyParameters: fc.array(double),
+  standardErrors: fc.array(float),
 });
 
 test("every receipt has the codec's bytes", () => {
