@@ -1,9 +1,10 @@
 /** Encode, score, arbitrate, choose, and nothing else: TensorFlow.js, plain loops and the WASM SIMD kernel side by side. */
 import { NO_PAIR, type ActionProfile, type CustomerView, type Experience, type ScoringRequest } from '#contracts';
-import { createLearner, createVersion, type EncoderSpec } from '#models';
+import { createLearner, createLearnerOf, createVersion, type EncoderSpec, type Learner } from '#models';
 import { gammaOf, inverseGapWeighting, sampleIndex, scalePriorities } from '#models/exploration';
 import { createKernel, createPlainKernel, strideOf, type Kernel } from '../models/kernel/kernel.ts';
-import type { TrunkWeights } from '../models/trunk/random-fourier.ts';
+import { trunkOf, type DenseLayer, type Trunk } from '../models/trunk/trunk.ts';
+import { packVersion } from '../models/version-blob.ts';
 import { openTensorflowTrunk, type TensorflowTrunk } from '../models/trunk/tensorflow.ts';
 
 const ACTIONS = 20;
@@ -32,7 +33,7 @@ const actions: ActionProfile[] = Array.from({ length: ACTIONS }, (_, i) => ({
   features: { group: `g${i % 4}`, topic: `t${i % 7}` },
 }));
 const requests = Array.from({ length: REQUESTS }, (_, i) => createRequest(i));
-const { versionBlob, snapshotBlob } = train();
+const { versionBlob, snapshotBlob } = train(createLearner({ encoder, loop: '' }));
 
 function createRequest(seed: number): ScoringRequest {
   const features = Float32Array.from(names, (_, i) => Math.sin(seed * 31.7 + i * 7.1));
@@ -50,8 +51,21 @@ function createRequest(seed: number): ScoringRequest {
   return { view, context: { page: `p${seed % 5}` }, channel: 'app', direction: 'inbound', placement: null, nowMs: 1_750_000_000_000 };
 }
 
-function train(): { versionBlob: Uint8Array; snapshotBlob: Uint8Array } {
-  const learner = createLearner({ encoder, loop: '' });
+/** As `attune train` makes them: x → 128 → 64. */
+function layered(): Uint8Array {
+  const dense = (inputs: number, outputs: number): DenseLayer => ({
+    kind: 'dense',
+    inputs,
+    outputs,
+    activation: 'relu',
+    w: Float32Array.from({ length: inputs * outputs }, (_, i) => Math.sin(i * 12.9898) / Math.sqrt(inputs)),
+    b: new Float32Array(outputs),
+  });
+  const { inputs } = createVersion(versionBlob).trunk;
+  return packVersion({ loop: '', encoder, trunk: trunkOf([dense(inputs, 128), dense(128, 64)]) });
+}
+
+function train(learner: Learner): { versionBlob: Uint8Array; snapshotBlob: Uint8Array } {
   const started = performance.now();
   const rows = 4000;
   for (let i = 0; i < rows; i++) {
@@ -76,7 +90,7 @@ function train(): { versionBlob: Uint8Array; snapshotBlob: Uint8Array } {
 }
 
 /** The trunk by TensorFlow.js, the heads by plain loops: what serving would do without a kernel. */
-const tensorflowKernel = (trunk: TrunkWeights, model: TensorflowTrunk): Kernel => {
+const tensorflowKernel = (trunk: Trunk, model: TensorflowTrunk): Kernel => {
   const plain = createPlainKernel(trunk);
   return {
     ...plain,
@@ -85,9 +99,9 @@ const tensorflowKernel = (trunk: TrunkWeights, model: TensorflowTrunk): Kernel =
   };
 };
 
-const measure = (build: (trunk: TrunkWeights) => Kernel): number => {
-  const version = createVersion(versionBlob, build);
-  const scorer = version.open(snapshotBlob);
+const measure = (build: (trunk: Trunk) => Kernel, model = { versionBlob, snapshotBlob }): number => {
+  const version = createVersion(model.versionBlob, build);
+  const scorer = version.open(model.snapshotBlob);
   const out = { propensities: new Float32Array(ACTIONS), effectiveN: new Float32Array(ACTIONS) };
   const priorities = new Float64Array(ACTIONS);
   const gammas = new Float64Array(ACTIONS);
@@ -124,6 +138,10 @@ const results = [
   { backend: `TensorFlow.js ${wasm.backend}`, decisionsPerSecond: measure((t) => tensorflowKernel(t, wasm)) },
   { backend: 'plain loops', decisionsPerSecond: measure(createPlainKernel) },
   { backend: 'WASM SIMD kernel (serves)', decisionsPerSecond: measure((t) => createKernel(t)) },
+  {
+    backend: 'WASM SIMD kernel, trained trunk x → 128 → 64',
+    decisionsPerSecond: measure((t) => createKernel(t), train(createLearnerOf(layered()))),
+  },
 ];
 console.table(results);
 console.log(`snapshot swap, first decision included: ${swapMs().toFixed(2)} ms`);
@@ -135,6 +153,7 @@ console.log(
     features: FEATURES,
     tensorflowWasm: results[0]!.decisionsPerSecond,
     plain: results[1]!.decisionsPerSecond,
+    trainedTrunk: results[3]!.decisionsPerSecond,
     target: 50_000,
   }),
 );

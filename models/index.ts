@@ -1,7 +1,7 @@
 /** Models: encoder, trunk, head, calibrator, registry. A learner learns, a scorer answers; an artifact passes between them. */
 export { compileEncoder, genericEncoder } from './encoder/compile-encoder.ts';
 export type { EncoderSpec } from './encoder/spec.ts';
-export { createLearner, restoreLearner } from './learner.ts';
+export { createLearner, createLearnerOf, restoreLearner } from './learner.ts';
 export { createVersion, openScorer, openVersion } from './scorer.ts';
 export { foldModels, type ModelView } from './registry/fold-models.ts';
 export type { Learner, LearnerOptions, Publication, ModelVersion } from './types.ts';

@@ -83,8 +83,7 @@ export const createLearner = ({
   halfLifeDays,
   tuning,
 }: LearnerOptions & { readonly tuning?: Partial<Tuning> }): Learner => {
-  const defaults = encoder.kind === 'declared' ? DECLARED_TUNING : GENERIC_TUNING;
-  const tuned: Tuning = { ...defaults, ...(halfLifeDays === undefined ? {} : { halfLifeDays }), ...tuning };
+  const tuned: Tuning = { ...defaultsOf(encoder), ...(halfLifeDays === undefined ? {} : { halfLifeDays }), ...tuning };
   const trunk = randomFourierFeatures({
     inputs: createEncoder(encoder).xDims,
     outputs: tuned.outputs,
@@ -94,6 +93,12 @@ export const createLearner = ({
   });
   return new BayesianLearner(packVersion({ loop, encoder, trunk }), tuned);
 };
+
+const defaultsOf = ({ kind }: EncoderSpec): Tuning => (kind === 'declared' ? DECLARED_TUNING : GENERIC_TUNING);
+
+/** On a version that exists already: its encoder and its trunk, whoever made that. Throws `model.unreadable`. */
+export const createLearnerOf = (versionBlob: Uint8Array, tuning: Partial<Tuning> = {}): Learner =>
+  new BayesianLearner(versionBlob, { ...defaultsOf(unpackVersion(versionBlob).encoder), ...tuning });
 
 /** Throws `model.unreadable`. */
 export const restoreLearner = (checkpoint: Uint8Array): Learner => BayesianLearner.restore(checkpoint);

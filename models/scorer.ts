@@ -6,14 +6,14 @@ import { clampRate } from './calibrator/clamp-rate.ts';
 import { createContextCode, createEncoder, type ActionPart, type Encoder } from './encoder/encoder.ts';
 import { createSparseRow } from './head/sparse-row.ts';
 import { createKernel, KERNEL_CAPACITY, type Kernel } from './kernel/kernel.ts';
-import type { TrunkWeights } from './trunk/random-fourier.ts';
+import type { Trunk } from './trunk/trunk.ts';
 import type { ModelVersion } from './types.ts';
 import { unpackVersion, versionOf, type SnapshotHeader } from './version-blob.ts';
 
 const MAX_HEADS = 512;
 const TOLERANCE = 1e-5;
 
-/** Throws `model.kernel-differs` when the kernel does not equal TensorFlow.js within 1e-5, `model.unreadable` on damaged bytes. */
+/** Throws `model.kernel-differs` when the kernel does not equal TensorFlow.js within 1e-5 of the largest output (at least of 1), `model.unreadable` on damaged bytes. */
 export const openVersion = async (versionBlob: Uint8Array): Promise<ModelVersion> => {
   const version = createVersion(versionBlob);
   await proveKernel(version.kernelOf, version.trunk);
@@ -27,8 +27,8 @@ export const openScorer = async (versionBlob: Uint8Array, snapshotBlob: Uint8Arr
 /** Without the proof: for the learner's own process and for tests. */
 export const createVersion = (
   versionBlob: Uint8Array,
-  build: (trunk: TrunkWeights) => Kernel = (trunk) => createKernel(trunk, MAX_HEADS),
-): ModelVersion & { readonly kernelOf: Kernel; readonly trunk: TrunkWeights } => {
+  build: (trunk: Trunk) => Kernel = (trunk) => createKernel(trunk, MAX_HEADS),
+): ModelVersion & { readonly kernelOf: Kernel; readonly trunk: Trunk } => {
   const { loop, encoder: spec, trunk } = unpackVersion(versionBlob);
   const name = versionOf(versionBlob);
   const encoder = createEncoder(spec);
@@ -133,7 +133,7 @@ const createScorer = ({ header, shared, heads, loop, encoder, kernel, partOf }: 
 };
 
 /** Sixteen odd vectors through both; once a version. */
-const proveKernel = async (kernel: Kernel, trunk: TrunkWeights): Promise<void> => {
+const proveKernel = async (kernel: Kernel, trunk: Trunk): Promise<void> => {
   const { openTensorflowTrunk } = await import('./trunk/tensorflow.ts');
   const reference = await openTensorflowTrunk(trunk);
   const rows = 16;
@@ -143,9 +143,11 @@ const proveKernel = async (kernel: Kernel, trunk: TrunkWeights): Promise<void> =
   for (let row = 0; row < rows; row++) {
     kernel.x.set(x.subarray(row * trunk.inputs, (row + 1) * trunk.inputs));
     kernel.features();
+    const right = expected.subarray(row * trunk.outputs, (row + 1) * trunk.outputs);
+    const largest = right.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
     for (let r = 0; r < trunk.outputs; r++) {
-      const gap = Math.abs(kernel.phi[trunk.inputs + r]! - expected[row * trunk.outputs + r]!);
-      if (!(gap <= TOLERANCE))
+      const gap = Math.abs(kernel.phi[trunk.inputs + r]! - right[r]!);
+      if (!(gap <= TOLERANCE * largest))
         throw new AttuneError(
           'model.kernel-differs',
           `the ${kernel.kind} kernel differs from TensorFlow.js by ${gap}: the model is refused`,

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { packArtifact, unpackArtifact } from './artifact.ts';
 import type { EncoderSpec } from './encoder/spec.ts';
-import type { TrunkWeights } from './trunk/random-fourier.ts';
+import { trunkOf, type Activation, type Trunk, type TrunkLayer } from './trunk/trunk.ts';
 
 /**
  * How a score becomes a mean. `rate`: the score is the rate itself, clamped smoothly; `logit`: σ of it; both for targets in [0, 1], and both
@@ -13,32 +13,64 @@ export type Link = 'rate' | 'logit' | 'identity';
 export interface VersionContent {
   readonly loop: string;
   readonly encoder: EncoderSpec;
-  readonly trunk: TrunkWeights;
+  readonly trunk: Trunk;
 }
 
 interface Header {
   readonly format: 1;
   readonly loop: string;
   readonly encoder: EncoderSpec;
-  readonly trunk: { readonly layer: 'RandomFourierFeatures'; readonly inputs: number; readonly outputs: number; readonly scale: number };
+  readonly trunk: FourierHeader | LayersHeader;
 }
 
+/** A single layer of random Fourier features, as all blobs had it before there were others: the same trunk keeps its version's name. */
+interface FourierHeader {
+  readonly layer: 'RandomFourierFeatures';
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly scale: number;
+}
+
+/** Weights of layer i are the arrays `w<i>` and `b<i>`. */
+interface LayersHeader {
+  readonly layer: 'LayersModel';
+  readonly layers: readonly LayerHeader[];
+}
+
+type LayerHeader =
+  | { readonly kind: 'dense'; readonly inputs: number; readonly outputs: number; readonly activation: Activation }
+  | { readonly kind: 'fourier'; readonly inputs: number; readonly outputs: number; readonly scale: number };
+
 export const packVersion = ({ loop, encoder, trunk }: VersionContent): Uint8Array => {
-  const { inputs, outputs, scale, w, b } = trunk;
+  const [first] = trunk.layers;
+  if (trunk.layers.length === 1 && first!.kind === 'fourier') {
+    const { inputs, outputs, scale, w, b } = first as Extract<TrunkLayer, { kind: 'fourier' }>;
+    return packArtifact<Header>({
+      header: { format: 1, loop, encoder, trunk: { layer: 'RandomFourierFeatures', inputs, outputs, scale } },
+      arrays: { w, b },
+    });
+  }
+  const layers = trunk.layers.map(({ w: _w, b: _b, ...header }): LayerHeader => header);
   return packArtifact<Header>({
-    header: { format: 1, loop, encoder, trunk: { layer: 'RandomFourierFeatures', inputs, outputs, scale } },
-    arrays: { w, b },
+    header: { format: 1, loop, encoder, trunk: { layer: 'LayersModel', layers } },
+    arrays: Object.fromEntries(
+      trunk.layers.flatMap(({ w, b }, i) => [
+        [`w${i}`, w],
+        [`b${i}`, b],
+      ]),
+    ),
   });
 };
 
 export const unpackVersion = (blob: Uint8Array): VersionContent => {
   const { header, arrays } = unpackArtifact<Header>(blob);
-  const { inputs, outputs, scale } = header.trunk;
-  return {
-    loop: header.loop,
-    encoder: header.encoder,
-    trunk: { inputs, outputs, scale, w: arrays['w'] as Float32Array, b: arrays['b'] as Float32Array },
-  };
+  const array = (name: string): Float32Array => arrays[name] as Float32Array;
+  const { loop, encoder, trunk } = header;
+  if (trunk.layer === 'RandomFourierFeatures') {
+    const { inputs, outputs, scale } = trunk;
+    return { loop, encoder, trunk: trunkOf([{ kind: 'fourier', inputs, outputs, scale, w: array('w'), b: array('b') }]) };
+  }
+  return { loop, encoder, trunk: trunkOf(trunk.layers.map((layer, i) => ({ ...layer, w: array(`w${i}`), b: array(`b${i}`) }))) };
 };
 
 /** 16 hex digits. */

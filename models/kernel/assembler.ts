@@ -51,13 +51,23 @@ export const op = {
   load: [...simd(0), 2, 0] as Code,
   store: [...simd(11), 2, 0] as Code,
   constant: (value: number): Code => [...simd(12), ...float(value), ...float(value), ...float(value), ...float(value)],
+  intConstant: (value: number): Code => {
+    const bytes = [...new Uint8Array(Int32Array.of(value).buffer)];
+    return [...simd(12), ...bytes, ...bytes, ...bytes, ...bytes];
+  },
   splat: simd(19),
   lane: (i: number): Code => [...simd(31), i],
   nearest: simd(106),
+  shiftLeft: simd(171),
+  intAdd: simd(174),
   abs: simd(224),
   add: simd(228),
   sub: simd(229),
   mul: simd(230),
+  div: simd(231),
+  min: simd(232),
+  max: simd(233),
+  toInt: simd(248),
   end: [0x0b] as Code,
 } as const;
 

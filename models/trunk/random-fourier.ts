@@ -1,14 +1,5 @@
 /** Model zero's trunk: random Fourier features of a Gaussian kernel (Rahimi & Recht 2007); needs no training. */
-
-/** φ(x) = scale · cos(2π (W x + b)): weights in turns, so that the kernel's range reduction is one rounding. */
-export interface TrunkWeights {
-  readonly inputs: number;
-  readonly outputs: number;
-  /** [inputs][outputs], column of an input contiguous. */
-  readonly w: Float32Array;
-  readonly b: Float32Array;
-  readonly scale: number;
-}
+import { trunkOf, type Trunk } from './trunk.ts';
 
 /** @param bandwidth standard deviation of W in radians: the larger, the finer the functions that it can follow */
 export const randomFourierFeatures = (options: {
@@ -17,13 +8,13 @@ export const randomFourierFeatures = (options: {
   seed: number;
   bandwidth: number;
   norm: number;
-}): TrunkWeights => {
+}): Trunk => {
   const { inputs, outputs, seed, bandwidth, norm } = options;
   const next = mulberry32(seed);
   const gauss = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   const w = Float32Array.from({ length: inputs * outputs }, () => (gauss() * bandwidth) / (2 * Math.PI));
   const b = Float32Array.from({ length: outputs }, next);
-  return { inputs, outputs, w, b, scale: Math.fround(norm * Math.sqrt(2 / outputs)) };
+  return trunkOf([{ kind: 'fourier', inputs, outputs, w, b, scale: Math.fround(norm * Math.sqrt(2 / outputs)) }]);
 };
 
 /** 32 bits of state; enough for weights that are stored in the artifact anyway. */

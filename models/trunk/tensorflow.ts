@@ -1,5 +1,5 @@
-/** The trunk in TensorFlow.js's own format: a LayersModel with a registered layer of random Fourier features. The reference of every kernel. */
-import type { TrunkWeights } from './random-fourier.ts';
+/** The trunk in TensorFlow.js's own format: a LayersModel of dense layers and a registered layer of random Fourier features. The reference of every kernel. */
+import type { Trunk, TrunkLayer } from './trunk.ts';
 
 type Tensorflow = typeof import('@tensorflow/tfjs-core');
 type Layers = typeof import('@tensorflow/tfjs-layers');
@@ -17,7 +17,7 @@ export interface TensorflowTrunk {
 export type BackendName = 'tensorflow' | 'wasm' | 'cpu';
 
 /** Native where it is installed and agrees with arithmetic, else WebAssembly, else plain JavaScript. */
-export const openTensorflowTrunk = async (trunk: TrunkWeights, prefer?: BackendName): Promise<TensorflowTrunk> => {
+export const openTensorflowTrunk = async (trunk: Trunk, prefer?: BackendName): Promise<TensorflowTrunk> => {
   const tf = await import('@tensorflow/tfjs-core');
   const layers = await import('@tensorflow/tfjs-layers');
   const backend = await backendFor(tf, prefer);
@@ -89,13 +89,27 @@ const selfCheck = (tf: Tensorflow): boolean =>
     return [1, 3, 2.5, 5].every((z, i) => Math.abs(out[i]! - Math.cos(z)) < 1e-4);
   });
 
-const createModel = (tf: Tensorflow, layers: Layers, trunk: TrunkWeights): import('@tensorflow/tfjs-layers').LayersModel => {
-  const Layer = fourierLayer(tf, layers);
+type LayersModel = import('@tensorflow/tfjs-layers').LayersModel;
+type Layer = import('@tensorflow/tfjs-layers').layers.Layer;
+type Symbolic = import('@tensorflow/tfjs-layers').SymbolicTensor;
+
+const createModel = (tf: Tensorflow, layers: Layers, trunk: Trunk): LayersModel => {
   const input = layers.input({ shape: [trunk.inputs] });
-  const layer = new Layer({ units: trunk.outputs, scale: trunk.scale, name: 'random_fourier_features' });
-  const model = layers.model({ inputs: input, outputs: layer.apply(input) as import('@tensorflow/tfjs-layers').SymbolicTensor });
-  layer.setWeights([tf.tensor2d(trunk.w, [trunk.inputs, trunk.outputs]), tf.tensor1d(trunk.b)]);
+  const made = trunk.layers.map((layer, i) => createLayer(tf, layers, layer, i));
+  const output = made.reduce<Symbolic>((x, layer) => layer.apply(x) as Symbolic, input);
+  const model = layers.model({ inputs: input, outputs: output });
+  for (const [i, { w, b, inputs, outputs }] of trunk.layers.entries()) {
+    const weights = [tf.tensor2d(w, [inputs, outputs]), tf.tensor1d(b)];
+    made[i]!.setWeights(weights);
+    tf.dispose(weights);
+  }
   return model;
+};
+
+const createLayer = (tf: Tensorflow, layers: Layers, layer: TrunkLayer, i: number): Layer => {
+  if (layer.kind === 'dense') return layers.layers.dense({ units: layer.outputs, activation: layer.activation, name: `dense_${i}` });
+  const name = i === 0 ? 'random_fourier_features' : `random_fourier_features_${i}`;
+  return new (fourierLayer(tf, layers))({ units: layer.outputs, scale: layer.scale, name });
 };
 
 type LayerClass = new (config: { units: number; scale: number; name?: string }) => import('@tensorflow/tfjs-layers').layers.Layer;
