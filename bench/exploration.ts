@@ -2,6 +2,7 @@
 import { createUniformState, distribute, nextUniform, resolvePolicy, seedUniform, DEFAULT_GAMMA_SCHEDULE } from '#models/exploration';
 import type { Arms, ExplorationSpec } from '#models/exploration';
 import { cpuMs } from './cpu-ms.ts';
+import { measureVariances } from './exploration/variances.ts';
 import { normalQuantile } from '../models/exploration/normal-distribution.ts';
 
 const ACTIONS = 60;
@@ -82,6 +83,8 @@ const us = Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name,
 console.table(Object.entries(us).map(([policy, microsecondsADecision]) => ({ policy, microsecondsADecision })));
 const distances = [4, 8, 12].map((count) => ({ arms: count, ...distance(createArms(count)) }));
 console.table(distances);
+const variances = measureVariances(6_000);
+console.table([variances]);
 const closed = Math.max(us['inverseGap']!, us['softmax']!, us['epsilonGreedy']!, us['greedy']!, us['uniform']!);
 console.log(
   JSON.stringify({
@@ -90,6 +93,7 @@ console.log(
     closedFormUs: closed,
     thompsonUs: us['thompson'],
     thompsonDrawsUs: us['thompsonDraws'],
+    variances: Object.fromEntries(Object.entries(variances).map(([key, value]) => [key, Number(value.toFixed(1))])),
     drawsReference: DRAWS,
     largestError: Number(Math.max(...distances.map(({ largest }) => largest)).toExponential(2)),
     largestErrorInStandardErrors: Number(Math.max(...distances.map(({ inErrors }) => inErrors)).toFixed(2)),

@@ -8,6 +8,7 @@ import { ridgeOf } from './head/evidence.ts';
 import { OwnPart } from './head/own-part.ts';
 import { SharedPart } from './head/shared-part.ts';
 import { createSparseRow, push } from './head/sparse-row.ts';
+import { ResidualVariance, sketchVariances } from './head/variance.ts';
 import { createKernel, strideOf } from './kernel/kernel.ts';
 import { randomFourierFeatures } from './trunk/random-fourier.ts';
 import type { Learner, LearnerOptions, Publication } from './types.ts';
@@ -74,6 +75,8 @@ interface CheckpointHeader {
   readonly shift: number;
   readonly owns: readonly { readonly id: string; readonly weight: number; readonly columns: readonly number[] }[];
   readonly weights: readonly (readonly [string, number])[];
+  /** Σ g and Σ g r² of residuals; absent in a checkpoint of before. */
+  readonly residuals?: readonly [number, number];
 }
 
 export const createLearner = ({
@@ -122,6 +125,8 @@ class BayesianLearner implements Learner {
   readonly #ownRidges: Float64Array;
   #owns = new Map<string, OwnPart>();
   #platt = new Platt();
+  #residuals = new ResidualVariance();
+  carriesVariances = false;
   #link: Link;
   #snapshot = 0;
   /** A young model solves between publications too: the linearisation must not run far ahead of it. */
@@ -167,6 +172,7 @@ class BayesianLearner implements Learner {
     this.#shared.learn(this.#psi, lasting * g * v, lasting * gr);
     own?.learn(this.#phi, this.#psi, g, g * v, gr);
     if (this.#link === 'logit') this.#platt.learn(this.#offset + score, g, target);
+    if (this.#link === 'identity') this.#residuals.learn(g, target - score);
     this.#weight += g;
     this.experiences++;
     if (this.#today > RESCALE_AT) this.#rescale();
@@ -205,7 +211,7 @@ class BayesianLearner implements Learner {
       actions: [...this.#owns.keys()],
       counts: [...this.#owns.values()].map(({ weight }) => weight / today),
     };
-    const snapshotBlob = packArtifact({ header, arrays: { shared: Float32Array.from(this.#shared.means), heads } });
+    const snapshotBlob = packArtifact({ header, arrays: { shared: Float32Array.from(this.#shared.means), heads, ...this.#variances() } });
     return { version: this.version, snapshot: this.#snapshot, versionBlob: this.versionBlob, snapshotBlob, experiences: this.experiences };
   }
 
@@ -227,6 +233,7 @@ class BayesianLearner implements Learner {
       shift: this.#platt.shift,
       owns: owns.map(([id, own]) => ({ id, weight: own.weight, columns: [...own.columns.keys()] })),
       weights: [...this.#weights],
+      residuals: [this.#residuals.weight, this.#residuals.squares],
     };
     const arrays: Record<string, Float64Array | Int32Array> = {
       version: toWords(this.versionBlob),
@@ -268,6 +275,7 @@ class BayesianLearner implements Learner {
     learner.#platt.positives.set(array('positives'));
     learner.#platt.scores.set(array('scores'));
     learner.#weights = new Map(header.weights);
+    [learner.#residuals.weight, learner.#residuals.squares] = header.residuals ?? [0, 0];
     learner.#shared.restore(arrays['sharedMet'] as Int32Array, array('sharedA'), array('sharedB'));
     learner.#shared.means.set(array('sharedMeans'));
     learner.#sharedRidges.set(array('sharedRidges'));
@@ -282,6 +290,23 @@ class BayesianLearner implements Learner {
       learner.#owns.set(id, own);
     });
     return learner;
+  }
+
+  /** What a policy with standard errors needs besides; nothing unless it is asked for. */
+  #variances() {
+    if (!this.carriesVariances) return {};
+    const { priorRate } = this.#spec;
+    const { kindOf } = this.#encoder;
+    return sketchVariances({
+      dims: this.#phi.length,
+      owns: [...this.#owns.values()],
+      ownRidges: this.#ownRidges,
+      today: this.#today,
+      shared: this.#shared,
+      sharedRidgeOf: (place) => this.#sharedRidges[kindOf(place)]!,
+      sharedToday: this.#lastingOf(this.#today, this.#newestMs),
+      noise: this.#link === 'rate' ? priorRate * (1 - priorRate) : this.#link === 'logit' ? 1 : this.#residuals.variance,
+    });
   }
 
   #solve(): void {
@@ -420,6 +445,7 @@ class BayesianLearner implements Learner {
     this.#shared.scale(1 / this.#lastingOf(this.#today, this.#newestMs));
     for (const own of this.#owns.values()) own.scale(factor);
     this.#platt.scale(factor);
+    this.#residuals.scale(factor);
     this.#weight *= factor;
     for (const [key, weight] of this.#weights) this.#weights.set(key, weight / this.#rowGrowth);
     this.#originMs = this.#newestMs;

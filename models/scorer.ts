@@ -5,6 +5,7 @@ import { sigmoid } from './calibrator/platt.ts';
 import { clampRate } from './calibrator/clamp-rate.ts';
 import { createContextCode, createEncoder, type ActionPart, type Encoder } from './encoder/encoder.ts';
 import { createSparseRow } from './head/sparse-row.ts';
+import { openVariances, type Variances } from './head/variance.ts';
 import { createKernel, KERNEL_CAPACITY, type Kernel } from './kernel/kernel.ts';
 import type { Trunk } from './trunk/trunk.ts';
 import type { ModelVersion } from './types.ts';
@@ -53,6 +54,7 @@ export const createVersion = (
         header,
         shared: arrays['shared'] as Float32Array,
         heads: arrays['heads'] as Float32Array,
+        variances: openVariances(arrays),
         loop,
         encoder,
         kernel,
@@ -66,13 +68,14 @@ interface Parts {
   readonly header: SnapshotHeader;
   readonly shared: Float32Array;
   readonly heads: Float32Array;
+  readonly variances: Variances | null;
   readonly loop: string;
   readonly encoder: Encoder;
   readonly kernel: Kernel;
   readonly partOf: (action: ActionProfile) => ActionPart;
 }
 
-const createScorer = ({ header, shared, heads, loop, encoder, kernel, partOf }: Parts): Scorer => {
+const createScorer = ({ header, shared, heads, variances, loop, encoder, kernel, partOf }: Parts): Scorer => {
   const code = createContextCode(encoder);
   const pair = createSparseRow(64);
   const rowsById = new Map(header.actions.map((id, i) => [id, i + 1]));
@@ -80,6 +83,9 @@ const createScorer = ({ header, shared, heads, loop, encoder, kernel, partOf }: 
   const { offset, slope, shift, counts, link } = header;
   const meanOf = (score: number): number =>
     link === 'identity' ? score : link === 'rate' ? clampRate(score) : sigmoid(slope * score + shift);
+
+  /** By the link's slope at that mean. */
+  const slopeAt = (mean: number): number => (link === 'logit' ? slope * mean * (1 - mean) : 1);
 
   const recall = (action: ActionProfile) => {
     const part = partOf(action);
@@ -108,6 +114,8 @@ const createScorer = ({ header, shared, heads, loop, encoder, kernel, partOf }: 
       let score = entry.base + common + dots[i - from]!;
       for (let k = 0; k < pair.count; k++) score += shared[pair.index[k]!]! * pair.value[k]!;
       out.propensities[i] = meanOf(score);
+      if (variances !== null && out.standardErrors !== undefined)
+        out.standardErrors[i] = slopeAt(out.propensities[i]!) * Math.sqrt(variances.of(entry.row, entry.part, pair));
       out.effectiveN[i] = entry.row === 0 ? 0 : counts[entry.row - 1]!;
     }
   };
@@ -122,6 +130,8 @@ const createScorer = ({ header, shared, heads, loop, encoder, kernel, partOf }: 
       encoder.encodeContext(request, code);
       kernel.x.set(code.x);
       kernel.features();
+      variances?.moment(kernel.phi);
+      out.hasStandardErrors = variances !== null && out.standardErrors !== undefined;
       let common = 0;
       const { index, value, count } = code.common;
       for (let k = 0; k < count; k++) common += shared[index[k]!]! * value[k]!;

@@ -28,6 +28,8 @@ export interface Publication {
 }
 
 export interface Learner {
+  /** True: snapshots carry the posterior's variances, for policies that need standard errors (models/head/variance.ts says what it costs). */
+  carriesVariances?: boolean;
   readonly loop: string;
   readonly version: string;
   readonly versionBlob: Uint8Array;

@@ -7,6 +7,8 @@ import { compileCatalog } from '#decisioning';
 import type { Catalog } from '#decisioning';
 import { fingerprintOf, loadFeatureSet, viewOfReceipt } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
+import type { Learner } from '#models';
+import { errorSourceOf } from '#models/exploration';
 import { createLearnRole, createRecordRole, createRetentionTask, createScrubTask, createStateRole, groupOfStart } from '#pipeline';
 import type { IngestProject, Role, StateProject, StateRole } from '#pipeline';
 import { loadProject, unpackProject } from '#project';
@@ -95,13 +97,18 @@ const createState = ({ log, store, project, logger }: Shared): StateRole =>
 /** Loads the models only where they learn: state and record need no TensorFlow.js. */
 const createLearn = async ({ log, store, project, logger, config }: Shared): Promise<Role> => {
   const { compileEncoder, createLearner, genericEncoder, restoreLearner } = await import('#models');
+  /** Variances travel only where the catalog's policy draws by them. */
+  const carrying = (learner: Learner): Learner => {
+    learner.carriesVariances = errorSourceOf(project().catalog.exploration) === 'posterior';
+    return learner;
+  };
   return createLearnRole({
     log,
     store,
     dir: join(config.dataDir, 'learner'),
     ...(config.kafka !== null && { groupOf: groupOfStart }),
-    createLearner: (loop) => createLearner({ loop, encoder: loop === '' ? compileEncoder(project().project) : genericEncoder() }),
-    restoreLearner,
+    createLearner: (loop) => carrying(createLearner({ loop, encoder: loop === '' ? compileEncoder(project().project) : genericEncoder() })),
+    restoreLearner: (bytes) => carrying(restoreLearner(bytes)),
     featureSet: () => project().featureSet,
     async profiles(version) {
       const catalog = await catalogOf(version, project(), store);
