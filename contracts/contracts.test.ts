@@ -71,12 +71,12 @@ describe('records', () => {
     expect(released).toMatchInlineSnapshot(`
       {
         "attune.communications": "7b0849230038bb63",
-        "attune.controls": "c7c9e6503adbc4a5",
+        "attune.controls": "31097170957feb30",
         "attune.dead-letters": "28332dff747f2df5",
         "attune.decisions": "098a436e48449180",
         "attune.erasures": "97227630828dd326",
         "attune.events": "d6bc90455804e49e",
-        "attune.models": "606760b03de95aab",
+        "attune.models": "5f2e4205a93bff3e",
         "attune.outcomes": "ed157f2003241f09",
         "attune.rewards": "6793dcae52a722e6",
       }
@@ -90,7 +90,7 @@ describe('records', () => {
     }
   });
 
-  test('a model record of the first version is read as one without a shared checkpoint', () => {
+  test('a model record of the first version is read as one without a shared checkpoint or a posterior of its own', () => {
     const v1 = avro.Type.forSchema(JSON.parse(readFileSync(new URL('model/v1.avsc.json', import.meta.url), 'utf8')) as avro.Schema);
     const record = {
       loop: '',
@@ -105,7 +105,13 @@ describe('records', () => {
       note: 'n',
     };
     const bytes = Buffer.concat([Buffer.of(0xc3, 0x01), Buffer.from('c8e60682f46e34fb', 'hex'), v1.toBuffer(record)]);
-    expect(contracts.modelCodec.decode(bytes)).toEqual({ ...record, checkpoint: null, checkpointAt: 0 });
+    expect(contracts.modelCodec.decode(bytes)).toEqual({
+      ...record,
+      checkpoint: null,
+      checkpointAt: 0,
+      posterior: null,
+      posteriorUntil: 0,
+    });
   });
 
   test('an erasure of the first version has no shard', () => {

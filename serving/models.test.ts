@@ -36,6 +36,8 @@ const announce = async (publication: Publication, role: ModelRecord['role'], kep
       note: '',
       checkpoint: null,
       checkpointAt: 0,
+      posterior: null,
+      posteriorUntil: 0,
     };
     const keys = snapshot === 0 ? [`/${version}/0`] : [`/${version}`, `/${version}/${snapshot}`];
     const value = modelCodec.encode(record);
@@ -141,6 +143,8 @@ test('an artifact that is missing or broken leaves the serving model in place', 
     note: '',
     checkpoint: null,
     checkpointAt: 0,
+    posterior: null,
+    posteriorUntil: 0,
   };
   await serving.log.append([{ topic: TOPICS.models, shard: shardOf(''), key: Buffer.from('/broken'), value: modelCodec.encode(record) }]);
   const faults = async () => (await serving.app.inject({ method: 'GET', url: '/metrics' })).body;

@@ -68,6 +68,8 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
       note: '',
       checkpoint: null,
       checkpointAt: 0,
+      posterior: null,
+      posteriorUntil: 0,
     };
     await log.append([
       { topic: TOPICS.models, shard: shardOf(''), key: Buffer.from(`/${version}/${number}`), value: modelCodec.encode(record) },

@@ -1,5 +1,6 @@
 /** The operators' controls, whole, with who and why. */
 import v1 from './v1.avsc.json' with { type: 'json' };
+import v2 from './v2.avsc.json' with { type: 'json' };
 import { createRecordCodec } from '../avro.ts';
 
 /** The operators' controls, whole, with who and why. */
@@ -22,6 +23,15 @@ export interface Control {
   readonly explorationOff: boolean;
   /** model version that serves whatever is promoted */
   readonly pinnedModel: string | null;
+  /** challengers that serve a share of the customers */
+  readonly staged: readonly StagedModel[];
 }
 
-export const controlCodec = createRecordCodec<Control>({ name: 'attune.controls', versions: [v1 as never] });
+export interface StagedModel {
+  /** model version, a challenger */
+  readonly version: string;
+  /** of the customers, by hash of customer and version; 0 to 1 */
+  readonly share: number;
+}
+
+export const controlCodec = createRecordCodec<Control>({ name: 'attune.controls', versions: [v1 as never, v2 as never] });

@@ -1,6 +1,7 @@
 /** Announces a version or a snapshot of a model; the artifact is a blob. */
 import v1 from './v1.avsc.json' with { type: 'json' };
 import v2 from './v2.avsc.json' with { type: 'json' };
+import v3 from './v3.avsc.json' with { type: 'json' };
 import { createRecordCodec } from '../avro.ts';
 
 /** Announces a version or a snapshot of a model; the artifact is a blob. */
@@ -29,6 +30,10 @@ export interface ModelRecord {
   readonly checkpoint: string | null;
   /** when that was taken, ms since 1970 UTC; the greatest is the newest; 0 when there is none */
   readonly checkpointAt: number;
+  /** hash of the learner's checkpoint that a trained version starts from; the learners restore it and go on; null when there is none */
+  readonly posterior: string | null;
+  /** that checkpoint holds all decisions made before, with their final rewards, and none made since; ms since 1970 UTC */
+  readonly posteriorUntil: number;
 }
 
-export const modelCodec = createRecordCodec<ModelRecord>({ name: 'attune.models', versions: [v1 as never, v2 as never] });
+export const modelCodec = createRecordCodec<ModelRecord>({ name: 'attune.models', versions: [v1 as never, v2 as never, v3 as never] });

@@ -14,6 +14,8 @@ const record = (version: string, snapshot: number, role: ModelRecord['role'], mo
   note: '',
   checkpoint: null,
   checkpointAt: 0,
+  posterior: null,
+  posteriorUntil: 0,
   kept: false,
   ...more,
 });

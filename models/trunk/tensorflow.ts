@@ -1,4 +1,5 @@
 /** The trunk in TensorFlow.js's own format: a LayersModel of dense layers and a registered layer of random Fourier features. The reference of every kernel. */
+import { createRequire } from 'node:module';
 import type { Trunk, TrunkLayer } from './trunk.ts';
 
 type Tensorflow = typeof import('@tensorflow/tfjs-core');
@@ -16,11 +17,16 @@ export interface TensorflowTrunk {
 
 export type BackendName = 'tensorflow' | 'wasm' | 'cpu';
 
+/** TensorFlow.js with the backend chosen and checked; what it is called. `prefer` falls back to plain JavaScript alone. */
+export const openTensorflow = async (prefer?: BackendName): Promise<{ readonly tf: Tensorflow; readonly backend: string }> => {
+  const tf = await import('@tensorflow/tfjs-core');
+  return { tf, backend: await backendFor(tf, prefer) };
+};
+
 /** Native where it is installed and agrees with arithmetic, else WebAssembly, else plain JavaScript. */
 export const openTensorflowTrunk = async (trunk: Trunk, prefer?: BackendName): Promise<TensorflowTrunk> => {
-  const tf = await import('@tensorflow/tfjs-core');
+  const { tf, backend } = await openTensorflow(prefer);
   const layers = await import('@tensorflow/tfjs-layers');
-  const backend = await backendFor(tf, prefer);
   const model = createModel(tf, layers, trunk);
   return {
     backend,
@@ -69,9 +75,18 @@ const selectBackend = async (tf: Tensorflow, prefer?: BackendName): Promise<stri
 const OPTIONAL: string = '@tensorflow/tfjs-node';
 
 const BACKENDS: { readonly [N in BackendName]: () => Promise<unknown> } = {
-  tensorflow: () => import(OPTIONAL),
+  tensorflow: () => {
+    restoreRemovedUtil();
+    return import(OPTIONAL);
+  },
   wasm: () => import('@tensorflow/tfjs-backend-wasm'),
   cpu: () => import('@tensorflow/tfjs-backend-cpu'),
+};
+
+/** tfjs-node 4.22 calls `util.isNullOrUndefined`, which Node 23 took away (tensorflow/tfjs#8609 is open); without it no kernel runs. */
+const restoreRemovedUtil = (): void => {
+  const util = createRequire(import.meta.url)('node:util') as { isNullOrUndefined?: (value: unknown) => boolean };
+  util.isNullOrUndefined ??= (value) => value === null || value === undefined;
 };
 
 const loadBackend = async (name: BackendName): Promise<boolean> => {

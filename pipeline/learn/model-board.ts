@@ -6,6 +6,8 @@ export interface Posted {
   readonly newest: ModelRecord | null;
   readonly announced: boolean;
   readonly keptAt: number;
+  /** What its records must go on to say: the checkpoint that it started from. */
+  readonly origin: Pick<ModelRecord, 'posterior' | 'posteriorUntil'>;
 }
 
 export interface Superseded {
@@ -40,7 +42,10 @@ interface Entry {
   newest: ModelRecord | null;
   announced: boolean;
   keptAt: number;
+  origin: Posted['origin'];
 }
+
+const NO_ORIGIN: Posted['origin'] = { posterior: null, posteriorUntil: 0 };
 
 export const createModelBoard = (): ModelBoard => {
   const entries = new Map<string, Entry>();
@@ -51,7 +56,7 @@ export const createModelBoard = (): ModelBoard => {
   const entryOf = (loop: string, version: string): Entry => {
     const key = `${loop}/${version}`;
     let entry = entries.get(key);
-    if (entry === undefined) entries.set(key, (entry = { newest: null, announced: false, keptAt: 0 }));
+    if (entry === undefined) entries.set(key, (entry = { newest: null, announced: false, keptAt: 0, origin: NO_ORIGIN }));
     return entry;
   };
   const supersede = (entry: Superseded): void => {
@@ -87,6 +92,7 @@ export const createModelBoard = (): ModelBoard => {
   return {
     follow(record) {
       const entry = entryOf(record.loop, record.version);
+      if (record.posterior !== null) entry.origin = { posterior: record.posterior, posteriorUntil: record.posteriorUntil };
       const late = record.snapshot > 0 && record.snapshot < (entry.newest?.snapshot ?? 0);
       if (record.snapshot === 0) entry.announced = true;
       else followSnapshot(entry, record);

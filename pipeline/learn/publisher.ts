@@ -91,7 +91,7 @@ export const createPublisher = ({ log, store, board, clock, mayPublish, intend }
     async publish(slot) {
       const { learner, watermark } = slot;
       const startMs = performance.now();
-      const { newest, announced, keptAt } = board.posted(learner.loop, learner.version);
+      const { newest, announced, keptAt, origin } = board.posted(learner.loop, learner.version);
       const gap = newest === null || begun.has(learner.version) ? 0 : GAP - 1;
       slot.dirty = slot.unsolved = false;
       let put: string | null = null;
@@ -111,6 +111,7 @@ export const createPublisher = ({ log, store, board, clock, mayPublish, intend }
           watermark,
           kept,
           note: slot.note,
+          ...origin,
           ...name,
         };
         intendNow(record.blob);

@@ -12,6 +12,7 @@ export const NO_CONTROLS: Control = Object.freeze({
   pausedChannels: [],
   explorationOff: false,
   pinnedModel: null,
+  staged: [],
 });
 
 /** The one key of the compacted topic: the controls are one whole. */

@@ -1,6 +1,6 @@
 /** GET and PUT /v1/controls: the operators' controls, with who and why. */
 import type { FastifyInstance } from 'fastify';
-import { TOPICS, controlCodec, shardOf, type Control } from '#contracts';
+import { TOPICS, controlCodec, shardOf, type Control, type StagedModel } from '#contracts';
 import type { ServingContext } from '../context.ts';
 import { ProblemError, fieldFault } from '../errors/problem.ts';
 import { keepControls } from '../holders/controls-by-version.ts';
@@ -67,6 +67,7 @@ const changed = (current: Control, body: ControlsRequest, nowMs: number): Contro
     pausedChannels: body.pausedChannels ?? current.pausedChannels,
     explorationOff: body.explorationOff ?? current.explorationOff,
     pinnedModel: body.pinnedModel === undefined ? current.pinnedModel : body.pinnedModel,
+    staged: body.staged ?? current.staged,
   };
 };
 
@@ -84,6 +85,22 @@ const refuseUnknown = (next: Control, body: ControlsRequest, context: ServingCon
   if (typeof body.pinnedModel === 'string' && !context.models.records().some((record) => record.version === next.pinnedModel)) {
     throw fieldFault('pinnedModel', `"${body.pinnedModel}" is not a model version; see GET /v1/models`);
   }
+  refuseUnstageable(body.staged ?? [], context);
+};
+
+const refuseUnstageable = (staged: readonly StagedModel[], { models }: ServingContext): void => {
+  const shares = new Map<string, number>();
+  for (const [index, { version, share }] of staged.entries()) {
+    const record = models.records().find((known) => known.version === version);
+    if (record?.role !== 'challenger')
+      throw fieldFault(
+        `staged.${index}.version`,
+        `"${version}" is ${record === undefined ? 'not a model version' : `the ${record.role}`}, not a challenger; see GET /v1/models`,
+      );
+    const sum = (shares.get(record.loop) ?? 0) + share;
+    if (sum > 1) throw fieldFault(`staged.${index}.share`, `the challengers of loop "${record.loop}" would have ${sum} of the customers`);
+    shares.set(record.loop, sum);
+  }
 };
 
 const answerOf = (control: Control): ControlsAnswer => ({
@@ -91,4 +108,5 @@ const answerOf = (control: Control): ControlsAnswer => ({
   at: control.at === 0 ? null : new Date(control.at).toISOString(),
   pausedActions: [...control.pausedActions],
   pausedChannels: [...control.pausedChannels],
+  staged: [...control.staged],
 });

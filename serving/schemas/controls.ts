@@ -8,6 +8,13 @@ const fields = {
   pausedChannels: Type.Array(Name('a channel', 60), { maxItems: 50, uniqueItems: true }),
   explorationOff: Type.Boolean({ description: 'the best by priority is chosen' }),
   pinnedModel: Type.Union([Name('a model version', 100), Type.Null()], { description: 'serves whatever is promoted' }),
+  staged: Type.Array(
+    Type.Object(
+      { version: Name('a model version', 100), share: Type.Number({ minimum: 0, maximum: 1, description: 'of the customers' }) },
+      closed,
+    ),
+    { maxItems: 20, description: 'challengers that serve a share of the customers, always the same ones' },
+  ),
 };
 
 const who = { actor: Name('who'), reason: Name('why', 1_000) };

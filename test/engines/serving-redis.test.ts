@@ -126,6 +126,8 @@ describe.skipIf(missing !== null)(`law 6 with Redis away${missing === null ? '' 
         note: '',
         checkpoint: null,
         checkpointAt: 0,
+        posterior: null,
+        posteriorUntil: 0,
       });
       const key = Buffer.from(number === 0 ? `/${version}/0` : `/${version}`);
       await log.append([{ topic: TOPICS.models, shard: shardOf(''), key, value }]);
