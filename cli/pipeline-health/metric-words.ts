@@ -49,6 +49,7 @@ const WORDS: Readonly<Record<string, Readonly<Record<string, MetricWords>>>> = {
     publishMs: gauge('Time that the last snapshot took'),
     lagMs: gauge('From the log’s taking of the last reward to its learning'),
     loops: gauge('Learning loops in hand'),
+    challengers: gauge('Trained models that learn beside the loops’ own'),
     inHand: gauge('Rows changed since the last checkpoint'),
     experiences: gauge('Experiences that the learners hold'),
     isLearner: gauge('1 while this process holds the lease and publishes; the sum over all processes should be 1'),

@@ -12,6 +12,8 @@ export interface ExperienceDesk {
   readonly size: number;
   /** The row to change; it counts as changed. */
   row(decisionId: string): MutableRow;
+  /** Rows in hand of decisions after the one, up to the other. */
+  within(after: string, upTo: string): readonly ExperienceRow[];
   forget(erased: ErasedCustomer): void;
   /** Takes what a checkpoint must write; `restore` gives it back when the write failed. */
   take(): { readonly rows: readonly MutableRow[]; readonly erased: readonly ErasedCustomer[] };
@@ -35,6 +37,8 @@ export const createExperienceDesk = (store: Pick<ExperienceStore, 'read'>): Expe
       changed.set(decisionId, row);
       return row;
     },
+    within: (after, upTo) =>
+      [...new Map([...taken, ...changed]).values()].filter(({ decisionId }) => decisionId > after && decisionId <= upTo),
     forget(customer) {
       erased.push(customer);
       for (const rows of [changed, taken]) {

@@ -18,6 +18,8 @@ export interface ExperienceJoinDeps {
   readonly profiles: (catalogVersion: string) => Promise<ProfileOf | null>;
   readonly clock: Clock;
   readonly desk: ExperienceDesk;
+  /** Who else learns of this decision in the slot's loop. */
+  readonly challengersOf: (loop: string, decisionId: string) => readonly LearnerSlot[];
   /** Makes one for a new loop; null when there are too many. */
   readonly slotOf: (loop: string) => Promise<LearnerSlot | null>;
   /** Only what is there already. */
@@ -32,10 +34,24 @@ export interface ExperienceJoin {
   rebuild(record: LogRecord): Promise<void>;
   /** Teaches a new learner all that the rows hold. Returns how many slots. */
   relearn(learner: Learner, rows: Iterable<ExperienceRow>): Promise<number>;
+  /** What `teach` needs of a decision's catalog and feature definitions; null: they are not to be had. */
+  prepare(decision: Decision): Promise<ProfileOf | null>;
+  /** Teaches a learner what the row's slots have come to. Returns how many slots. */
+  teach(learner: Learner, row: ExperienceRow, decision: Decision, profileOf: ProfileOf): number;
   readonly metrics: Readonly<Record<string, number>>;
 }
 
 const NOTHING = Buffer.alloc(0);
+/** Each of them is taught the same. */
+const together = (slots: readonly LearnerSlot[]): Pick<Learner, 'learnShown' | 'correct'> => ({
+  learnShown(experience, target) {
+    for (const { learner } of slots) learner.learnShown(experience, target);
+  },
+  correct(experience, oldTarget, newTarget) {
+    for (const { learner } of slots) learner.correct(experience, oldTarget, newTarget);
+  },
+});
+
 /** Stands for one that learned it all before. */
 const KNOWS_ALREADY = { learnShown: () => {}, correct: () => {} };
 
@@ -90,9 +106,21 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
     profileOf: ProfileOf,
   ) => learnRow(rows, rank, learner, () => experienceOf(decision, rank, deps.featureSet(), profileOf));
   const learn = (slot: LearnerSlot, rows: Map<number, LearnedRow>, rank: number, decision: Decision, profileOf: ProfileOf): void => {
-    const what = bring(slot.learner, rows, rank, decision, profileOf);
+    const slots = [slot, ...deps.challengersOf(decision.loop, decision.decisionId.toString('hex'))];
+    const what = bring(slots.length === 1 ? slot.learner : together(slots), rows, rank, decision, profileOf);
     metrics[what]++;
-    if (what === 'learned' || what === 'corrected') slot.dirty = slot.unsolved = true;
+    if (what === 'learned' || what === 'corrected') for (const taught of slots) taught.dirty = taught.unsolved = true;
+  };
+
+  const teach = (learner: Learner, rows: ExperienceRow['rows'], decision: Decision, profileOf: ProfileOf): number => {
+    let learnt = 0;
+    for (const [rank, { learned }] of rows) {
+      const experience = learned === null ? null : experienceOf(decision, rank, deps.featureSet(), profileOf);
+      if (experience === null) continue;
+      learner.learnShown(experience, learned!);
+      learnt++;
+    }
+    return learnt;
   };
 
   /** Null: it teaches nothing. */
@@ -148,7 +176,8 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
     else if (profileOf === null) metrics.unjoinable++;
     else {
       learn(slot, row.rows, reward.rank, decision, profileOf);
-      slot.watermark = Math.max(slot.watermark, record.timestampMs);
+      for (const taught of [slot, ...deps.challengersOf(reward.loop, reward.decisionId.toString('hex'))])
+        taught.watermark = Math.max(taught.watermark, record.timestampMs);
     }
     done();
   };
@@ -181,15 +210,11 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
         const decision = decisionCodec.decode(bytes!);
         if (decision.loop !== learner.loop) continue;
         const profileOf = await prepareOrNull(decision);
-        if (profileOf === null) continue;
-        for (const [rank, { learned }] of of) {
-          const experience = learned === null ? null : experienceOf(decision, rank, deps.featureSet(), profileOf);
-          if (experience === null) continue;
-          learner.learnShown(experience, learned!);
-          learnt++;
-        }
+        if (profileOf !== null) learnt += teach(learner, of, decision, profileOf);
       }
       return learnt;
     },
+    prepare: prepareOrNull,
+    teach: (learner, { rows }, decision, profileOf) => teach(learner, rows, decision, profileOf),
   };
 };

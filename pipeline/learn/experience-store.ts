@@ -35,7 +35,14 @@ export interface LearnCheckpoint {
   /** Next offset by "topic/partition". */
   readonly offsets: Readonly<Record<string, number>>;
   /** One entry a learner: its file and what the role knows of it. */
-  readonly learners: readonly { readonly loop: string; readonly version: string; readonly file: string; readonly watermark: number }[];
+  readonly learners: readonly {
+    readonly loop: string;
+    readonly version: string;
+    readonly file: string;
+    readonly watermark: number;
+    /** It learns beside the loop's own learner. */
+    readonly challenger?: boolean;
+  }[];
   /** Blobs of superseded snapshots and shared checkpoints that are still to be removed. */
   readonly superseded: readonly Superseded[];
   readonly atMs: number;
@@ -59,8 +66,8 @@ export interface ExperienceStore {
   }): Promise<void>;
   /** Of a rebuild that did not come to its end: rows that no checkpoint speaks of. */
   clear(): void;
-  /** Every row with its decision, oldest decision first. */
-  scan(): Iterable<ExperienceRow>;
+  /** Every row with its decision, oldest decision first. @param after a decision's id: only later ones */
+  scan(after?: string): Iterable<ExperienceRow>;
   /** Decisions made before `timeMs` go. Returns how many. */
   sweep(timeMs: number, limit: number): Promise<number>;
   close(): Promise<void>;
@@ -132,8 +139,9 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
       db.transactionSync(() => {
         for (const { key } of [...range(Buffer.of(ROW), META)]) db.removeSync(Buffer.from(key));
       }),
-    *scan() {
-      for (const { key, value } of range(Buffer.of(ROW), Buffer.of(ROW + 1))) {
+    *scan(after) {
+      const start = after === undefined ? Buffer.of(ROW) : Buffer.concat([rowKey(after), Buffer.of(0)]);
+      for (const { key, value } of range(start, Buffer.of(ROW + 1))) {
         const row = decodeRow(key.subarray(1).toString('hex'), Buffer.from(value));
         if (row.decision !== null) yield row;
       }
@@ -161,7 +169,7 @@ export const openExperienceStore = ({ dir }: { readonly dir: string }): Experien
 };
 
 /** The lowest decision id of a moment: ids begin with their time. */
-const firstIdAt = (timeMs: number): string => Math.max(0, timeMs).toString(16).padStart(12, '0') + '0'.repeat(20);
+export const firstIdAt = (timeMs: number): string => Math.max(0, timeMs).toString(16).padStart(12, '0') + '0'.repeat(20);
 
 const rowKey = (decisionId: string): Buffer => Buffer.concat([Buffer.of(ROW), Buffer.from(decisionId, 'hex')]);
 const customerIndexKey = (customerKey: string, decisionId: string): Buffer =>

@@ -4,7 +4,7 @@
  * Every process with this role learns from all partitions, with offsets of its own beside its statistics (law 4). Only the one that holds the
  * lease speaks; the others are ready to go on in its place (docs/learning.md, docs/decisions/0015).
  */
-import { DAY_MS, HOUR_MS, MINUTE_MS, TOPICS, customerKeyFromBytes, erasureCodec, modelCodec } from '#contracts';
+import { AttuneError, DAY_MS, HOUR_MS, MINUTE_MS, TOPICS, customerKeyFromBytes, erasureCodec, modelCodec } from '#contracts';
 import type { Clock, CustomerKey, ModelRecord } from '#contracts';
 import type { Consumer, EventLog, Follower, LogRecord } from '#event-log';
 import type { FeatureSet, FeatureStore } from '#feature-store';
@@ -12,6 +12,8 @@ import type { Learner } from '#models';
 import { keepLease } from '../lease/keep-lease.ts';
 import type { KeptLease } from '../lease/keep-lease.ts';
 import type { Logger, Role } from '../role.ts';
+import { catchUpChallenger, caughtUpChallenger } from './challenger.ts';
+import type { CatchingUpChallenger, Challenger } from './challenger.ts';
 import { watchCatchingUp } from './catching-up.ts';
 import type { CatchingUp } from './catching-up.ts';
 import { createExperienceDesk } from './experience-desk.ts';
@@ -51,6 +53,8 @@ export interface LearnRoleDeps {
   /** '' makes the catalog's learner, any other name one of the caller's candidates. */
   readonly createLearner: (loop: string) => Learner | Promise<Learner>;
   readonly restoreLearner: (bytes: Uint8Array) => Learner | Promise<Learner>;
+  /** On a version that somebody else made: a trained trunk that challenges. Default: challengers are not learned here. */
+  readonly createLearnerOf?: (versionBlob: Uint8Array) => Learner | Promise<Learner>;
   readonly featureSet: () => FeatureSet;
   /** By catalog version; null when that catalog is gone, or not there yet. What is found is kept. */
   readonly profiles: (catalogVersion: string) => Promise<ProfileOf | null>;
@@ -80,6 +84,10 @@ const FIRST_SHARE_MS = MINUTE_MS;
 /** What others replaced is theirs to remove; it is kept in mind this long, should they die before they did. */
 const OTHERS_REMOVE_MS = 10 * MINUTE_MS;
 const AFTER_FAILURE_MS = 500;
+/** Of a tick, for a challenger that is catching up. */
+const CATCH_UP_MS = 15;
+/** Of one loop: each costs what the loop's own learner costs. */
+const MAX_CHALLENGERS = 3;
 
 export interface LearnRole extends Role {
   loops(): readonly string[];
@@ -104,6 +112,10 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   const { leaseMs = 4_000, ttlDays = 15, maxLoops = 32 } = deps;
   const metrics = { checkpoints: 0, checkpointMs: 0, failures: 0, unreadable: 0, missed: 0, terms: 0, intruders: 0 };
   const slots = new Map<string, LearnerSlot>();
+  /** By version: trained trunks that learn beside the loops' own learners, as challengers or as champions. */
+  const challengers = new Map<string, Challenger | CatchingUpChallenger>();
+  /** Versions that cannot be learned here. */
+  const unlearnable = new Set<string>();
   const erased = new Map<CustomerKey, number>();
   const offsets: Record<string, number> = {};
   const board = createModelBoard();
@@ -148,9 +160,9 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
 
   /** Another learner spoke, or an operator about an old snapshot: the last word on what is learned here must be ours, or not be ours at all. */
   const answer = (model: ModelRecord, posted: number): void => {
-    const slot = slots.get(model.loop);
+    const slot = [slots.get(model.loop), challengers.get(model.version)?.slot].find((one) => one?.learner.version === model.version);
     const late = model.note !== '' && model.snapshot < posted;
-    if (slot?.learner.version !== model.version || (publisher.isOwn(model) && !late)) return;
+    if (slot === undefined || (publisher.isOwn(model) && !late)) return;
     if (model.snapshot <= posted) {
       slot.dirty = true;
       if (!late) metrics.intruders++;
@@ -201,16 +213,17 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       sequence: ++sequence,
       epoch: log.epoch,
       offsets: { ...offsets },
-      learners: [...slots.values()].map(({ learner, watermark }, index) => ({
+      learners: [...slots.values(), ...caughtUp()].map(({ learner, watermark }, index) => ({
         loop: learner.loop,
         version: learner.version,
         file: learnerFileName(sequence, index),
         watermark,
+        ...(index >= slots.size && { challenger: true }),
       })),
       superseded: board.superseded(),
       atMs: clock(),
     };
-    const files = [...slots.values()].map(({ learner }) => learner.checkpoint());
+    const files = [...slots.values(), ...caughtUp()].map(({ learner }) => learner.checkpoint());
     try {
       for (const [index, bytes] of files.entries()) await writeLearnerFile(home.dir, next.learners[index]!.file, bytes);
       await rows.commit({ ...taken, checkpoint: next });
@@ -244,11 +257,14 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     inOffice = true;
     metrics.terms++;
     if (deposed !== null) {
-      await publisher.retire('', deposed.version, deposed.note);
-      board.crown('', slots.get('')!.learner.version);
+      // A trained trunk that serves goes on: its encoder is its own.
+      if (board.champion('') === deposed.version) {
+        await publisher.retire('', deposed.version, deposed.note);
+        board.crown('', slots.get('')!.learner.version);
+      }
       deposed = null;
     }
-    for (const slot of slots.values()) slot.dirty = true;
+    for (const slot of [...slots.values(), ...caughtUp()]) slot.dirty = true;
     logger.info({ experiences: experiences() }, 'this process is the learner now');
   };
 
@@ -276,11 +292,12 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     }
     if (lease === undefined && isWorthHearing(nowMs)) await standFor();
     if (!inOffice && mayPublish()) await takeOffice();
+    await seekChallengers();
     if (inOffice) await publishDue(nowMs);
     else solveQuietly(nowMs);
     if (desk.size > 0 && nowMs - checkpointed >= Math.max(checkpointEveryMs, 10 * metrics.checkpointMs)) await checkpoint();
     if (inOffice && nowMs - Math.max(publisher.sharedAt, startedAt - shareEveryMs + Math.min(FIRST_SHARE_MS, shareEveryMs)) >= shareEveryMs)
-      await publisher.share(offsets, slots.values());
+      await publisher.share(offsets, slots.values(), caughtUp());
     if (nowMs - swept >= MINUTE_MS) {
       swept = nowMs;
       await opened!.rows.sweep(nowMs - ttlDays * DAY_MS, 5_000);
@@ -288,14 +305,65 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       else for (const { blob, atMs } of board.superseded()) if (atMs < nowMs - OTHERS_REMOVE_MS) board.removed(blob);
     }
   };
+  const caughtUp = (): LearnerSlot[] => [...challengers.values()].flatMap((one) => (one.caughtUp ? [one.slot] : []));
+  const challengersOf = (loop: string, decisionId: string): LearnerSlot[] => {
+    if (challengers.size === 0) return [];
+    return [...challengers.values()].flatMap((one) => (one.slot.learner.loop === loop && one.hasReached(decisionId) ? [one.slot] : []));
+  };
+
+  /** Whoever is announced and not yet learned is taken on; who retired is let go; who is behind catches up. */
+  const seekChallengers = async (): Promise<void> => {
+    for (const [version, { slot }] of challengers) if (board.role(slot.learner.loop, version) === 'retired') challengers.delete(version);
+    if (deps.createLearnerOf !== undefined) for (const root of board.contenders()) await takeOn(root, deps.createLearnerOf);
+    for (const one of challengers.values()) {
+      if (one.caughtUp || !('step' in one)) continue;
+      await one.step(CATCH_UP_MS);
+      if (!one.caughtUp) continue;
+      const { loop, version, experiences: learned } = one.slot.learner;
+      one.slot.dirty = true;
+      logger.info({ loop, version, experiences: learned }, 'a challenger has caught up and is published');
+    }
+  };
+  const takeOn = async (
+    { loop, version, role, blob }: ModelRecord,
+    createLearnerOf: NonNullable<LearnRoleDeps['createLearnerOf']>,
+  ): Promise<void> => {
+    if (challengers.has(version) || unlearnable.has(version) || slots.get(loop)?.learner.version === version) return;
+    const rivals = [...challengers.values()].filter(({ slot }) => slot.learner.loop === loop);
+    try {
+      const { posterior, posteriorUntil } = board.posted(loop, version).origin;
+      // Model zero of another encoder, which has stepped back or is about to.
+      if (posterior === null && role !== 'challenger') return void unlearnable.add(version);
+      if (rivals.length >= MAX_CHALLENGERS) {
+        unlearnable.add(version);
+        logger.warn(
+          { loop, version, limit: MAX_CHALLENGERS },
+          'too many challengers: this one is not learned until the process starts again',
+        );
+        return;
+      }
+      const bytes = await store.blobs.get(posterior ?? blob);
+      if (bytes === null)
+        throw new AttuneError('model.missing', `blob ${posterior ?? blob} of model ${version} is not in the feature store`);
+      const learner = posterior === null ? await createLearnerOf(bytes) : await deps.restoreLearner(bytes);
+      const { rows, join } = opened!;
+      challengers.set(version, catchUpChallenger(learner, posteriorUntil, { rows, desk: () => desk, join }));
+      logger.info({ loop, version, experiences: learner.experiences }, 'a challenger is learned from here on, and first catches up');
+    } catch (error) {
+      if ((error as { retriable?: boolean }).retriable === true) throw error;
+      unlearnable.add(version);
+      failed(error, 'a challenger cannot be learned');
+    }
+  };
+
   const publishDue = async (nowMs: number): Promise<void> => {
     if (publisher.hasNews) slots.get('')!.dirty = true;
-    for (const slot of slots.values()) {
+    for (const slot of [...slots.values(), ...caughtUp()]) {
       if (slot.dirty && nowMs - slot.publishedAt >= Math.max(publishEveryMs, intervalAfter(slot.publishMs))) await publisher.publish(slot);
     }
   };
   const solveQuietly = (nowMs: number): void => {
-    for (const slot of slots.values()) {
+    for (const slot of [...slots.values(), ...caughtUp()]) {
       if (!slot.unsolved || nowMs - slot.solvedAt < Math.max(STANDBY_SOLVES_EVERY_MS, 10 * slot.publishMs)) continue;
       const startMs = performance.now();
       slot.learner.publish();
@@ -334,7 +402,10 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     const restoring = { log, blobs: store.blobs, dir: home.dir, restoreLearner: deps.restoreLearner, logger };
     const restored = await restoreLearners(restoring, saved, board.shared);
     Object.assign(offsets, restored.offsets);
-    for (const { learner, watermark } of restored.learners) slots.set(learner.loop, slotFor(learner, watermark));
+    for (const { learner, watermark, challenger } of restored.learners) {
+      if (challenger) challengers.set(learner.version, caughtUpChallenger(learner, watermark));
+      else slots.set(learner.loop, slotFor(learner, watermark));
+    }
     metrics.missed = restored.missed;
     if (restored.missed > 0)
       logger.warn(
@@ -389,6 +460,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       clock,
       desk,
       slotOf,
+      challengersOf,
       slotThere: (loop) => slots.get(loop) ?? null,
       erased,
     });
@@ -433,14 +505,15 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     checkpoint: () => inTurn(checkpoint),
     publish: () =>
       inTurn(async () => {
-        for (const slot of slots.values()) if (slot.dirty && inOffice) await publisher.publish(slot);
+        for (const slot of [...slots.values(), ...caughtUp()]) if (slot.dirty && inOffice) await publisher.publish(slot);
       }),
-    share: () => inTurn(() => publisher.share(offsets, slots.values())),
+    share: () => inTurn(() => publisher.share(offsets, slots.values(), caughtUp())),
     metrics: () => ({
       ...opened?.join.metrics,
       ...metrics,
       ...publisher.metrics,
       loops: slots.size,
+      challengers: challengers.size,
       inHand: desk.size,
       experiences: experiences(),
       isLearner: inOffice ? 1 : 0,
@@ -451,7 +524,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       opened = await open();
       hearLoss = store.onLoss(async () => {
         board.doubtBlobs();
-        for (const slot of slots.values()) slot.dirty = true;
+        for (const slot of [...slots.values(), ...caughtUp()]) slot.dirty = true;
       });
       await inTurn(tick);
       group = (deps.groupOf ?? groupOfHome)(opened.home);

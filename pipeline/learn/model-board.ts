@@ -26,6 +26,10 @@ export interface ModelBoard {
   follow(record: ModelRecord): void;
   posted(loop: string, version: string): Posted;
   champion(loop: string): string | null;
+  /** Versions that were announced as challengers, or became champions, and did not retire: with the record that announced each. */
+  contenders(): readonly ModelRecord[];
+  /** By the newest word on the version; null: none was spoken. */
+  role(loop: string, version: string): ModelRecord['role'] | null;
   /** By whatever word: the records that say so follow. */
   crown(loop: string, version: string): void;
   readonly shared: SharedAt | null;
@@ -43,6 +47,8 @@ interface Entry {
   announced: boolean;
   keptAt: number;
   origin: Posted['origin'];
+  root: ModelRecord | null;
+  role: ModelRecord['role'] | null;
 }
 
 const NO_ORIGIN: Posted['origin'] = { posterior: null, posteriorUntil: 0 };
@@ -56,7 +62,8 @@ export const createModelBoard = (): ModelBoard => {
   const entryOf = (loop: string, version: string): Entry => {
     const key = `${loop}/${version}`;
     let entry = entries.get(key);
-    if (entry === undefined) entries.set(key, (entry = { newest: null, announced: false, keptAt: 0, origin: NO_ORIGIN }));
+    if (entry === undefined)
+      entries.set(key, (entry = { newest: null, announced: false, keptAt: 0, origin: NO_ORIGIN, root: null, role: null }));
     return entry;
   };
   const supersede = (entry: Superseded): void => {
@@ -94,13 +101,21 @@ export const createModelBoard = (): ModelBoard => {
       const entry = entryOf(record.loop, record.version);
       if (record.posterior !== null) entry.origin = { posterior: record.posterior, posteriorUntil: record.posteriorUntil };
       const late = record.snapshot > 0 && record.snapshot < (entry.newest?.snapshot ?? 0);
-      if (record.snapshot === 0) entry.announced = true;
-      else followSnapshot(entry, record);
-      if (!late || record.note !== '') followRole(record);
+      if (record.snapshot === 0) {
+        entry.announced = true;
+        entry.root = record;
+      } else followSnapshot(entry, record);
+      if (!late || record.note !== '') {
+        entry.role = record.role;
+        followRole(record);
+      }
       followShared(record);
     },
     posted: entryOf,
     champion: (loop) => champions.get(loop)?.version ?? null,
+    contenders: () =>
+      [...entries.values()].flatMap(({ root, role }) => (root !== null && (role === 'challenger' || role === 'champion') ? [root] : [])),
+    role: (loop, version) => entryOf(loop, version).role,
     crown: (loop, version) => void champions.set(loop, { version, at: champions.get(loop)?.at ?? 0 }),
     get shared() {
       return shared;

@@ -29,7 +29,7 @@ export interface Publisher {
   /** The version steps back; what it was last stays for rolling back to. */
   retire(loop: string, version: string, note: string): Promise<void>;
   /** Puts a checkpoint where every machine can read it; the records that follow name it once the store cannot lose it any more. */
-  share(offsets: Readonly<Record<string, number>>, slots: Iterable<LearnerSlot>): Promise<void>;
+  share(offsets: Readonly<Record<string, number>>, slots: Iterable<LearnerSlot>, challengers: Iterable<LearnerSlot>): Promise<void>;
   readonly sharedAt: number;
   /** A shared checkpoint waits for a record that names it. */
   readonly hasNews: boolean;
@@ -46,6 +46,10 @@ const SUPERSEDED_MS = 2 * MINUTE_MS;
  */
 export const GAP = 1_000;
 const OWN_REMEMBERED = 5_000;
+
+/** The first of a loop is its champion; a challenger stays one until an operator or the gate says otherwise. */
+const roleOf = (board: ModelBoard, { loop, version }: LearnerSlot['learner']): ModelRecord['role'] =>
+  (board.champion(loop) ?? version) === version ? 'champion' : board.role(loop, version) === 'challenger' ? 'challenger' : 'previous';
 
 export const createPublisher = ({ log, store, board, clock, mayPublish, intend }: PublisherDeps): Publisher => {
   const { blobs } = store;
@@ -104,7 +108,7 @@ export const createPublisher = ({ log, store, board, clock, mayPublish, intend }
           loop: learner.loop,
           version: publication.version,
           snapshot: publication.snapshot,
-          role: (board.champion(learner.loop) ?? learner.version) === publication.version ? 'champion' : 'previous',
+          role: roleOf(board, learner),
           blob: sha256(publication.snapshotBlob),
           at,
           experiences: publication.experiences,
@@ -155,14 +159,15 @@ export const createPublisher = ({ log, store, board, clock, mayPublish, intend }
       board.follow(record);
     },
 
-    async share(offsets, slots) {
+    async share(offsets, slots, challengers) {
       const at = Math.max(clock(), (board.shared?.at ?? 0) + 1);
-      const learners = [...slots].map(({ learner, watermark }) => ({
+      const bytesOf = ({ learner, watermark }: LearnerSlot) => ({
         loop: learner.loop,
         version: learner.version,
         bytes: learner.checkpoint(),
         watermark,
-      }));
+      });
+      const learners = [...[...slots].map(bytesOf), ...[...challengers].map((slot) => ({ ...bytesOf(slot), challenger: true }))];
       // Of one moment: nothing has waited since the offsets were read.
       const { list, hash } = packShared({ epoch: log.epoch, atMs: at, offsets: { ...offsets } }, learners);
       if (pending !== null) await removeShared(blobs, pending.blob, hash);

@@ -19,7 +19,7 @@ export const offsetKey = ({ topic, partition }: Pick<LogRecord, 'topic' | 'parti
 export interface Restored {
   readonly from: 'own files' | 'shared checkpoint' | 'log';
   readonly offsets: Offsets;
-  readonly learners: readonly { readonly learner: Learner; readonly watermark: number }[];
+  readonly learners: readonly { readonly learner: Learner; readonly watermark: number; readonly challenger: boolean }[];
   /** Records that the log dropped before they were learned. */
   readonly missed: number;
 }
@@ -111,12 +111,16 @@ const offsetsAt = async (log: EventLog, timeMs: number): Promise<Offsets> => {
 
 const ownLearners = async ({ dir, restoreLearner }: RestoreDeps, { learners }: LearnCheckpoint): Promise<Restored['learners']> => {
   const restored = [];
-  for (const { file, watermark } of learners) restored.push({ learner: await restoreLearner(await readLearnerFile(dir, file)), watermark });
+  for (const { file, watermark, challenger = false } of learners)
+    restored.push({ learner: await restoreLearner(await readLearnerFile(dir, file)), watermark, challenger });
   return restored;
 };
 
 const sharedLearners = async ({ blobs, restoreLearner }: RestoreDeps, { learners }: SharedCheckpoint): Promise<Restored['learners']> => {
   const restored = [];
-  for (const of of learners) restored.push({ learner: await restoreLearner(await learnerOfShared(blobs, of)), watermark: of.watermark });
+  for (const of of learners) {
+    const learner = await restoreLearner(await learnerOfShared(blobs, of));
+    restored.push({ learner, watermark: of.watermark, challenger: of.challenger ?? false });
+  }
   return restored;
 };

@@ -10,7 +10,13 @@ export interface SharedCheckpoint {
   readonly atMs: number;
   /** Next offset by "topic/partition". */
   readonly offsets: Readonly<Record<string, number>>;
-  readonly learners: readonly { readonly loop: string; readonly version: string; readonly blob: string; readonly watermark: number }[];
+  readonly learners: readonly {
+    readonly loop: string;
+    readonly version: string;
+    readonly blob: string;
+    readonly watermark: number;
+    readonly challenger?: boolean;
+  }[];
 }
 
 export interface LearnerBytes {
@@ -18,6 +24,7 @@ export interface LearnerBytes {
   readonly version: string;
   readonly bytes: Uint8Array;
   readonly watermark: number;
+  readonly challenger?: boolean;
 }
 
 /** The list and its blob's hash, before anything is put. */

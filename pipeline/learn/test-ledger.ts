@@ -52,9 +52,16 @@ export const ledgerLearner = (ledger: Ledger): Learner => {
   return learner;
 };
 
-export const aReward = (customer: string, number: number, revision: number, target: number | null, loop = ''): AppendRecord => {
+export const aReward = (
+  customer: string,
+  number: number,
+  revision: number,
+  target: number | null,
+  loop = '',
+  decidedAt = START_MS,
+): AppendRecord => {
   const reward: Reward = {
-    decisionId: decisionIdToBytes(decisionId(customer, number)),
+    decisionId: decisionIdToBytes(decisionId(customer, number, decidedAt)),
     customerKey: customerKeyToBytes(customerKey(customer)),
     rank: 1,
     actionId: 'offer-fiber',
@@ -64,7 +71,7 @@ export const aReward = (customer: string, number: number, revision: number, targ
     reward: target ?? 0,
     outcome: 'impression',
     amount: null,
-    decidedAt: START_MS,
+    decidedAt,
     occurredAt: START_MS,
     matured: false,
     revision,
