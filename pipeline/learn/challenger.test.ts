@@ -82,14 +82,14 @@ test('a challenger that is announced under load ends with every row once, those 
   await start();
   await world.log.append(Array.from({ length: 300 }, (_, n) => [decided(n), rewarded(n, 1, 0)]).flat());
   await until(() => Object.keys(ledgers.get('ledger')!.rows).length === 300);
-  // The first hundred are in its posterior, as they were when training read them.
+  // The first hundred are in its posterior: their rewards are final.
   const rows = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [idOf(n), { shown: 1, target: 0 }]));
   const posterior = await world.store.blobs.put(Buffer.from(JSON.stringify({ loop: '', version: 'trained', snapshot: 0, rows })));
   await announce('trained', 'challenger', { posterior, posteriorUntil: START_MS + 100 });
-  // While it catches up: new rows, corrections before, behind and beyond the point that it has reached.
+  // While it catches up: new rows, corrections behind and beyond the point that it has reached.
   for (let n = 300; n < 700; n += 20) {
     await world.log.append(Array.from({ length: 20 }, (_, i) => [decided(n + i), rewarded(n + i, 1, 0)]).flat());
-    await world.log.append(Array.from({ length: 20 }, (_, i) => rewarded((n + i * 37) % 300, 2 + Math.floor(n / 20), i % 2)));
+    await world.log.append(Array.from({ length: 20 }, (_, i) => rewarded(100 + ((n + i * 37) % 200), 2 + Math.floor(n / 20), i % 2)));
   }
   await until(() => Object.keys(ledgers.get('ledger')!.rows).length === 700);
   await until(async () => (await said('trained')).some(({ snapshot }) => snapshot > 0), 15_000);
