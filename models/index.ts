@@ -1,6 +1,8 @@
 /** Models: encoder, trunk, head, calibrator, registry. A learner learns, a scorer answers; an artifact passes between them. */
 export { compileEncoder, genericEncoder } from './encoder/compile-encoder.ts';
 export type { EncoderSpec } from './encoder/spec.ts';
+export { createDriftWatch, type DriftOptions, type DriftReport, type DriftWatch } from './drift/drift-watch.ts';
+export type { FieldDrift } from './drift/input-drift.ts';
 export { createLearner, createLearnerOf, restoreLearner } from './learner.ts';
 export { createVersion, openScorer, openVersion } from './scorer.ts';
 export { foldModels, type ModelView } from './registry/fold-models.ts';

@@ -96,7 +96,7 @@ const createState = ({ log, store, project, logger }: Shared): StateRole =>
 
 /** Loads the models only where they learn: state and record need no TensorFlow.js. */
 const createLearn = async ({ log, store, project, logger, config }: Shared): Promise<Role> => {
-  const { compileEncoder, createLearner, createLearnerOf, genericEncoder, restoreLearner } = await import('#models');
+  const { compileEncoder, createDriftWatch, createLearner, createLearnerOf, genericEncoder, restoreLearner } = await import('#models');
   /** Variances travel only where the catalog's policy draws by them. */
   const carrying = (learner: Learner): Learner => {
     learner.carriesVariances = errorSourceOf(project().catalog.exploration) === 'posterior';
@@ -110,6 +110,7 @@ const createLearn = async ({ log, store, project, logger, config }: Shared): Pro
     createLearner: (loop) => carrying(createLearner({ loop, encoder: loop === '' ? compileEncoder(project().project) : genericEncoder() })),
     createLearnerOf: (versionBlob) => carrying(createLearnerOf(versionBlob)),
     restoreLearner: (bytes) => carrying(restoreLearner(bytes)),
+    createDriftWatch,
     featureSet: () => project().featureSet,
     async profiles(version) {
       const catalog = await catalogOf(version, project(), store);

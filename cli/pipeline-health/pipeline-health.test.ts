@@ -50,6 +50,20 @@ describe('the roles’ metrics', () => {
     ]);
   });
 
+  test('samples of one name with several labels stand together under one help', () => {
+    const metrics = { 'driftPsi{loop="",field="a\\"b"}': 0.3, loops: 2, 'driftPsi{loop="x",field="c"}': 0.1 };
+    expect(roleMetrics([{ name: 'learn', metrics: () => metrics }]).split('\n')).toEqual([
+      expect.stringMatching(/^# HELP attune_learn_drift_psi Population/),
+      '# TYPE attune_learn_drift_psi gauge',
+      'attune_learn_drift_psi{loop="",field="a\\"b"} 0.3',
+      'attune_learn_drift_psi{loop="x",field="c"} 0.1',
+      expect.stringMatching(/^# HELP attune_learn_loops/),
+      '# TYPE attune_learn_loops gauge',
+      'attune_learn_loops 2',
+      '',
+    ]);
+  });
+
   test('nothing that a role counts is left undescribed', () => {
     const shared = { log, store, clock: Date.now, logger: SILENT };
     const learn = createLearnRole({

@@ -1,10 +1,10 @@
 /** Joins the log's decisions and rewards to rows, and teaches the loop's learner what a row has come to. */
 import { TOPICS, customerKeyFromBytes, decisionCodec, rewardCodec } from '#contracts';
-import type { Clock, CustomerKey, Decision } from '#contracts';
+import type { Clock, CustomerKey, Decision, Experience, Reward } from '#contracts';
 import type { LogRecord } from '#event-log';
 import { featureSetByFingerprint, fingerprintOf, loadFeatureSet, withoutPersonal } from '#feature-store';
 import type { FeatureSet, FeatureStore } from '#feature-store';
-import type { Learner } from '#models';
+import type { FieldDrift, Learner } from '#models';
 import { learnRow, noteReward } from './apply-reward.ts';
 import type { ExperienceDesk } from './experience-desk.ts';
 import { experienceOf } from './experience-of.ts';
@@ -25,6 +25,14 @@ export interface ExperienceJoinDeps {
   /** Only what is there already. */
   readonly slotThere: (loop: string) => LearnerSlot | null;
   readonly erased: ReadonlyMap<CustomerKey, number>;
+  /** Where a slot is watched and something has changed. */
+  readonly onDrift?: (found: FoundDrift) => void;
+}
+
+export interface FoundDrift {
+  readonly slot: LearnerSlot;
+  /** Of the inputs; empty: it is the rewards. */
+  readonly fields: readonly FieldDrift[];
 }
 
 export interface ExperienceJoin {
@@ -52,6 +60,8 @@ const together = (slots: readonly LearnerSlot[]): Pick<Learner, 'learnShown' | '
   },
 });
 
+/** Scored without a model: there was no prediction. */
+const PRIORS = 'priors';
 /** Stands for one that learned it all before. */
 const KNOWS_ALREADY = { learnShown: () => {}, correct: () => {} };
 
@@ -98,18 +108,23 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
     }
   };
 
+  /** What `bring` has taught last. */
+  let joined: Experience | null = null;
   const bring = (
     learner: Pick<Learner, 'learnShown' | 'correct'>,
     rows: Map<number, LearnedRow>,
     rank: number,
     decision: Decision,
     profileOf: ProfileOf,
-  ) => learnRow(rows, rank, learner, () => experienceOf(decision, rank, deps.featureSet(), profileOf));
+  ) => learnRow(rows, rank, learner, () => (joined = experienceOf(decision, rank, deps.featureSet(), profileOf)));
   const learn = (slot: LearnerSlot, rows: Map<number, LearnedRow>, rank: number, decision: Decision, profileOf: ProfileOf): void => {
     const slots = [slot, ...deps.challengersOf(decision.loop, decision.decisionId.toString('hex'))];
     const what = bring(slots.length === 1 ? slot.learner : together(slots), rows, rank, decision, profileOf);
     metrics[what]++;
     if (what === 'learned' || what === 'corrected') for (const taught of slots) taught.dirty = taught.unsolved = true;
+    if (what !== 'learned' || joined === null) return;
+    const fields = slot.drift?.input(joined.request) ?? [];
+    if (fields.length > 0) deps.onDrift?.({ slot, fields });
   };
 
   const teach = (learner: Learner, rows: ExperienceRow['rows'], decision: Decision, profileOf: ProfileOf): number => {
@@ -121,6 +136,14 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
       learnt++;
     }
     return learnt;
+  };
+
+  /** Only what is final: every slot begins as a 0, and what is still open would look like a fall. */
+  const watchReward = (slot: LearnerSlot, decision: Decision, reward: Reward): void => {
+    const { drift } = slot;
+    const served = decision.chosen.find(({ rank }) => rank === reward.rank);
+    if (drift === null || !reward.matured || reward.target === null || served === undefined || decision.modelVersion === PRIORS) return;
+    if (drift.outcome(reward.actionId, served.propensity, reward.target)) deps.onDrift?.({ slot, fields: [] });
   };
 
   /** Null: it teaches nothing. */
@@ -178,6 +201,7 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
       learn(slot, row.rows, reward.rank, decision, profileOf);
       for (const taught of [slot, ...deps.challengersOf(reward.loop, reward.decisionId.toString('hex'))])
         taught.watermark = Math.max(taught.watermark, record.timestampMs);
+      watchReward(slot, decision, reward);
     }
     done();
   };

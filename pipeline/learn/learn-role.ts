@@ -8,7 +8,7 @@ import { AttuneError, DAY_MS, HOUR_MS, MINUTE_MS, TOPICS, customerKeyFromBytes, 
 import type { Clock, CustomerKey, ModelRecord } from '#contracts';
 import type { Consumer, EventLog, Follower, LogRecord } from '#event-log';
 import type { FeatureSet, FeatureStore } from '#feature-store';
-import type { Learner } from '#models';
+import type { DriftWatch, Learner } from '#models';
 import { keepLease } from '../lease/keep-lease.ts';
 import type { KeptLease } from '../lease/keep-lease.ts';
 import type { Logger, Role } from '../role.ts';
@@ -16,6 +16,7 @@ import { catchUpChallenger, caughtUpChallenger } from './challenger.ts';
 import type { CatchingUpChallenger, Challenger } from './challenger.ts';
 import { watchCatchingUp } from './catching-up.ts';
 import type { CatchingUp } from './catching-up.ts';
+import { driftMetrics, tellDrift } from './drift.ts';
 import { createExperienceDesk } from './experience-desk.ts';
 import { createExperienceJoin } from './experience-join.ts';
 import type { ExperienceJoin } from './experience-join.ts';
@@ -55,6 +56,8 @@ export interface LearnRoleDeps {
   readonly restoreLearner: (bytes: Uint8Array) => Learner | Promise<Learner>;
   /** On a version that somebody else made: a trained trunk that challenges. Default: challengers are not learned here. */
   readonly createLearnerOf?: (versionBlob: Uint8Array) => Learner | Promise<Learner>;
+  /** Absent: nobody watches for drift. */
+  readonly createDriftWatch?: () => DriftWatch;
   readonly featureSet: () => FeatureSet;
   /** By catalog version; null when that catalog is gone, or not there yet. What is found is kept. */
   readonly profiles: (catalogVersion: string) => Promise<ProfileOf | null>;
@@ -144,6 +147,8 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   const mayPublish = (): boolean => lease?.held === true;
   const publisher = createPublisher({ log, store, board, clock, mayPublish, intend: (blobs) => opened?.rows.intend(blobs) });
 
+  const slotOfLearner = (learner: Learner, watermark = 0): LearnerSlot => slotFor(learner, watermark, deps.createDriftWatch?.() ?? null);
+
   const follow = (record: LogRecord): void => {
     if (record.topic === TOPICS.erasures) {
       const { customerKey, erasedAt } = erasureCodec.decode(record.value);
@@ -182,7 +187,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     // Two partitions may ask at once; the first one's learner stays.
     const other = slots.get(loop);
     if (other !== undefined) return other;
-    const made = slotFor(learner);
+    const made = slotOfLearner(learner);
     slots.set(loop, made);
     return made;
   };
@@ -404,7 +409,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     Object.assign(offsets, restored.offsets);
     for (const { learner, watermark, challenger } of restored.learners) {
       if (challenger) challengers.set(learner.version, caughtUpChallenger(learner, watermark));
-      else slots.set(learner.loop, slotFor(learner, watermark));
+      else slots.set(learner.loop, slotOfLearner(learner, watermark));
     }
     metrics.missed = restored.missed;
     if (restored.missed > 0)
@@ -436,7 +441,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     const fresh = await deps.createLearner('');
     const before = slots.get('');
     if (before?.learner.version === fresh.version) return;
-    slots.set('', slotFor(fresh, before?.watermark ?? 0));
+    slots.set('', slotOfLearner(fresh, before?.watermark));
     if (before === undefined) return;
     if (desk.size > 0) await rows.commit({ ...desk.take(), checkpoint: null });
     const learnt = await join.relearn(fresh, rows.scan());
@@ -463,6 +468,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       challengersOf,
       slotThere: (loop) => slots.get(loop) ?? null,
       erased,
+      onDrift: (found) => tellDrift(logger, found),
     });
     const intended = new Set(rows.intended().map(({ blob }) => blob));
     const follower = log.follow([TOPICS.models, TOPICS.erasures], (record) => {
@@ -512,6 +518,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       ...opened?.join.metrics,
       ...metrics,
       ...publisher.metrics,
+      ...driftMetrics(slots.values()),
       loops: slots.size,
       challengers: challengers.size,
       inHand: desk.size,

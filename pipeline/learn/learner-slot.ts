@@ -1,5 +1,5 @@
 /** One loop's learner, and how far what it learned was published. */
-import type { Learner } from '#models';
+import type { DriftWatch, Learner } from '#models';
 
 export interface LearnerSlot {
   readonly learner: Learner;
@@ -12,12 +12,15 @@ export interface LearnerSlot {
   publishedAt: number;
   solvedAt: number;
   publishMs: number;
+  /** Null: nobody watches. */
+  readonly drift: DriftWatch | null;
   /** For the next record: why it became the champion. */
   note: string;
 }
 
-export const slotFor = (learner: Learner, watermark = 0): LearnerSlot => ({
+export const slotFor = (learner: Learner, watermark = 0, drift: DriftWatch | null = null): LearnerSlot => ({
   learner,
+  drift,
   watermark,
   dirty: true,
   unsolved: true,
