@@ -49,6 +49,7 @@ interface Entry {
   origin: Posted['origin'];
   root: ModelRecord | null;
   role: ModelRecord['role'] | null;
+  roleAt: number;
 }
 
 const NO_ORIGIN: Posted['origin'] = { posterior: null, posteriorUntil: 0 };
@@ -63,7 +64,7 @@ export const createModelBoard = (): ModelBoard => {
     const key = `${loop}/${version}`;
     let entry = entries.get(key);
     if (entry === undefined)
-      entries.set(key, (entry = { newest: null, announced: false, keptAt: 0, origin: NO_ORIGIN, root: null, role: null }));
+      entries.set(key, (entry = { newest: null, announced: false, keptAt: 0, origin: NO_ORIGIN, root: null, role: null, roleAt: 0 }));
     return entry;
   };
   const supersede = (entry: Superseded): void => {
@@ -106,7 +107,11 @@ export const createModelBoard = (): ModelBoard => {
         entry.root = record;
       } else followSnapshot(entry, record);
       if (!late || record.note !== '') {
-        entry.role = record.role;
+        // What was on its way when an operator spoke does not undo it.
+        if (record.note !== '' || record.at >= entry.roleAt) {
+          entry.role = record.role;
+          entry.roleAt = record.at;
+        }
         followRole(record);
       }
       followShared(record);
