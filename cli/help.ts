@@ -69,6 +69,11 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       ['--accept-loss', 'also where the log no longer holds all that is needed'],
     ],
   },
+  rewards: {
+    usage: '[--apply]',
+    meaning: 'what logged decisions are worth under today’s rewards.yaml; --apply revises their rewards, and the learners follow',
+    options: [['--apply', 'appends the revised rewards [only counts them]']],
+  },
   import: {
     usage: 'FILE.csv|.parquet [--map FILE.yaml] [--type T]',
     meaning: 'brings rows of customers’ attributes into the event log',

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'dead-letters': async () => (await import('./commands/dead-letters.ts')).deadLetters,
   snapshot: async () => (await import('./commands/snapshot.ts')).snapshot,
   rebuild: async () => (await import('./commands/rebuild.ts')).rebuild,
+  rewards: async () => (await import('./commands/rewards.ts')).rewards,
   import: async () => (await import('./commands/import.ts')).importCommand,
   export: async () => (await import('./commands/export.ts')).exportCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,

@@ -3,6 +3,8 @@ export { SILENT } from './role.ts';
 export type { Logger, Role } from './role.ts';
 export { compileRewards, PLAIN_REWARDS } from './rewards/compile-rewards.ts';
 export type { Rewards } from './rewards/rewards.ts';
+export { recomputeRewards } from './rewards/recompute-rewards.ts';
+export type { Recomputed } from './rewards/recompute-rewards.ts';
 export { createStateRole } from './state/state-role.ts';
 export type { StateProject, StateRole, StateRoleDeps } from './state/state-role.ts';
 export { TIMER_EVENT } from './state/timer-event.ts';
