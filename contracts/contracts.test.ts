@@ -76,7 +76,7 @@ describe('records', () => {
         "attune.decisions": "098a436e48449180",
         "attune.erasures": "97227630828dd326",
         "attune.events": "d6bc90455804e49e",
-        "attune.models": "5f2e4205a93bff3e",
+        "attune.models": "c0115bcb3b7d30fe",
         "attune.outcomes": "ed157f2003241f09",
         "attune.rewards": "6793dcae52a722e6",
       }
@@ -111,6 +111,7 @@ describe('records', () => {
       checkpointAt: 0,
       posterior: null,
       posteriorUntil: 0,
+      roleAt: 0,
     });
   });
 

@@ -5,7 +5,6 @@ export { createDriftWatch, type DriftOptions, type DriftReport, type DriftWatch 
 export type { FieldDrift } from './drift/input-drift.ts';
 export { createLearner, createLearnerOf, restoreLearner } from './learner.ts';
 export { createVersion, openScorer, openVersion } from './scorer.ts';
-export { foldModels, type ModelView } from './registry/fold-models.ts';
 export type { Learner, LearnerOptions, Publication, ModelVersion } from './types.ts';
 export type { LoggedChoice, LoggedDecision, LoggedDecisions, LoggedQuery, LoggedReward } from './logged/logged-decision.ts';
 export { createLoggedDecisions, type LoggedDecisionsDeps } from './logged/read-logged-decisions.ts';

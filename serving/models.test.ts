@@ -38,6 +38,7 @@ const announce = async (publication: Publication, role: ModelRecord['role'], kep
       checkpointAt: 0,
       posterior: null,
       posteriorUntil: 0,
+      roleAt: 0,
     };
     const keys = snapshot === 0 ? [`/${version}/0`] : [`/${version}`, `/${version}/${snapshot}`];
     const value = modelCodec.encode(record);
@@ -145,6 +146,7 @@ test('an artifact that is missing or broken leaves the serving model in place', 
     checkpointAt: 0,
     posterior: null,
     posteriorUntil: 0,
+    roleAt: Date.now() + 1,
   };
   await serving.log.append([{ topic: TOPICS.models, shard: shardOf(''), key: Buffer.from('/broken'), value: modelCodec.encode(record) }]);
   const faults = async () => (await serving.app.inject({ method: 'GET', url: '/metrics' })).body;

@@ -147,7 +147,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   const controls = followControls(log, fault('record'));
   const erasures = followErasures(log, fault('record'));
   const models = followModels({ log, blobs: store.blobs, openVersion: deps.openVersion ?? openVersionLazily, onFault: fault('model') });
-  controls.onChange((control) => models.pin(control));
+  controls.onChange((control) => models.control(control));
   const subjects = createSubjects(createCustomerKey(deps.idKey));
   erasures.onErased((key) => subjects.forget(key));
   const appender = createAppender({
@@ -213,7 +213,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
 
   const warmUp = async (): Promise<void> => {
     await followed();
-    await firstModel(() => models.scorer('') !== null, config.modelPatienceMs);
+    await firstModel(() => models.champion('') !== null, config.modelPatienceMs);
     await decider.warmUp();
     missing = null;
   };

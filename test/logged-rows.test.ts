@@ -162,6 +162,7 @@ describe.skipIf(!hasChdb())('the logged row (skipped where the optional package 
         checkpointAt: 0,
         posterior: null,
         posteriorUntil: 0,
+        roleAt: 0,
       };
       const key = Buffer.from(`${loop}/${publication.version}/${snapshot}`);
       await serving.log.append([{ topic: TOPICS.models, shard: shardOf(loop), key, value: modelCodec.encode(record) }]);

@@ -70,6 +70,7 @@ export const seedStores = async (start: ServerStart, customers: number): Promise
       checkpointAt: 0,
       posterior: null,
       posteriorUntil: 0,
+      roleAt: 0,
     };
     await log.append([
       { topic: TOPICS.models, shard: shardOf(''), key: Buffer.from(`/${version}/${number}`), value: modelCodec.encode(record) },

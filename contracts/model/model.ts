@@ -34,6 +34,8 @@ export interface ModelRecord {
   readonly posterior: string | null;
   /** that checkpoint holds all decisions made before, with their final rewards, and none made since; ms since 1970 UTC */
   readonly posteriorUntil: number;
+  /** when the role was given, ms since 1970 UTC: of two words on a version the one about the newer appointment counts; 0 before it was recorded */
+  readonly roleAt: number;
 }
 
 export const modelCodec = createRecordCodec<ModelRecord>({ name: 'attune.models', versions: [v1 as never, v2 as never, v3 as never] });

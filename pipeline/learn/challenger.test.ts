@@ -64,6 +64,7 @@ const announce = async (version: string, role: ModelRecord['role'], more: Partia
     checkpointAt: 0,
     posterior: null,
     posteriorUntil: 0,
+    roleAt: 0,
     ...more,
   };
   const key = Buffer.from(`/${version}${record.snapshot === 0 ? '/0' : ''}`);
@@ -113,7 +114,7 @@ test('it goes on from its checkpoint after a restart, is published as the champi
   expect(Object.values(ledgers.get('trained')!.rows).every(({ shown }) => shown === 1)).toBe(true);
 
   const [newest] = (await said('trained')).filter(({ snapshot }) => snapshot > 0).toReversed();
-  await announce('trained', 'champion', { ...newest!, role: 'champion', note: 'ana: better', at: Date.now() });
+  await announce('trained', 'champion', { ...newest!, role: 'champion', note: 'ana: better', roleAt: Date.now() });
   await world.log.append([rewarded(8, 2, 1)]);
   await until(async () => {
     const [last] = (await said('trained')).toReversed();
@@ -122,10 +123,10 @@ test('it goes on from its checkpoint after a restart, is published as the champi
   await until(async () => (await said('ledger')).at(-1)!.role === 'previous');
   await world.log.append([rewarded(9, 2, 1)]);
   const [own] = (await said('ledger')).toReversed();
-  await announce('ledger', 'champion', { ...own!, role: 'champion', note: 'ana: back', at: Date.now() });
+  await announce('ledger', 'champion', { ...own!, role: 'champion', note: 'ana: back', roleAt: Date.now() });
   await world.log.append([rewarded(10, 2, 1)]);
   await until(async () => (await said('trained')).at(-1)!.role === 'previous');
-  await announce('trained', 'retired', { ...newest!, role: 'retired', note: 'ana: worse', at: Date.now() });
+  await announce('trained', 'retired', { ...newest!, role: 'retired', note: 'ana: worse', roleAt: Date.now() });
   await until(() => role.metrics()['challengers'] === 0);
 });
 

@@ -80,6 +80,8 @@ export interface LearnRoleDeps {
 const MAX_IN_HAND = 20_000;
 /** A tenth of the time goes to publishing, but nobody waits longer than half a second for that, unless a snapshot costs more than 250 ms. */
 const intervalAfter = (publishMs: number): number => Math.max(2 * publishMs, Math.min(500, 10 * publishMs));
+/** Of those that are not the champion: fresh enough to take its place at any moment. */
+const RIVALS_PUBLISH_EVERY_MS = 2_000;
 /** A standby solves too, although nobody sees it: means start from the last ones, and a first solution in one step would be a poor one. */
 const STANDBY_SOLVES_EVERY_MS = 2_000;
 /** The first shared checkpoint does not wait for an hour. */
@@ -159,8 +161,15 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     }
     const model = modelCodec.decode(record.value);
     const posted = board.posted(model.loop, model.version).newest?.snapshot ?? 0;
+    const champion = board.champion(model.loop);
     board.follow(model);
+    if (board.champion(model.loop) !== champion) freshen(model.loop);
     if (inOffice && model.snapshot > 0) answer(model, posted);
+  };
+
+  /** Roles changed hands: each version's newest record is to say what it plays now. */
+  const freshen = (loop: string): void => {
+    for (const slot of [...slots.values(), ...caughtUp()]) if (slot.learner.loop === loop) slot.dirty = true;
   };
 
   /** Another learner spoke, or an operator about an old snapshot: the last word on what is learned here must be ours, or not be ours at all. */
@@ -265,7 +274,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       // A trained trunk that serves goes on: its encoder is its own.
       if (board.champion('') === deposed.version) {
         await publisher.retire('', deposed.version, deposed.note);
-        board.crown('', slots.get('')!.learner.version);
+        board.crown('', slots.get('')!.learner.version, clock());
       }
       deposed = null;
     }
@@ -274,8 +283,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   };
 
   const isWorthHearing = (nowMs: number): boolean => {
-    const { loop, version } = slots.get('')!.learner;
-    const isFirst = deposed === null && board.posted(loop, version).newest === null;
+    const isFirst = deposed === null && board.champion('') === null;
     return isFirst || opened!.catchingUp.isDone(offsets, nowMs);
   };
   const standFor = async (): Promise<void> => {
@@ -364,7 +372,9 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   const publishDue = async (nowMs: number): Promise<void> => {
     if (publisher.hasNews) slots.get('')!.dirty = true;
     for (const slot of [...slots.values(), ...caughtUp()]) {
-      if (slot.dirty && nowMs - slot.publishedAt >= Math.max(publishEveryMs, intervalAfter(slot.publishMs))) await publisher.publish(slot);
+      const { loop, version } = slot.learner;
+      const everyMs = board.champion(loop) === version ? publishEveryMs : Math.max(publishEveryMs, RIVALS_PUBLISH_EVERY_MS);
+      if (slot.dirty && nowMs - slot.publishedAt >= Math.max(everyMs, intervalAfter(slot.publishMs))) await publisher.publish(slot);
     }
   };
   const solveQuietly = (nowMs: number): void => {

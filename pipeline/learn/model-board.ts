@@ -1,5 +1,6 @@
 /** What attune.models says: the newest snapshot of each version, who is champion, the shared checkpoint, and the blobs that nobody needs any more. */
 import type { ModelRecord } from '#contracts';
+import { createModelRoles } from '#models/registry';
 
 export interface Posted {
   /** Null: no snapshot of the version is known. */
@@ -28,10 +29,12 @@ export interface ModelBoard {
   champion(loop: string): string | null;
   /** Versions that were announced as challengers, or became champions, and did not retire: with the record that announced each. */
   contenders(): readonly ModelRecord[];
-  /** By the newest word on the version; null: none was spoken. */
+  /** Null: nobody has spoken of the version. */
   role(loop: string, version: string): ModelRecord['role'] | null;
-  /** By whatever word: the records that say so follow. */
-  crown(loop: string, version: string): void;
+  /** When that was given. */
+  roleAt(loop: string, version: string): number;
+  /** From now on the champion, whatever was said before: the records that say so follow. */
+  crown(loop: string, version: string, nowMs: number): void;
   readonly shared: SharedAt | null;
   /** Oldest first; what is gone is taken out by `removed`. */
   superseded(): readonly Superseded[];
@@ -48,23 +51,20 @@ interface Entry {
   keptAt: number;
   origin: Posted['origin'];
   root: ModelRecord | null;
-  role: ModelRecord['role'] | null;
-  roleAt: number;
 }
 
 const NO_ORIGIN: Posted['origin'] = { posterior: null, posteriorUntil: 0 };
 
 export const createModelBoard = (): ModelBoard => {
   const entries = new Map<string, Entry>();
-  const champions = new Map<string, { version: string; at: number }>();
+  const roles = createModelRoles();
   const superseded = new Map<string, Superseded>();
   let shared: SharedAt | null = null;
 
   const entryOf = (loop: string, version: string): Entry => {
     const key = `${loop}/${version}`;
     let entry = entries.get(key);
-    if (entry === undefined)
-      entries.set(key, (entry = { newest: null, announced: false, keptAt: 0, origin: NO_ORIGIN, root: null, role: null, roleAt: 0 }));
+    if (entry === undefined) entries.set(key, (entry = { newest: null, announced: false, keptAt: 0, origin: NO_ORIGIN, root: null }));
     return entry;
   };
   const supersede = (entry: Superseded): void => {
@@ -84,13 +84,6 @@ export const createModelBoard = (): ModelBoard => {
     }
     if (record.kept) entry.keptAt = Math.max(entry.keptAt, record.at);
   };
-  const followRole = ({ loop, version, role, note, at }: ModelRecord): void => {
-    const champion = champions.get(loop);
-    // Only an operator's word, or a later record, makes another version the champion.
-    if (role === 'champion') {
-      if (champion === undefined || note !== '' || at >= champion.at) champions.set(loop, { version, at });
-    } else if (champion?.version === version && note !== '') champions.delete(loop);
-  };
   const followShared = ({ checkpoint, checkpointAt, at }: ModelRecord): void => {
     if (checkpoint === null || checkpointAt <= (shared?.at ?? 0)) return;
     if (shared !== null) supersede({ blob: shared.blob, kind: 'checkpoint', atMs: at });
@@ -101,27 +94,26 @@ export const createModelBoard = (): ModelBoard => {
     follow(record) {
       const entry = entryOf(record.loop, record.version);
       if (record.posterior !== null) entry.origin = { posterior: record.posterior, posteriorUntil: record.posteriorUntil };
-      const late = record.snapshot > 0 && record.snapshot < (entry.newest?.snapshot ?? 0);
       if (record.snapshot === 0) {
         entry.announced = true;
         entry.root = record;
       } else followSnapshot(entry, record);
-      if (!late || record.note !== '') {
-        // What was on its way when an operator spoke does not undo it.
-        if (record.note !== '' || record.at >= entry.roleAt) {
-          entry.role = record.role;
-          entry.roleAt = record.at;
-        }
-        followRole(record);
-      }
+      roles.follow(record);
       followShared(record);
     },
     posted: entryOf,
-    champion: (loop) => champions.get(loop)?.version ?? null,
+    champion: (loop) => roles.champion(loop),
     contenders: () =>
-      [...entries.values()].flatMap(({ root, role }) => (root !== null && (role === 'challenger' || role === 'champion') ? [root] : [])),
-    role: (loop, version) => entryOf(loop, version).role,
-    crown: (loop, version) => void champions.set(loop, { version, at: champions.get(loop)?.at ?? 0 }),
+      [...entries.values()].flatMap(({ root }) => {
+        const role = root === null ? null : roles.role(root.loop, root.version);
+        return role === 'challenger' || role === 'champion' ? [root!] : [];
+      }),
+    role: (loop, version) => roles.role(loop, version),
+    roleAt: (loop, version) => roles.roleAt(loop, version),
+    crown(loop, version, nowMs) {
+      const roleAt = roles.nextRoleAt(loop, nowMs);
+      roles.follow({ loop, version, role: 'champion', roleAt, at: roleAt });
+    },
     get shared() {
       return shared;
     },

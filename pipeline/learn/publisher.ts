@@ -48,8 +48,11 @@ export const GAP = 1_000;
 const OWN_REMEMBERED = 5_000;
 
 /** The first of a loop is its champion; a challenger stays one until an operator or the gate says otherwise. */
-const roleOf = (board: ModelBoard, { loop, version }: LearnerSlot['learner']): ModelRecord['role'] =>
-  (board.champion(loop) ?? version) === version ? 'champion' : board.role(loop, version) === 'challenger' ? 'challenger' : 'previous';
+/** As it was given; a loop's first model gives itself the first. What nobody gave a role while another reigns stands behind all. */
+const roleOf = (board: ModelBoard, { loop, version }: LearnerSlot['learner'], nowMs: number): Pick<ModelRecord, 'role' | 'roleAt'> => {
+  if (board.champion(loop) === null && board.role(loop, version) === null) return { role: 'champion', roleAt: nowMs };
+  return { role: board.role(loop, version) ?? 'retired', roleAt: board.roleAt(loop, version) };
+};
 
 export const createPublisher = ({ log, store, board, clock, mayPublish, intend }: PublisherDeps): Publisher => {
   const { blobs } = store;
@@ -108,7 +111,7 @@ export const createPublisher = ({ log, store, board, clock, mayPublish, intend }
           loop: learner.loop,
           version: publication.version,
           snapshot: publication.snapshot,
-          role: roleOf(board, learner),
+          ...roleOf(board, learner, at),
           blob: sha256(publication.snapshotBlob),
           at,
           experiences: publication.experiences,

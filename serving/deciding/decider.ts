@@ -133,7 +133,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       catalog: compiled.catalog,
       view: shown,
       readFailed: blind,
-      scorer: models.scorer(loop),
+      scorer: models.scorer(loop, subject.key),
       controls: control,
       channel: request.channel,
       direction,

@@ -34,7 +34,7 @@ export const addModelsRoutes = (app: FastifyInstance, context: ServingContext): 
       const loop = request.query.loop ?? '';
       const next = context.models.records().find((record) => record.loop === loop && record.version === request.params.version);
       if (next === undefined) throw notFound(`there is no model version "${request.params.version}"; see GET /v1/models`);
-      await promote(context, next, request.body);
+      await appoint(context, next, request.body);
       return answerOf(context);
     },
   );
@@ -55,30 +55,21 @@ export const addModelsRoutes = (app: FastifyInstance, context: ServingContext): 
       const loop = request.query.loop ?? '';
       const previous = context.models.records().find((record) => record.loop === loop && record.role === 'previous');
       if (previous === undefined) throw new ProblemError(409, 'conflict', 'there is no previous champion to go back to');
-      await promote(context, previous, request.body);
+      await appoint(context, previous, request.body);
       return answerOf(context);
     },
   );
 };
 
-/** Two records in one append: the champion steps back, the other takes its place. */
-const promote = async (context: ServingContext, next: ModelRecord, by: PromotionRequest): Promise<void> => {
-  const note = `${by.actor}: ${by.reason}`;
+/** One record: who was champion until now is the previous one by that. */
+const appoint = async (context: ServingContext, next: ModelRecord, by: PromotionRequest): Promise<void> => {
   const at = context.clock();
-  const rivals = context.models.records().filter((record) => record.loop === next.loop && record.version !== next.version);
-  const changes: ModelRecord[] = rivals
-    .filter((record) => record.role === 'champion' || record.role === 'previous')
-    .map((record) => ({ ...record, role: record.role === 'champion' ? 'previous' : 'retired', note, at }));
-  changes.push({ ...next, role: 'champion', note, at });
-  await context.appender.append(
-    changes.map((record) => ({
-      topic: TOPICS.models,
-      shard: shardOf(record.loop),
-      key: modelKey(record),
-      value: modelCodec.encode(record),
-    })),
-  );
-  for (const record of changes) context.models.apply(record);
+  const roleAt = context.models.nextRoleAt(next.loop, at);
+  const record: ModelRecord = { ...next, role: 'champion', note: `${by.actor}: ${by.reason}`, at, roleAt, kept: false };
+  await context.appender.append([
+    { topic: TOPICS.models, shard: shardOf(record.loop), key: modelKey(record), value: modelCodec.encode(record) },
+  ]);
+  context.models.apply(record);
 };
 
 /** The newest record of a version survives compaction. */

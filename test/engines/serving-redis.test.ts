@@ -128,6 +128,7 @@ describe.skipIf(missing !== null)(`law 6 with Redis away${missing === null ? '' 
         checkpointAt: 0,
         posterior: null,
         posteriorUntil: 0,
+        roleAt: 0,
       });
       const key = Buffer.from(number === 0 ? `/${version}/0` : `/${version}`);
       await log.append([{ topic: TOPICS.models, shard: shardOf(''), key, value }]);

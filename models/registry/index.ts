@@ -1,0 +1,2 @@
+/** The registry's roles alone: light enough for a process that only serves. */
+export { createModelRoles } from './roles.ts';
