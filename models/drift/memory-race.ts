@@ -36,9 +36,9 @@ export class MemoryRace {
       const level = all[2 * h]! > 0 ? all[2 * h + 1]! / all[2 * h]! : 0;
       const expected = (own[2 * h + 1]! + PRIOR * g * level) / (own[2 * h]! + PRIOR * g);
       this.#losses[h] = KEEP * this.#losses[h]! + (actual - expected) ** 2;
-      for (const of of [own, all]) {
-        of[2 * h] = of[2 * h]! + g;
-        of[2 * h + 1] = of[2 * h + 1]! + g * actual;
+      for (const sums of [own, all]) {
+        sums[2 * h] = sums[2 * h]! + g;
+        sums[2 * h + 1] = sums[2 * h + 1]! + g * actual;
       }
       if (g > 1e100) this.#rescale(h);
     }
@@ -55,9 +55,9 @@ export class MemoryRace {
   #rescale(h: number): void {
     const factor = 1 / this.#weight[h]!;
     this.#weight[h] = 1;
-    for (const of of [this.#all, ...this.#arms.values()]) {
-      of[2 * h] = of[2 * h]! * factor;
-      of[2 * h + 1] = of[2 * h + 1]! * factor;
+    for (const sums of [this.#all, ...this.#arms.values()]) {
+      sums[2 * h] = sums[2 * h]! * factor;
+      sums[2 * h + 1] = sums[2 * h + 1]! * factor;
     }
   }
 }

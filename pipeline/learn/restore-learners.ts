@@ -118,9 +118,9 @@ const ownLearners = async ({ dir, restoreLearner }: RestoreDeps, { learners }: L
 
 const sharedLearners = async ({ blobs, restoreLearner }: RestoreDeps, { learners }: SharedCheckpoint): Promise<Restored['learners']> => {
   const restored = [];
-  for (const of of learners) {
-    const learner = await restoreLearner(await learnerOfShared(blobs, of));
-    restored.push({ learner, watermark: of.watermark, challenger: of.challenger ?? false });
+  for (const kept of learners) {
+    const learner = await restoreLearner(await learnerOfShared(blobs, kept));
+    restored.push({ learner, watermark: kept.watermark, challenger: kept.challenger ?? false });
   }
   return restored;
 };
