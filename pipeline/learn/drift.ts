@@ -16,7 +16,7 @@ export const tellDrift = (logger: Logger, { slot, fields }: FoundDrift): void =>
   const { rewardShift = 0, bestHalfLife = null } = slot.drift?.report ?? {};
   logger.warn(
     { loop, shift: round(rewardShift), bestHalfLife },
-    'rewards have drifted: recent outcomes are not what the model predicted; it follows by forgetting, and docs/exploration.md says how to make it quicker',
+    'rewards have drifted: recent outcomes are not what the model predicted; it follows by forgetting, and docs/drift.md says how to make it quicker',
   );
 };
 
