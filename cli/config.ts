@@ -45,6 +45,7 @@ export interface Config {
   readonly logRetentionDays: number;
   readonly logLevel: string;
   readonly deadlineMs: number;
+  readonly shadowShare: number;
   readonly outbox: { readonly dir: string; readonly maxBytes: number };
   readonly pipelineHost: string;
   readonly pipelinePort: number;
@@ -92,6 +93,7 @@ export const readConfig = (variables: Variables): Config => {
     logRetentionDays: env.ATTUNE_LOG_RETENTION_DAYS,
     logLevel: env.ATTUNE_LOG_LEVEL,
     deadlineMs: env.ATTUNE_DEADLINE_MS,
+    shadowShare: env.ATTUNE_SHADOW_SHARE,
     outbox: { dir: join(dataDir, 'outbox'), maxBytes: env.ATTUNE_OUTBOX_MB * 1_048_576 },
     pipelineHost: env.ATTUNE_PIPELINE_HOST,
     pipelinePort: env.ATTUNE_PIPELINE_PORT,

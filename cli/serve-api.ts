@@ -28,7 +28,7 @@ export const serveApi = async (config: Config, slot: number | null, log: Logger,
     clock: Date.now,
     random: createSecureRandom(),
     logger: log,
-    config: { deadlineMs: config.deadlineMs },
+    config: { deadlineMs: config.deadlineMs, shadowShare: config.shadowShare },
     siblings: slot === null ? null : createSiblings(slot),
   });
   // Alone, it answers /healthz while it warms up; beside others it takes connections only when they are well served.

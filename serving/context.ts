@@ -5,12 +5,14 @@ import type { EventLog } from '#event-log';
 import type { FeatureStore, RebuildWatch } from '#feature-store';
 import type { Scope } from './auth/api-keys.ts';
 import type { Decider } from './deciding/decider.ts';
+import type { Shadow } from './deciding/shadow.ts';
 import type { Subjects } from './deciding/subject.ts';
 import type { CatalogHolder } from './holders/catalog-holder.ts';
 import type { ControlsHolder } from './holders/controls-holder.ts';
 import type { ErasuresHolder } from './holders/erasures-holder.ts';
 import type { ModelsHolder } from './holders/models-holder.ts';
 import type { Metrics } from './metrics/metrics.ts';
+import type { JudgePromotion } from './promotion/judge.ts';
 import type { Appender } from './receipts/append-in-time.ts';
 import type { ReceiptFinder } from './receipts/find-receipt.ts';
 
@@ -23,6 +25,9 @@ export interface ServingContext {
   readonly controls: ControlsHolder;
   readonly erasures: ErasuresHolder;
   readonly models: ModelsHolder;
+  readonly shadow: Shadow;
+  /** Null: nobody judges promotions here. */
+  readonly judge: JudgePromotion | null;
   readonly subjects: Subjects;
   readonly appender: Appender;
   readonly receipts: ReceiptFinder;

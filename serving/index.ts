@@ -4,3 +4,4 @@ export type { Serving, ServingConfig, ServingDeps, Siblings } from './serving.ts
 export { SCOPES, findApiKey, parseApiKeys, refusalToOpen } from './auth/api-keys.ts';
 export type { ApiKey, Scope } from './auth/api-keys.ts';
 export type { ReceiptArchive } from './receipts/find-receipt.ts';
+export type { JudgePromotion, PromotionCondition, PromotionLatency, PromotionQuestion, PromotionReport } from './promotion/judge.ts';

@@ -92,7 +92,8 @@ test(
     const by = { actor: 'ana', reason: 'better' };
     expect((await post('/v1/models/no-such/promote', by)).statusCode).toBe(404);
     expect((await post(`/v1/models/${other.version}/promote`, {})).statusCode).toBe(400);
-    expect((await post(`/v1/models/${other.version}/promote`, by)).statusCode).toBe(200);
+    expect((await post(`/v1/models/${other.version}/promote`, by)).statusCode).toBe(409);
+    expect((await post(`/v1/models/${other.version}/promote`, { ...by, force: true })).statusCode).toBe(200);
     await expect.poll(servedVersion, { timeout: 5_000 }).toBe(other.version);
 
     const pinned = await serving.app.inject({ method: 'PUT', url: '/v1/controls', payload: { ...by, pinnedModel: one.version } });

@@ -7,6 +7,7 @@ import { createAuthorise } from './auth/authorise.ts';
 import type { ApiKey } from './auth/api-keys.ts';
 import type { ServingContext } from './context.ts';
 import { createDecider } from './deciding/decider.ts';
+import { createShadow } from './deciding/shadow.ts';
 import { createSubjects } from './deciding/subject.ts';
 import { openCatalogHolder } from './holders/catalog-holder.ts';
 import { followControls } from './holders/controls-holder.ts';
@@ -15,6 +16,7 @@ import { followModels, type OpenVersion } from './holders/models-holder.ts';
 import { createHttpServer } from './http-server.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { addOpenApi } from './open-api.ts';
+import type { JudgePromotion } from './promotion/judge.ts';
 import { createAppender } from './receipts/append-in-time.ts';
 import { createReceiptFinder, type ReceiptArchive } from './receipts/find-receipt.ts';
 import { addControlsRoutes } from './routes/controls-routes.ts';
@@ -37,6 +39,8 @@ export interface ServingConfig {
   readonly followPatienceMs: number;
   /** How long readiness waits for a model before it goes on with priors. Default 5 s. */
   readonly modelPatienceMs: number;
+  /** Of the decisions, those that challengers decide again after the answer has left. Default 0.05. */
+  readonly shadowShare: number;
   /** Follow changes of the catalog's folder. Default true. */
   readonly watchCatalog: boolean;
 }
@@ -58,6 +62,8 @@ export interface ServingDeps {
   readonly random: () => number;
   readonly logger?: FastifyBaseLogger | null;
   readonly openVersion?: OpenVersion;
+  /** Judges promotions in a process of its own. Default: none, and only `force` promotes. */
+  readonly judge?: JudgePromotion | null;
   readonly config?: Partial<ServingConfig>;
   /** Null (the default): this process is alone behind its port. */
   readonly siblings?: Siblings | null;
@@ -89,6 +95,7 @@ const DEFAULTS: ServingConfig = {
   requestTtlMs: 86_400_000,
   followPatienceMs: 5_000,
   modelPatienceMs: 5_000,
+  shadowShare: 0.05,
   watchCatalog: true,
 };
 
@@ -114,6 +121,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
         snapshot: scorer.snapshot,
         ageSeconds: (clock() - at) / 1_000,
       })),
+    shadow: () => shadow.report(),
     controlsVersion: () => controls.current().version,
     outbox: outbox === null ? null : () => outbox.status(),
     clock,
@@ -148,6 +156,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   const erasures = followErasures(log, fault('record'));
   const models = followModels({ log, blobs: store.blobs, openVersion: deps.openVersion ?? openVersionLazily, onFault: fault('model') });
   controls.onChange((control) => models.control(control));
+  const shadow = createShadow({ models, share: config.shadowShare, monotonicMs: () => performance.now() });
   const subjects = createSubjects(createCustomerKey(deps.idKey));
   erasures.onErased((key) => subjects.forget(key));
   const appender = createAppender({
@@ -165,6 +174,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     controls,
     erasures,
     models,
+    shadow,
     subjects,
     appender,
     receipts,
@@ -185,6 +195,8 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     controls,
     erasures,
     models,
+    shadow,
+    judge: deps.judge ?? null,
     subjects,
     appender,
     receipts,

@@ -51,6 +51,12 @@ export const EnvironmentSchema = Type.Object({
     maximum: 60_000,
     description: 'time for reading and deciding; past it an answer is degraded',
   }),
+  ATTUNE_SHADOW_SHARE: Type.Number({
+    default: 0.05,
+    minimum: 0,
+    maximum: 1,
+    description: 'of the decisions, those that challengers decide again after the answer has left; 0 is none',
+  }),
   ATTUNE_OUTBOX_MB: Type.Integer({
     default: 1_024,
     minimum: 1,

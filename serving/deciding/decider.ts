@@ -26,6 +26,7 @@ import { OWN_LOOP, checkRequest, type Direction } from './check-request.ts';
 import { isFreshlyErased } from './freshly-erased.ts';
 import { createOnceByRequest } from './once-by-request.ts';
 import { readState, type StateRead, type StateReadDeps } from './read-state.ts';
+import type { Shadow } from './shadow.ts';
 import { createStoreCircuit } from './store-circuit.ts';
 import { entropyOfRequest, subjectOfDecision, type Subject, type Subjects } from './subject.ts';
 import { viewOfBytes } from './view-of-bytes.ts';
@@ -44,6 +45,7 @@ export interface DeciderDeps {
   readonly controls: ControlsHolder;
   readonly erasures: ErasuresHolder;
   readonly models: ModelsHolder;
+  readonly shadow: Shadow;
   readonly subjects: Subjects;
   readonly appender: Appender;
   readonly receipts: ReceiptFinder;
@@ -70,6 +72,7 @@ interface Asked {
 interface Made {
   readonly decision: Decision;
   readonly view: CustomerView;
+  readonly input: DecideInput;
 }
 
 export const DEGRADED_REQUEST = 'request';
@@ -187,7 +190,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       noneProbability: verdict.noneProbability,
       latencyUs: Math.min(0x7fffffff, Math.round((performance.now() - asked.arrivedMs) * 1_000)),
     };
-    return { decision, view: shown };
+    return { decision, view: shown, input };
   };
 
   const degradedOf = (degraded: readonly string[], unclaimed: boolean): readonly string[] =>
@@ -230,6 +233,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
 
   const answer = (asked: Asked, made: Made): DecisionAnswer => {
     const { decision } = made;
+    deps.shadow.offer(made.input, decision.loop);
     metrics.decided(decision.group, decision.degraded, (performance.now() - asked.arrivedMs) / 1_000);
     const { request, compiled } = asked;
     return answerOf({ decision, compiled, view: made.view, context: request.context ?? {}, explained: request.explain === true });

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from '@prometheus-io/client';
 import type { Clock } from '#contracts';
 import type { OutboxStatus } from '#event-log';
+import type { ShadowReport } from '../deciding/shadow.ts';
 import { addOutboxMetrics } from './outbox-metrics.ts';
 
 export interface Metrics {
@@ -23,6 +24,7 @@ export interface Gauged {
     readonly snapshot: number;
     readonly ageSeconds: number;
   }[];
+  readonly shadow: () => readonly ShadowReport[];
   readonly controlsVersion: () => number;
   /** Null: the log is embedded and needs none. */
   readonly outbox: (() => OutboxStatus) | null;
@@ -92,6 +94,29 @@ export const createMetrics = (gauged: Gauged): Metrics => {
     collect() {
       this.reset();
       for (const model of gauged.models()) this.set({ loop: model.loop, version: model.version }, model.snapshot);
+    },
+  });
+  new Gauge({
+    name: 'attune_shadow_decisions',
+    help: 'Decisions that a challenger has decided again',
+    labelNames: ['loop', 'version'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { loop, version, decisions } of gauged.shadow()) this.set({ loop, version }, decisions);
+    },
+  });
+  new Gauge({
+    name: 'attune_shadow_p99_seconds',
+    help: 'Time of a decision without reading and recording, by the challenger and by the champion on the same requests',
+    labelNames: ['loop', 'version', 'of'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { loop, version, latencyUs, championLatencyUs } of gauged.shadow()) {
+        this.set({ loop, version, of: 'challenger' }, latencyUs.p99 / 1e6);
+        this.set({ loop, version, of: 'champion' }, championLatencyUs.p99 / 1e6);
+      }
     },
   });
   new Gauge({

@@ -2,9 +2,11 @@
 import type { FastifyInstance } from 'fastify';
 import { TOPICS, modelCodec, shardOf, type ModelRecord } from '#contracts';
 import type { ServingContext } from '../context.ts';
+import type { ShadowReport } from '../deciding/shadow.ts';
 import { ProblemError, notFound } from '../errors/problem.ts';
-import { PromotionRequest } from '../schemas/controls.ts';
-import { LoopQuery, ModelsAnswer, VersionParams } from '../schemas/receipts.ts';
+import { PromotionRequest, RollbackRequest } from '../schemas/controls.ts';
+import type { PromotionReport } from '../promotion/judge.ts';
+import { LoopQuery, ModelsAnswer, PromotionAnswer, VersionParams } from '../schemas/receipts.ts';
 import { problems } from '../schemas/common.ts';
 
 export const addModelsRoutes = (app: FastifyInstance, context: ServingContext): void => {
@@ -23,23 +25,31 @@ export const addModelsRoutes = (app: FastifyInstance, context: ServingContext): 
       onRequest: context.authorise('admin'),
       schema: {
         tags: ['operate'],
-        summary: 'Make a version the champion',
+        summary: 'Make a version the champion, where the logged decisions prove it',
+        description:
+          'Judged on matured decisions that the version had not learned from. 409 names each condition that failed. With `force` it serves ' +
+          'without proof, and the record says so; with `dryRun` nothing changes.',
         params: VersionParams,
         querystring: LoopQuery,
         body: PromotionRequest,
-        response: { 200: ModelsAnswer, ...problems },
+        response: { 200: PromotionAnswer, ...problems },
       },
     },
     async (request) => {
       const loop = request.query.loop ?? '';
-      const next = context.models.records().find((record) => record.loop === loop && record.version === request.params.version);
-      if (next === undefined) throw notFound(`there is no model version "${request.params.version}"; see GET /v1/models`);
-      await appoint(context, next, request.body);
-      return answerOf(context);
+      const { version } = request.params;
+      const next = context.models.records().find((record) => record.loop === loop && record.version === version);
+      if (next === undefined) throw notFound(`there is no model version "${version}"; see GET /v1/models`);
+      if (next.role === 'champion' && request.body.dryRun !== true) return { ...answerOf(context), report: null };
+      const report = request.body.force === true ? null : await judged(context, next, request.body);
+      if (request.body.dryRun === true) return { ...answerOf(context), report };
+      if (report !== null && !report.promotes) throw refusal(version, report);
+      await appoint(context, next, { actor: request.body.actor, reason: reasonOf(request.body) });
+      return { ...answerOf(context), report };
     },
   );
 
-  app.post<{ Querystring: { loop?: string }; Body: PromotionRequest }>(
+  app.post<{ Querystring: { loop?: string }; Body: RollbackRequest }>(
     '/v1/models/rollback',
     {
       onRequest: context.authorise('admin'),
@@ -47,7 +57,7 @@ export const addModelsRoutes = (app: FastifyInstance, context: ServingContext): 
         tags: ['operate'],
         summary: 'Make the previous champion serve again',
         querystring: LoopQuery,
-        body: PromotionRequest,
+        body: RollbackRequest,
         response: { 200: ModelsAnswer, ...problems },
       },
     },
@@ -61,8 +71,42 @@ export const addModelsRoutes = (app: FastifyInstance, context: ServingContext): 
   );
 };
 
+/** By the logged decisions; 409 where nobody can judge. */
+const judged = async (context: ServingContext, next: ModelRecord, { epsilon = 0 }: PromotionRequest): Promise<PromotionReport> => {
+  if (context.judge === null)
+    throw new ProblemError(
+      409,
+      'not-judged',
+      'this process has no warehouse to judge by; run `attune promote`, or send `force` with your reason',
+    );
+  const shadow = context.shadow.report().find(({ loop, version }) => loop === next.loop && version === next.version);
+  const latency =
+    shadow === undefined
+      ? null
+      : { decisions: shadow.decisions, challengerP99Us: shadow.latencyUs.p99, championP99Us: shadow.championLatencyUs.p99 };
+  try {
+    return await context.judge({ loop: next.loop, version: next.version, epsilon, latency });
+  } catch (error) {
+    throw new ProblemError(409, 'not-judged', `the version could not be judged: ${error instanceof Error ? error.message : String(error)}`);
+  }
+};
+
+const refusal = (version: string, { conditions }: PromotionReport): ProblemError =>
+  new ProblemError(
+    409,
+    'not-proved',
+    `${version} stays a challenger; ${conditions
+      .filter(({ holds }) => !holds)
+      .map(({ name, found }) => `${name}: ${found}`)
+      .join('; ')}`,
+    conditions.filter(({ holds }) => !holds).map(({ name, found }) => ({ field: name, message: found })),
+  );
+
+const reasonOf = ({ reason, force, epsilon }: PromotionRequest): string =>
+  force === true ? `${reason} (forced, without proof)` : epsilon === undefined || epsilon === 0 ? reason : `${reason} (epsilon ${epsilon})`;
+
 /** One record: who was champion until now is the previous one by that. */
-const appoint = async (context: ServingContext, next: ModelRecord, by: PromotionRequest): Promise<void> => {
+const appoint = async (context: ServingContext, next: ModelRecord, by: RollbackRequest): Promise<void> => {
   const at = context.clock();
   const roleAt = context.models.nextRoleAt(next.loop, at);
   const record: ModelRecord = { ...next, role: 'champion', note: `${by.actor}: ${by.reason}`, at, roleAt, kept: false };
@@ -75,9 +119,11 @@ const appoint = async (context: ServingContext, next: ModelRecord, by: Promotion
 /** The newest record of a version survives compaction. */
 const modelKey = (record: ModelRecord): Buffer => Buffer.from(`${record.loop}/${record.version}`);
 
-const answerOf = ({ models, controls }: ServingContext): { models: object[] } => {
+const answerOf = ({ models, controls, shadow }: ServingContext): { models: object[] } => {
   const serving = models.serving();
   const pinned = controls.current().pinnedModel;
+  const staged = models.staged();
+  const shadows = shadow.report();
   return {
     models: models.records().map((record) => {
       const served = serving.find(({ scorer }) => scorer.loop === record.loop && scorer.version === record.version);
@@ -92,7 +138,16 @@ const answerOf = ({ models, controls }: ServingContext): { models: object[] } =>
         watermark: new Date(record.watermark).toISOString(),
         experiences: record.experiences,
         note: record.note,
+        share: staged.find(({ version }) => version === record.version)?.share ?? 0,
+        shadow: shadowOf(shadows, record),
       };
     }),
   };
+};
+
+const shadowOf = (shadows: readonly ShadowReport[], record: ModelRecord): Omit<ShadowReport, 'loop' | 'version'> | null => {
+  const found = shadows.find(({ loop, version }) => loop === record.loop && version === record.version);
+  if (found === undefined) return null;
+  const { loop: _loop, version: _version, ...measured } = found;
+  return measured;
 };

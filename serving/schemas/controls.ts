@@ -41,5 +41,18 @@ export const ControlsAnswer = Type.Object(
 );
 export type ControlsAnswer = Static<typeof ControlsAnswer>;
 
-export const PromotionRequest = Type.Object(who, { ...closed, examples: [{ actor: 'ana', reason: 'better by DR estimate' }] });
+export const RollbackRequest = Type.Object(who, { ...closed, examples: [{ actor: 'ana', reason: 'complaints went up' }] });
+export type RollbackRequest = Static<typeof RollbackRequest>;
+
+export const PromotionRequest = Type.Object(
+  {
+    ...who,
+    epsilon: Type.Optional(
+      Type.Number({ minimum: 0, description: 'it may be worse by this much reward per decision; `reason` says why that is worth it' }),
+    ),
+    force: Type.Optional(Type.Boolean({ description: 'without proof; the record of the promotion says so' })),
+    dryRun: Type.Optional(Type.Boolean({ description: 'judge, and change nothing' })),
+  },
+  { ...closed, examples: [{ actor: 'ana', reason: 'better by DR estimate' }] },
+);
 export type PromotionRequest = Static<typeof PromotionRequest>;

@@ -52,6 +52,14 @@ export const CustomerAnswer = Type.Object(
   { ...open, description: 'what decisions may see of the customer now' },
 );
 export const ErasureAnswer = Type.Object({ erasedAt: Type.String() }, { additionalProperties: false });
+const Latency = Type.Object({ p50: Type.Number(), p99: Type.Number() }, { description: 'microseconds of deciding alone' });
+const ShadowAnswer = Type.Object({
+  decisions: Type.Integer({ description: 'decided again after the answer had left' }),
+  agreement: Type.Number({ description: 'share in which its best action was the champion’s' }),
+  latencyUs: Latency,
+  championLatencyUs: Latency,
+  failures: Type.Integer(),
+});
 export const ModelAnswer = Type.Object({
   loop: Type.String(),
   version: Type.String(),
@@ -63,5 +71,27 @@ export const ModelAnswer = Type.Object({
   watermark: Type.String({ description: 'append time of the newest reward that it has learned' }),
   experiences: Type.Number(),
   note: Type.String(),
+  share: Type.Number({ description: 'of the customers, whom this challenger serves; see PUT /v1/controls' }),
+  shadow: Type.Union([ShadowAnswer, Type.Null()], {
+    description: 'what a challenger would have done, as measured by the process that answers; null where it was not tried',
+  }),
 });
 export const ModelsAnswer = Type.Object({ models: Type.Array(ModelAnswer) });
+const PromotionReport = Type.Object(
+  {
+    promotes: Type.Boolean({ description: 'all conditions hold' }),
+    conditions: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        holds: Type.Boolean(),
+        found: Type.String({ description: 'what was found and what is asked' }),
+      }),
+    ),
+    figures: Type.Record(Type.String(), Type.Number()),
+  },
+  { description: 'the judgement by the logged decisions' },
+);
+export const PromotionAnswer = Type.Object({
+  models: Type.Array(ModelAnswer),
+  report: Type.Union([PromotionReport, Type.Null()], { description: 'null: it serves already, or without proof' }),
+});
