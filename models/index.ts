@@ -1,6 +1,7 @@
 /** Models: encoder, trunk, head, calibrator, registry. A learner learns, a scorer answers; an artifact passes between them. */
 export { compileEncoder, genericEncoder } from './encoder/compile-encoder.ts';
 export type { EncoderSpec } from './encoder/spec.ts';
+export { chooseMemory, type ChooseMemoryOptions, type MemoryChoice, type MemoryTrial } from './drift/choose-memory.ts';
 export { createDriftWatch, type DriftOptions, type DriftReport, type DriftWatch } from './drift/drift-watch.ts';
 export type { FieldDrift } from './drift/input-drift.ts';
 export { createLearner, createLearnerOf, restoreLearner } from './learner.ts';
