@@ -8,4 +8,5 @@ export { createLearner, createLearnerOf, restoreLearner } from './learner.ts';
 export { createVersion, openScorer, openVersion } from './scorer.ts';
 export type { Learner, LearnerOptions, Publication, ModelVersion } from './types.ts';
 export type { LoggedChoice, LoggedDecision, LoggedDecisions, LoggedQuery, LoggedReward } from './logged/logged-decision.ts';
+export { dsjsonLine, type DsjsonLabel } from './logged/vw-dsjson.ts';
 export { createLoggedDecisions, type LoggedDecisionsDeps } from './logged/read-logged-decisions.ts';
