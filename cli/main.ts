@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   rebuild: async () => (await import('./commands/rebuild.ts')).rebuild,
   rewards: async () => (await import('./commands/rewards.ts')).rewards,
   import: async () => (await import('./commands/import.ts')).importCommand,
+  train: async () => (await import('./commands/train.ts')).train,
   export: async () => (await import('./commands/export.ts')).exportCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 };

@@ -1,39 +1,35 @@
-/** Logged decisions by configuration: rows from the warehouse, and what their actions were from the catalogs that decided. */
+/** Logged decisions of the configured warehouse, with the profiles of the catalogs that decided. */
 import { compileCatalog } from '#decisioning';
+import type { Catalog } from '#decisioning';
+import type { FeatureStore } from '#feature-store';
 import { createLoggedDecisions } from '#models';
 import type { LoggedDecisions } from '#models';
-import { loadProject, unpackProject } from '#project';
+import { unpackProject } from '#project';
+import type { Project } from '#project';
 import { readLoggedRows } from '#warehouse';
-import type { Config } from './config.ts';
-import { openStores } from './open-stores.ts';
-import { openConfiguredWarehouse } from './open-warehouse.ts';
+import type { Warehouse } from '#warehouse';
 
-export interface OpenLoggedDecisions {
-  readonly logged: LoggedDecisions;
-  close(): Promise<void>;
+export interface LoggedDecisionsOfCli {
+  readonly warehouse: Warehouse;
+  readonly blobs: FeatureStore['blobs'];
+  /** The project in force; others are found by their version. */
+  readonly project: Project;
+  readonly onLeftOut?: (decisions: number) => void;
 }
 
-/** @param onLeftOut told of decisions whose catalog nobody keeps any more */
-export const openLoggedDecisions = async (config: Config, onLeftOut: (decisions: number) => void): Promise<OpenLoggedDecisions> => {
-  const current = loadProject(config.catalogDir);
-  const stores = await openStores(config);
-  const warehouse = openConfiguredWarehouse(config);
-  const logged = createLoggedDecisions({
+export const openLoggedDecisions = ({ warehouse, blobs, project, onLeftOut }: LoggedDecisionsOfCli): LoggedDecisions =>
+  createLoggedDecisions({
     rows: readLoggedRows(warehouse),
     async profiles(version) {
-      const bytes = version === current.version ? null : await stores.store.blobs.find(`catalog/${version}`);
-      if (version !== current.version && bytes === null) return null;
-      const { actions } = compileCatalog(bytes === null ? current : unpackProject(bytes));
-      const profiles = new Map(actions.map((action) => [action.id, action.profile]));
-      return (actionId) => profiles.get(actionId) ?? null;
+      const catalog = await catalogOf(version, project, blobs);
+      const profiles = new Map(catalog?.actions.map((action) => [action.id, action.profile]));
+      return catalog === null ? null : (actionId) => profiles.get(actionId) ?? null;
     },
-    onLeftOut,
+    ...(onLeftOut === undefined ? {} : { onLeftOut }),
   });
-  return {
-    logged,
-    async close() {
-      await warehouse.close();
-      await stores.close();
-    },
-  };
+
+const catalogOf = async (version: string, project: Project, blobs: FeatureStore['blobs']): Promise<Catalog | null> => {
+  if (version === project.version) return compileCatalog(project);
+  const bytes = await blobs.find(`catalog/${version}`);
+  return bytes === null ? null : compileCatalog(unpackProject(bytes));
 };

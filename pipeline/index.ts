@@ -22,6 +22,8 @@ export { createRecordRole, RECORD_GROUP } from './record/index.ts';
 export type { RecordRole, RecordRoleDeps } from './record/index.ts';
 export { createLearnRole, groupOfStart } from './learn/learn-role.ts';
 export type { LearnRole, LearnRoleDeps } from './learn/learn-role.ts';
+export { listModels, publishVersion, reportName } from './learn/publish-version.ts';
+export type { KnownVersion, VersionToPublish } from './learn/publish-version.ts';
 export type { ProfileOf } from './learn/experience-of.ts';
 export * from './record/index.ts';
 // The pure fold, for simulations in virtual time.

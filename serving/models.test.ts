@@ -115,6 +115,18 @@ test(
   },
 );
 
+test('a training report is a page that may load nothing', async () => {
+  await serving.store.blobs.put(Buffer.from('<h1>Training report</h1>'), 'report/0123456789abcdef');
+  const answer = await serving.app.inject({ method: 'GET', url: '/v1/models/0123456789abcdef/report' });
+  expect([answer.statusCode, answer.headers['content-type'], answer.body]).toEqual([
+    200,
+    'text/html; charset=utf-8',
+    '<h1>Training report</h1>',
+  ]);
+  expect(answer.headers['content-security-policy']).toContain("default-src 'none'");
+  expect((await serving.app.inject({ method: 'GET', url: '/v1/models/ffff/report' })).statusCode).toBe(404);
+});
+
 test('a model that could not be loaded is tried again, although no newer snapshot follows', async () => {
   let tries = 0;
   const restarted = await serving.again({

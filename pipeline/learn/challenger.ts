@@ -15,7 +15,7 @@ import type { LearnerSlot } from './learner-slot.ts';
 
 export interface Challenger {
   readonly slot: LearnerSlot;
-  /** True: what is learned of this decision now concerns the challenger too; false: it will meet the row by itself. */
+  /** True: what is learned of this decision now concerns the challenger too; false: its posterior holds the row, or it will meet it by itself. */
   hasReached(decisionId: string): boolean;
   /** It holds all that the loop's own learner does. */
   readonly caughtUp: boolean;
@@ -30,9 +30,10 @@ export interface CatchingUpChallenger extends Challenger {
 const EVERYTHING = 'g';
 const CHUNK_ROWS = 64;
 
-export const caughtUpChallenger = (learner: Learner, watermark = 0): Challenger => ({
+/** @param learnedUntilMs its posterior's: a learner that begins with the log hears of those decisions again */
+export const caughtUpChallenger = (learner: Learner, watermark: number, learnedUntilMs: number): Challenger => ({
   slot: slotFor(learner, watermark),
-  hasReached: () => true,
+  hasReached: (decisionId) => decisionId >= firstIdAt(learnedUntilMs),
   caughtUp: true,
 });
 
@@ -50,7 +51,8 @@ interface Prepared {
 /** @param learnedUntilMs it has learned from all decisions made before this already */
 export const catchUpChallenger = (learner: Learner, learnedUntilMs: number, { rows, desk, join }: CatchUpDeps): CatchingUpChallenger => {
   const slot = slotFor(learner);
-  let reached = firstIdAt(learnedUntilMs);
+  const first = firstIdAt(learnedUntilMs);
+  let reached = first;
 
   /** The next rows as they are now, the desk's newer ones among them, and how far that is. */
   const nextChunk = (): { readonly chunk: readonly ExperienceRow[]; readonly end: string } => {
@@ -86,7 +88,7 @@ export const catchUpChallenger = (learner: Learner, learnedUntilMs: number, { ro
 
   return {
     slot,
-    hasReached: (decisionId) => decisionId <= reached,
+    hasReached: (decisionId) => decisionId >= first && decisionId <= reached,
     get caughtUp() {
       return reached === EVERYTHING;
     },

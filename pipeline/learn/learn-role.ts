@@ -418,8 +418,10 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     const restored = await restoreLearners(restoring, saved, board.shared);
     Object.assign(offsets, restored.offsets);
     for (const { learner, watermark, challenger } of restored.learners) {
-      if (challenger) challengers.set(learner.version, caughtUpChallenger(learner, watermark));
-      else slots.set(learner.loop, slotOfLearner(learner, watermark));
+      if (challenger) {
+        const { posteriorUntil } = board.posted(learner.loop, learner.version).origin;
+        challengers.set(learner.version, caughtUpChallenger(learner, watermark, posteriorUntil));
+      } else slots.set(learner.loop, slotOfLearner(learner, watermark));
     }
     metrics.missed = restored.missed;
     if (restored.missed > 0)

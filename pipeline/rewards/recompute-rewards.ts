@@ -84,13 +84,11 @@ const isSame = (a: Reward, b: Reward): boolean =>
 const appendAll = async (log: Pick<EventLog, 'append'>, rewards: readonly Reward[]): Promise<void> => {
   for (let from = 0; from < rewards.length; from += BATCH)
     await log.append(
-      rewards
-        .slice(from, from + BATCH)
-        .map((reward): AppendRecord => ({
-          topic: TOPICS.rewards,
-          shard: reward.decisionId.readUInt16BE(14),
-          value: rewardCodec.encode(reward),
-        })),
+      rewards.slice(from, from + BATCH).map((reward): AppendRecord => ({
+        topic: TOPICS.rewards,
+        shard: reward.decisionId.readUInt16BE(14),
+        value: rewardCodec.encode(reward),
+      })),
     );
 };
 

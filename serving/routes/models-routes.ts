@@ -1,5 +1,6 @@
 /** GET /v1/models, promote and rollback: which model serves, and by whose word. */
 import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
 import { TOPICS, modelCodec, shardOf, type ModelRecord } from '#contracts';
 import type { ServingContext } from '../context.ts';
 import type { ShadowReport } from '../deciding/shadow.ts';
@@ -9,6 +10,9 @@ import type { PromotionReport } from '../promotion/judge.ts';
 import { LoopQuery, ModelsAnswer, PromotionAnswer, VersionParams } from '../schemas/receipts.ts';
 import { problems } from '../schemas/common.ts';
 
+/** Styles of its own and nothing else: a report names actions and inputs as others called them. */
+const REPORT_MAY = "default-src 'none'; style-src 'unsafe-inline'";
+
 export const addModelsRoutes = (app: FastifyInstance, context: ServingContext): void => {
   app.get(
     '/v1/models',
@@ -17,6 +21,24 @@ export const addModelsRoutes = (app: FastifyInstance, context: ServingContext): 
       schema: { tags: ['operate'], summary: 'Model versions and what each does', response: { 200: ModelsAnswer, ...problems } },
     },
     async () => answerOf(context),
+  );
+
+  app.get<{ Params: { version: string } }>(
+    '/v1/models/:version/report',
+    {
+      onRequest: context.authorise('read'),
+      schema: {
+        tags: ['operate'],
+        summary: 'The training report of a version, a page',
+        params: VersionParams,
+        response: { 200: { content: { 'text/html': { schema: Type.String() } } }, ...problems },
+      },
+    },
+    async (request, reply) => {
+      const page = await context.store.blobs.find(`report/${request.params.version}`);
+      if (page === null) throw notFound(`there is no training report of model version "${request.params.version}"`);
+      return reply.type('text/html; charset=utf-8').header('content-security-policy', REPORT_MAY).send(page.toString('utf8'));
+    },
   );
 
   app.post<{ Params: { version: string }; Querystring: { loop?: string }; Body: PromotionRequest }>(
