@@ -28,12 +28,12 @@ const oneWay = folders.map((folder) => ({
   },
 }));
 
-/** A folder is entered by its index.ts; `models/exploration` and `models/registry` have doors of their own. */
+/** A folder is entered by its index.ts; `models/evaluation`, `models/exploration` and `models/registry` have doors of their own. */
 const doors = folders.map((folder) => ({
   name: `${folder}-is-entered-by-its-index`,
   severity: 'error',
   from: { path: '^[^/]+/', pathNot: `^${folder}/|${TEST}|^(test|bench)/` },
-  to: { path: `^${folder}/`, pathNot: [`^${folder}/index[.]ts$`, '^models/(exploration|registry)/index[.]ts$', '[.]json$'] },
+  to: { path: `^${folder}/`, pathNot: [`^${folder}/index[.]ts$`, '^models/(evaluation|exploration|registry)/index[.]ts$', '[.]json$'] },
 }));
 
 export default {
