@@ -51,6 +51,21 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       ['--limit N', 'at most so many'],
     ],
   },
+  promote: {
+    usage: 'VERSION [--loop NAME] [--epsilon E --reason TEXT] [--dry-run]',
+    meaning: 'a challenger becomes the champion where matured logged decisions prove it; else what failed',
+    options: [
+      ['--loop NAME', 'of the caller’s own candidates [the catalog’s]'],
+      ['--epsilon E', 'it may earn less by E per decision; needs --reason [0]'],
+      ['--reason TEXT', 'recorded with the promotion'],
+      ['--actor NAME', 'recorded as who promoted [USER]'],
+      ['--from TIME', 'only decisions since [all that it has not learned from]'],
+      ['--force', 'without proof, which is recorded; needs --reason'],
+      ['--dry-run', 'judges and changes nothing'],
+      ['--json', 'the report as one line'],
+      ['--key KEY', 'of the API that is asked for latencies, where it has keys'],
+    ],
+  },
   snapshot: {
     usage: '[--to DIR] [--keep N] [--scrub]',
     meaning: 'copies the feature store to files while it is in use',

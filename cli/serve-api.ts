@@ -6,6 +6,7 @@ import type { Config } from './config.ts';
 import { describeLog, describeStore } from './engines.ts';
 import { openIdKey } from './id-key.ts';
 import { refuseOpenDoor } from './open-door.ts';
+import { judgeApart } from './promotion/judge-apart.ts';
 import { openServingStores } from './open-stores.ts';
 import type { RunningRole } from './run-role.ts';
 import { createSecureRandom } from './secure-random.ts';
@@ -22,6 +23,7 @@ export const serveApi = async (config: Config, slot: number | null, log: Logger,
     log: stores.log,
     store: stores.store,
     archive: null,
+    judge: judgeApart,
     catalogDir: config.catalogDir,
     idKey: openIdKey(config),
     apiKeys,
