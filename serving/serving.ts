@@ -156,6 +156,8 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
   const erasures = followErasures(log, fault('record'));
   const models = followModels({ log, blobs: store.blobs, openVersion: deps.openVersion ?? openVersionLazily, onFault: fault('model') });
   controls.onChange((control) => models.control(control));
+  // The log may have told of those in force already.
+  models.control(controls.current());
   const shadow = createShadow({ models, share: config.shadowShare, monotonicMs: () => performance.now() });
   const subjects = createSubjects(createCustomerKey(deps.idKey));
   erasures.onErased((key) => subjects.forget(key));

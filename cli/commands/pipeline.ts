@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Logger } from 'pino';
 import { AttuneError } from '#contracts';
+import type { Clock } from '#contracts';
 import { compileCatalog } from '#decisioning';
 import type { Catalog } from '#decisioning';
 import { fingerprintOf, loadFeatureSet, viewOfReceipt } from '#feature-store';
@@ -29,15 +30,17 @@ import { compileIngestProject, openIngest } from '../sources.ts';
 const ROLES = ['ingest', 'state', 'learn', 'record'] as const;
 type RoleName = (typeof ROLES)[number];
 
-interface PipelineProject extends StateProject, IngestProject {
+export interface PipelineProject extends StateProject, IngestProject {
   readonly project: Project;
   readonly catalog: Catalog;
   readonly personal: ReadonlySet<string>;
 }
 
 /** What the roles share; `project` is the one in force. */
-interface Shared extends Stores {
+export interface Shared extends Stores {
   readonly config: Config;
+  /** Virtual where a history is simulated. */
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly project: () => PipelineProject;
 }
@@ -53,7 +56,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     });
     const health = await openPipelineHealth({ host: config.pipelineHost, port: config.pipelinePort, logger });
     const stores = await awaitStores(config, logger);
-    const shared: Shared = { ...stores, config, logger, project: () => current };
+    const shared: Shared = { ...stores, config, clock: Date.now, logger, project: () => current };
 
     const state = wanted.includes('state') ? createState(shared) : null;
     // State first in both directions: what it still appends when it stops, learn and record can still take.
@@ -91,11 +94,11 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     };
   });
 
-const createState = ({ log, store, project, logger }: Shared): StateRole =>
-  createStateRole({ log, store, project: project(), clock: Date.now, logger });
+export const createState = ({ log, store, project, clock, logger }: Shared): StateRole =>
+  createStateRole({ log, store, project: project(), clock, logger });
 
 /** Loads the models only where they learn: state and record need no TensorFlow.js. */
-const createLearn = async ({ log, store, project, logger, config }: Shared): Promise<Role> => {
+export const createLearn = async ({ log, store, project, clock, logger, config }: Shared): Promise<Role> => {
   const { compileEncoder, createDriftWatch, createLearner, createLearnerOf, genericEncoder, restoreLearner } = await import('#models');
   /** Variances travel only where the catalog's policy draws by them. */
   const carrying = (learner: Learner): Learner => {
@@ -117,17 +120,17 @@ const createLearn = async ({ log, store, project, logger, config }: Shared): Pro
       const profiles = new Map(catalog?.actions.map((action) => [action.id, action.profile]));
       return catalog === null ? null : (actionId) => profiles.get(actionId) ?? null;
     },
-    clock: Date.now,
+    clock,
     logger,
   });
 };
 
-const createRecord = ({ log, store, project, logger, config }: Shared): Role => {
+export const createRecord = ({ log, store, project, clock, logger, config }: Shared): Role => {
   const warehouse = openConfiguredWarehouse(config);
   const role = createRecordRole({
     log,
     warehouse,
-    clock: Date.now,
+    clock,
     logger,
     eventTypes: () => project().eventTypes,
     isPersonal: (name) => project().personal.has(name),
@@ -158,7 +161,7 @@ const catalogOf = async (version: string, current: PipelineProject, store: Featu
   return bytes === null ? null : compileCatalog(unpackProject(bytes));
 };
 
-const compilePipelineProject = (project: Project): PipelineProject => {
+export const compilePipelineProject = (project: Project): PipelineProject => {
   const state = compileStateProject(project);
   const { eventTypes, sources } = compileIngestProject(project);
   return {

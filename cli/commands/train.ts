@@ -9,7 +9,7 @@ import { publishVersion } from '#pipeline';
 import { loadProject } from '#project';
 import type { Project } from '#project';
 import type { Config } from '../config.ts';
-import { openLoggedDecisions } from '../open-logged-decisions.ts';
+import { loggedDecisionsOf } from '../open-logged-decisions.ts';
 import { openStores } from '../open-stores.ts';
 import { openConfiguredWarehouse } from '../open-warehouse.ts';
 import { createProgressBar } from '../progress-bar.ts';
@@ -82,7 +82,7 @@ export const train = async (config: Config, args: readonly string[]): Promise<vo
     const trained = await trainTrunk(
       { ...options, ...(begun ?? {}) },
       {
-        logged: openLoggedDecisions({ warehouse, blobs: stores.store.blobs, project, onLeftOut: (decisions) => (leftOut += decisions) }),
+        logged: loggedDecisionsOf({ warehouse, blobs: stores.store.blobs, project, onLeftOut: (decisions) => (leftOut += decisions) }),
         progressFile: (of) => openProgressFile(progressPath, of),
         async onBegun(toMs) {
           await mkdir(dir, { recursive: true });

@@ -7,6 +7,7 @@ import { firstFailing, openMoment, withholdingRule } from '../decide/moment.ts';
 import { planOf } from '../decide/plan.ts';
 import { stageName } from '../stages.ts';
 import type { StageName } from '../stages.ts';
+import { DRAWN_WITHOUT } from '../types.ts';
 import { inputOf } from './redecide.ts';
 import type { RedecideInput } from './redecide.ts';
 
@@ -71,7 +72,13 @@ export const explain = (input: RedecideInput): Explanation => {
 const summarise = (receipt: Decision, candidates: readonly CandidateExplanation[]): string => {
   const scored = candidates.filter((candidate) => candidate.propensity !== null).length;
   const chosen = receipt.chosen.length === 0 ? 'nothing was shown' : `shown: ${receipt.chosen.map((one) => one.actionId).join(', ')}`;
-  return `${candidates.length} candidates, ${scored} scored, group ${receipt.group}; ${chosen}.`;
+  return `${candidates.length} candidates, ${scored} scored, group ${receipt.group}${drawnBy(receipt)}; ${chosen}.`;
+};
+
+/** A receipt of the first version does not say; where no policy drew, the group or the operators' control did. */
+const drawnBy = ({ policy = '' }: Decision): string => {
+  if (policy === '' || policy === DRAWN_WITHOUT.random) return '';
+  return policy === DRAWN_WITHOUT.off ? ', exploration off' : `, drawn by ${policy}`;
 };
 
 type Why = Pick<CandidateExplanation, 'rule' | 'reason'>;

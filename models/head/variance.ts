@@ -7,15 +7,18 @@ import type { SparseRow } from './sparse-row.ts';
  *
  *   σ² φ̃ᵀ (S + I)⁻¹ φ̃,   S = Λ^-½ (A/g) Λ^-½.
  *
- * All actions meet much the same customers, so their S have much the same eigenvectors: those of the sum over actions, of which the first `RANK`
- * are kept. Along each an action has its own uᵀSu, and one mean for all that is left. Of the shared part only the entries that tell actions
- * apart count (what is common to all shifts all alike), by A's diagonal.
+ * Most of what sets customers apart lies in a few directions that all actions have in common: the first `VARIANCE_RANK` eigenvectors U of the sum over
+ * actions. There an action keeps (UᵀSU + I)⁻¹ whole, so that one that was never shown to a sort of customer knows it; and one mean for all that is
+ * left. Of the shared part only the entries that tell actions apart count (what is common to all shifts all alike), by A's diagonal.
  *
- * A snapshot grows by (RANK + 1) · (dims + actions) + psiDims floats; a publication costs O(RANK · dims²) an action, a decision O(RANK · dims)
- * and O(RANK) an action. Against the exact posterior: `npm run bench:exploration`.
+ * A snapshot grows by (RANK + 1) · dims + (RANK (RANK + 1) / 2 + 1) · actions + psiDims floats; a publication costs O(RANK · dims²) an action, a decision
+ * O(RANK · dims) and O(RANK²) an action. What that comes to: `npm run bench:exploration`.
  */
 export const VARIANCE_RANK = 12;
 const SWEEPS = 4;
+/** Of the packed lower triangle, and of it with the mean of the rest. */
+const TRIANGLE = (VARIANCE_RANK * (VARIANCE_RANK + 1)) / 2;
+const WIDTH = TRIANGLE + 1;
 
 export interface Posterior {
   readonly dims: number;
@@ -42,19 +45,20 @@ export const sketchVariances = (posterior: Posterior): VarianceArrays => {
   shared.met.forEach((place, i) => (sharedVariances[place] = noise / (shared.diagonal(i) / sharedToday + sharedRidgeOf(place))));
   const scales = Float64Array.from({ length: dims }, (_, i) => 1 / Math.sqrt(ownRidges[i]!));
   const basis = principalDirections(owns, dims, scales);
-  const width = VARIANCE_RANK + 1;
-  const shrinkage = new Float32Array(width * (owns.length + 1)).fill(1, 0, width);
-  const scaled = new Float64Array(dims);
+  const shrinkage = new Float32Array(WIDTH * (owns.length + 1));
+  for (let j = 0; j < VARIANCE_RANK; j++) shrinkage[(j * (j + 3)) / 2] = 1;
+  shrinkage[TRIANGLE] = 1;
+  const scaled = new Float64Array(dims * VARIANCE_RANK);
+  for (let i = 0; i < dims; i++) for (let j = 0; j < VARIANCE_RANK; j++) scaled[i * VARIANCE_RANK + j] = basis[j * dims + i]! * scales[i]!;
   owns.forEach(({ a }, k) => {
+    const precision = project(a, dims, scaled);
     let rest = 0;
     for (let i = 0; i < dims; i++) rest += a[(i * (i + 3)) / 2]! * scales[i]! * scales[i]!;
-    for (let j = 0; j < VARIANCE_RANK; j++) {
-      for (let i = 0; i < dims; i++) scaled[i] = basis[j * dims + i]! * scales[i]!;
-      const along = quadratic(a, dims, scaled);
-      rest -= along;
-      shrinkage[width * (k + 1) + j] = 1 / (1 + along / today);
-    }
-    shrinkage[width * (k + 1) + VARIANCE_RANK] = 1 / (1 + Math.max(0, rest) / today / Math.max(1, dims - VARIANCE_RANK));
+    for (let j = 0; j < VARIANCE_RANK; j++) rest -= precision[j * VARIANCE_RANK + j]!;
+    for (let at = 0; at < precision.length; at++) precision[at]! /= today;
+    for (let j = 0; j < VARIANCE_RANK; j++) precision[j * VARIANCE_RANK + j]! += 1;
+    shrinkage.set(inverseTriangle(precision), WIDTH * (k + 1));
+    shrinkage[WIDTH * (k + 1) + TRIANGLE] = 1 / (1 + Math.max(0, rest) / today / Math.max(1, dims - VARIANCE_RANK));
   });
   const root = Math.sqrt(noise);
   return {
@@ -115,15 +119,57 @@ const times = (a: Float64Array, dims: number, v: Float64Array): Float64Array => 
   return out;
 };
 
-/** vᵀ A v. */
-const quadratic = (a: Float64Array, dims: number, v: Float64Array): number => {
-  let total = 0;
+/** Vᵀ A V, A a packed lower triangle, V by rows of VARIANCE_RANK. */
+const project = (a: Float64Array, dims: number, v: Float64Array): Float64Array => {
+  const r = VARIANCE_RANK;
+  const av = new Float64Array(dims * r);
   for (let i = 0, at = 0; i < dims; i++) {
-    let sum = 0;
-    for (let j = 0; j < i; j++) sum += a[at++]! * v[j]!;
-    total += v[i]! * (2 * sum + a[at++]! * v[i]!);
+    for (let j = 0; j < i; j++, at++) {
+      const e = a[at]!;
+      if (e === 0) continue;
+      for (let k = 0; k < r; k++) {
+        av[i * r + k]! += e * v[j * r + k]!;
+        av[j * r + k]! += e * v[i * r + k]!;
+      }
+    }
+    const diagonal = a[at++]!;
+    for (let k = 0; k < r; k++) av[i * r + k]! += diagonal * v[i * r + k]!;
   }
-  return total;
+  const out = new Float64Array(r * r);
+  for (let i = 0; i < dims; i++)
+    for (let k = 0; k < r; k++) {
+      const f = v[i * r + k]!;
+      for (let l = 0; l <= k; l++) out[k * r + l]! += f * av[i * r + l]!;
+    }
+  for (let k = 0; k < r; k++) for (let l = k + 1; l < r; l++) out[k * r + l] = out[l * r + k]!;
+  return out;
+};
+
+/** The inverse of a positive definite matrix by Cholesky's factor, as a packed lower triangle whose entries off the diagonal count twice. */
+const inverseTriangle = (m: Float64Array): Float64Array => {
+  const r = VARIANCE_RANK;
+  const factor = new Float64Array(r * r);
+  for (let i = 0; i < r; i++)
+    for (let j = 0; j <= i; j++) {
+      let sum = m[i * r + j]!;
+      for (let k = 0; k < j; k++) sum -= factor[i * r + k]! * factor[j * r + k]!;
+      factor[i * r + j] = i === j ? Math.sqrt(Math.max(sum, 1)) : sum / factor[j * r + j]!;
+    }
+  const inverse = new Float64Array(r * r);
+  for (let column = 0; column < r; column++)
+    for (let i = column; i < r; i++) {
+      let sum = i === column ? 1 : 0;
+      for (let k = column; k < i; k++) sum -= factor[i * r + k]! * inverse[k * r + column]!;
+      inverse[i * r + column] = sum / factor[i * r + i]!;
+    }
+  const out = new Float64Array(TRIANGLE);
+  for (let i = 0, at = 0; i < r; i++)
+    for (let j = 0; j <= i; j++, at++) {
+      let sum = 0;
+      for (let k = i; k < r; k++) sum += inverse[k * r + i]! * inverse[k * r + j]!;
+      out[at] = i === j ? sum : 2 * sum;
+    }
+  return out;
 };
 
 export interface Variances {
@@ -138,7 +184,8 @@ export const openVariances = (arrays: Readonly<Record<string, unknown>>): Varian
   const { sharedVariances, whitening, directions, shrinkage } = arrays as Partial<VarianceArrays>;
   if (sharedVariances === undefined || whitening === undefined || directions === undefined || shrinkage === undefined) return null;
   const dims = whitening.length;
-  const squares = new Float64Array(VARIANCE_RANK);
+  const along = new Float64Array(VARIANCE_RANK);
+  const products = new Float64Array(TRIANGLE);
   let rest = 0;
   return {
     moment(phi) {
@@ -148,15 +195,17 @@ export const openVariances = (arrays: Readonly<Record<string, unknown>>): Varian
         let dot = 0;
         const at = j * dims;
         for (let i = 0; i < dims; i++) dot += phi[i]! * directions[at + i]!;
-        squares[j] = dot * dot;
+        along[j] = dot;
         rest -= dot * dot;
       }
       if (rest < 0) rest = 0;
+      for (let i = 0, at = 0; i < VARIANCE_RANK; i++) for (let j = 0; j <= i; j++) products[at++] = along[i]! * along[j]!;
     },
     of(row, { index, value }, pair) {
-      const at = row * (VARIANCE_RANK + 1);
-      let variance = rest * shrinkage[at + VARIANCE_RANK]!;
-      for (let j = 0; j < VARIANCE_RANK; j++) variance += squares[j]! * shrinkage[at + j]!;
+      const at = row * WIDTH;
+      let variance = rest * shrinkage[at + TRIANGLE]!;
+      for (let k = 0; k < TRIANGLE; k++) variance += products[k]! * shrinkage[at + k]!;
+      if (variance < 0) variance = 0;
       for (let k = 0; k < index.length; k++) variance += value[k]! * value[k]! * sharedVariances[index[k]!]!;
       for (let k = 0; k < pair.count; k++) variance += pair.value[k]! * pair.value[k]! * sharedVariances[pair.index[k]!]!;
       return variance;

@@ -13,6 +13,7 @@ const table: TableToExport = {
     column('loop', 'LowCardinality(String)'),
     column('context', 'Map(LowCardinality(String), String)'),
     column('candidates.probability', 'Array(Float32)'),
+    column('pairs.last_shown_at', "Array(DateTime64(3, 'UTC'))"),
     column('reward', 'Nullable(Float64)'),
   ],
   sortingKey: "UUIDv7ToDateTime(decision_id, 'UTC'), decision_id",
@@ -23,7 +24,7 @@ test('a table is read with FINAL in the order of its own key, a view by time and
     "SELECT toString(t.`channel`) AS `channel` FROM `decisions` AS t FINAL ORDER BY UUIDv7ToDateTime(t.`decision_id`, 'UTC'), t.`decision_id`",
   );
   expect(planExport({ ...table, sortingKey: null }, { format: 'parquet', columns: ['channel'] }).sql).toBe(
-    'SELECT toString(t.`channel`) AS `channel` FROM `decisions` AS t ORDER BY t.`decided_at`, t.`decision_id`, t.`customer_key`, t.`channel`, t.`loop`',
+    'SELECT toString(t.`channel`) AS `channel` FROM `decisions` AS t ORDER BY t.`decided_at`, t.`decision_id`',
   );
 });
 
@@ -49,6 +50,7 @@ test('ids, keys, lists and maps are written so that other tools read them', () =
   const items = (format: 'parquet' | 'csv') => planExport(table, { format }).sql.split(' FROM ')[0]!;
   expect(items('parquet')).toContain('toString(t.`decision_id`) AS `decision_id`');
   expect(items('parquet')).toContain("CAST(t.`context`, 'Map(String, String)') AS `context`");
+  expect(items('parquet')).toContain('t.`pairs.last_shown_at` AS `pairs.last_shown_at`');
   expect(items('csv')).toContain('toJSONString(t.`candidates.probability`) AS `candidates.probability`');
 });
 

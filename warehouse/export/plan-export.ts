@@ -106,9 +106,11 @@ const orderOf = ({ columns, sortingKey }: TableToExport): string => {
   const names = new Set(columns.map(({ name }) => name));
   if (sortingKey !== null)
     return sortingKey.replaceAll(/'[^']*'|[A-Za-z_]\w*(?!\w*\()/g, (word) => (names.has(word) ? qualified(word) : word));
-  const first = [...TIMES, 'decision_id', 'rank', 'customer_key'];
+  const first = [...TIMES, 'decision_id', 'rank', 'action_id'];
   const place = ({ name }: ColumnOfTable): number => (first.includes(name) ? first.indexOf(name) : first.length);
-  const plain = columns.filter(({ type }) => !/^(Array|Map|Nullable|Float)/.test(type));
+  // Within a decision these name a row; what is summed up has no such name, and little to sort.
+  const isNamed = names.has('decision_id');
+  const plain = columns.filter((column) => !/^(Array|Map|Nullable|Float)/.test(column.type) && (!isNamed || place(column) < first.length));
   return plain
     .toSorted((a, b) => place(a) - place(b))
     .map(({ name }) => qualified(name))
@@ -139,7 +141,8 @@ const portable = (column: string, type: string, format: ExportRequest['format'])
   if (type.startsWith('DateTime(')) return `toDateTime64(${column}, 3, 'UTC')`;
   if (/^(Array|Map)/.test(type)) {
     if (format === 'csv') return `toJSONString(${column})`;
-    return `CAST(${column}, '${type.replaceAll(/LowCardinality\((\w+)\)/g, '$1')}')`;
+    const plain = type.replaceAll(/LowCardinality\((\w+)\)/g, '$1');
+    return plain === type ? column : `CAST(${column}, '${plain.replaceAll("'", "\\'")}')`;
   }
   if (type.startsWith('LowCardinality(String')) return `toString(${column})`;
   return column;

@@ -24,11 +24,19 @@ const ENCODERS: readonly (readonly [string, (bytes: Buffer) => Promise<Buffer>])
   ['deflate', (bytes) => deflate(bytes)],
 ];
 
-export const decodedBody = (request: IncomingMessage): Readable => {
+/** @param mayWrite a reader's body in a coding that is not served is an insert: no client packs a question in it */
+export const decodedBody = (request: IncomingMessage, mayWrite: boolean): Readable => {
   const coding = (request.headers['content-encoding'] ?? 'identity').toLowerCase();
   if (coding === 'identity' || coding === '') return request;
   const decoder = DECODERS[coding]?.();
-  if (decoder === undefined) throw fault(36, 'BAD_ARGUMENTS', `unknown Content-Encoding ${coding}: gzip, zstd, br or deflate`);
+  if (decoder === undefined) {
+    if (!mayWrite) throw fault(164, 'READONLY', `this user may only read, and a body in ${coding} is an insert`);
+    throw fault(
+      36,
+      'BAD_ARGUMENTS',
+      `unknown Content-Encoding ${coding}: gzip, zstd, br or deflate (clickhouse-connect: get_client(compress='zstd'))`,
+    );
+  }
   request.on('error', (error) => decoder.destroy(error));
   return request.pipe(decoder);
 };

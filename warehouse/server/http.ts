@@ -68,7 +68,7 @@ const answer = async (deps: HttpDeps, request: IncomingMessage, response: Server
   }
   const files: string[] = [];
   try {
-    const statement = await statementOf(deps, request, url, files);
+    const statement = await statementOf(deps, { request, url, files, mayWrite: role === 'writer' });
     if (statement.sql.trim() === '') return void response.end('Ok.\n');
     const mayWrite = role === 'writer' && request.method === 'POST';
     if (mayWrite && url.searchParams.get('wait_end_of_query') === '1' && isQuestion(statement.sql)) {
@@ -89,7 +89,15 @@ const writerDoes = (engine: Engine, statement: Statement): Promise<Result> =>
 
 const isQuestion = (sql: string): boolean => /^\s*(SELECT|WITH|SHOW|DESCRIBE|EXISTS)\b/i.test(sql);
 
-const statementOf = async (deps: HttpDeps, request: IncomingMessage, url: URL, files: string[]): Promise<Statement> => {
+interface Asked {
+  readonly request: IncomingMessage;
+  readonly url: URL;
+  /** Gets the names of those that are to be removed afterwards. */
+  readonly files: string[];
+  readonly mayWrite: boolean;
+}
+
+const statementOf = async (deps: HttpDeps, { request, url, files, mayWrite }: Asked): Promise<Statement> => {
   const params: Record<string, string> = {};
   const settings: Record<string, string> = {};
   for (const [name, value] of url.searchParams) {
@@ -104,7 +112,7 @@ const statementOf = async (deps: HttpDeps, request: IncomingMessage, url: URL, f
   };
   const given = url.searchParams.get('query') ?? '';
   if (request.method !== 'POST') return { ...base, sql: given };
-  const body = decodedBody(request);
+  const body = decodedBody(request, mayWrite);
   if (/^\s*INSERT\b/i.test(given)) {
     const dataFile = path.join(deps.spoolDir, `${randomUUID()}.bin`);
     files.push(dataFile);

@@ -1,7 +1,7 @@
 import { createClient } from '@clickhouse/client';
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
@@ -109,6 +109,25 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
       });
       expect(await (await compressing.query({ query: 'SELECT 6 AS n', format: 'JSONEachRow' })).json()).toEqual([{ n: 6 }]);
       await compressing.close();
+    });
+
+    test('an insert in a coding that is not served is refused to the reader as a write, and the pipeline is told what to do', async () => {
+      const body = Buffer.from('INSERT INTO t FORMAT Native\n');
+      const said = async (user: 'pipeline' | 'reader') => (await post(user, '', body, { 'content-encoding': 'lz4' })).text();
+      expect(await said('reader')).toMatch(/^Code: 164\..*\(READONLY\)/);
+      expect(await said('pipeline')).toMatch(/^Code: 36\..*unknown Content-Encoding lz4: .*compress='zstd'/);
+    });
+
+    test('an answer of the pipeline that waits for its end goes through a file, whole or as an error, and leaves none', async () => {
+      const ask = (sql: string) => post('pipeline', 'wait_end_of_query=1', sql);
+      const whole = await ask('SELECT number, toString(number) FROM numbers(200000) FORMAT CSV');
+      expect([whole.status, whole.headers.get('x-clickhouse-format')]).toEqual([200, 'CSV']);
+      expect((await whole.text()).split('\n')).toHaveLength(200_001);
+      const failed = await ask('SELECT throwIf(number = 199999) FROM numbers(200000) FORMAT CSV');
+      expect([failed.status, await failed.text()]).toEqual([500, expect.stringMatching(/^Code: 395\./)]);
+      expect(await (await ask('SELECT 7 AS n FORMAT JSONEachRow')).text()).toBe('{"n":7}\n');
+      await expect.poll(() => readdirSync(path.join(dir, 'spool'))).toEqual([]);
+      expect((await post('reader', 'wait_end_of_query=1', "SELECT 1 INTO OUTFILE '/tmp/x'")).status).toBe(403);
     });
 
     test('writes Parquet and RowBinary out', async () => {
