@@ -5,7 +5,13 @@ import { createSmallProject } from '../decisioning/testing/small-project.ts';
 import { createUniformState, nextUniform, seedUniform } from '#models/exploration';
 import { meanOf, playWorld } from './drift/play-world.ts';
 
-const { values } = parseArgs({ options: { seeds: { type: 'string', default: '10' }, exploration: { type: 'string', default: '' } } });
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '10' },
+    exploration: { type: 'string', default: '' },
+    world: { type: 'string', default: '' },
+  },
+});
 const SEEDS = Number(values.seeds);
 const ARMS = 8;
 const SEGMENTS = 5;
@@ -82,10 +88,11 @@ const summary = (list: readonly number[]) => {
 };
 const seeds = Array.from({ length: SEEDS }, (_, i) => i + 1);
 const report: Record<string, unknown> = {};
-for (const [name, high, low] of [
+const worlds = [
   ['often', 0.8, 0.2],
   ['rare', 0.2, 0.04],
-] as const) {
+] as const;
+for (const [name, high, low] of worlds.filter(([name]) => values.world === '' || values.world === name)) {
   const recovered = seeds.map((seed) => roundsToRecover(seed, high, low));
   const added = seeds.map((seed) => newArm(seed, high, low));
   const returned = seeds.map((seed) => returning(seed, high, low));
@@ -99,8 +106,9 @@ for (const [name, high, low] of [
     ).toFixed(3),
     roundsTo90: rounds.median,
     roundsTo90Worst: rounds.worst,
-    of90At2000: recovered.filter((one) => one.rounds <= 2_000).length / SEEDS,
+    recoveredAt2000: recovered.filter((one) => one.rounds <= 2_000).length / SEEDS,
     newArmShareOfFinal: Number(summary(added.map((one) => one.ratio)).median.toFixed(3)),
+    newArmHalfAt2000: added.filter((one) => one.ratio >= 0.5).length / SEEDS,
     newArmLeast: Number(summary(added.map((one) => one.ratio)).least.toFixed(3)),
     newArmRoundsToHalf: summary(added.map((one) => one.half)).median,
     newArmFinal: Number(
