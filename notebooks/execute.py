@@ -51,7 +51,8 @@ def main(mode: str, names: list[str]) -> int:
             try:
                 execute(notebook)
             except CellExecutionError as error:
-                fault = str(error)
+                cell = next(cell.source for cell in notebook.cells if any(o.output_type == "error" for o in cell.get("outputs", [])))
+                fault = f"{error.ename}: {error.evalue}\nin the cell\n{cell}"
         if fault is None and mode == "execute":
             # Of this machine, and of nobody's interest.
             notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}, "language_info": {"name": "python"}}

@@ -166,7 +166,7 @@ const world = createWorld({ seed, customers, startMs: WORLD_START_MS, perCustome
 await tell([...world.introductions()]);
 const everyMs = (days * DAY_MS) / decisions;
 for (let n = 0; n < decisions; n += AT_ONCE) {
-  await live(Math.round(startMs + (n + AT_ONCE) * everyMs));
+  await live(Math.round(startMs + (n + AT_ONCE / 2) * everyMs));
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, decisions - n) }, (_, i) => decide(n + i)));
   // The next ones see what these left behind.
   await until(isFolded);
