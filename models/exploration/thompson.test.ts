@@ -6,11 +6,11 @@ import { shareOfBest, thompsonDraws } from './thompson-draws.ts';
 import { thompson } from './thompson.ts';
 import { createUniformState, nextUniform, seedUniform } from './uniform-stream.ts';
 
-/** P(best) by 40,000 even nodes over the whole of every arm: slow, and sure. */
+/** P(best) by 4,000 even nodes over the whole of every arm (the midpoint rule converges faster than any power for these): slow, and sure. */
 const reference = (means: readonly number[], errors: readonly number[]): number[] => {
   const low = Math.min(...means.map((m, i) => m - 8 * errors[i]!));
   const high = Math.max(...means.map((m, i) => m + 8 * errors[i]!));
-  const steps = 40_000;
+  const steps = 4_000;
   const out = means.map(() => 0);
   for (let k = 0; k < steps; k++) {
     const x = low + ((high - low) * (k + 0.5)) / steps;
@@ -30,7 +30,7 @@ const phi = (z: number): number => {
   if (z < 0) return 1 - phi(-z);
   let term = z;
   let sum = z;
-  for (let n = 1; n < 120; n++) sum += term *= (-z * z * (2 * n - 1)) / (2 * n * (2 * n + 1));
+  for (let n = 1; n < 60; n++) sum += term *= (-z * z * (2 * n - 1)) / (2 * n * (2 * n + 1));
   return z < 2.5 ? 0.5 + sum / Math.sqrt(2 * Math.PI) : 1 - tail(z);
 };
 const tail = (z: number): number => {
@@ -60,7 +60,7 @@ describe('Thompson sampling by quadrature', () => {
           ).forEach((p, i) => expect(Math.abs(p - expected[i]!)).toBeLessThan(1e-6));
         },
       ),
-      { seed: 51, numRuns: 25 },
+      { seed: 51, numRuns: 20 },
     );
   });
 
@@ -92,7 +92,7 @@ describe('Thompson sampling by quadrature', () => {
     const state = createUniformState();
     seedUniform(state, 52);
     // One of the arms is integrated out exactly: P(arm 0 is below x) stands for its draw, which halves the noise.
-    const rounds = 2_500_000;
+    const rounds = 600_000;
     let below = 0;
     for (let k = 0; k < rounds; k++) {
       let best = -Infinity;
@@ -100,7 +100,7 @@ describe('Thompson sampling by quadrature', () => {
       normal(Math.min(6.49, Math.max(-5.5, (best - means[0]!) / errors[0]!)));
       below += 1 - found[0]!;
     }
-    expect(Math.abs(solve(means, errors)[0]! - below / rounds)).toBeLessThan(3e-4);
+    expect(Math.abs(solve(means, errors)[0]! - below / rounds)).toBeLessThan(8e-4);
   });
 });
 
@@ -114,7 +114,7 @@ describe('Thompson sampling by draws', () => {
 
   test('without correlation it is what the quadrature says', () => {
     const exact = solve([0.5, 0.4, 0.3], [0.2, 0.2, 0.2]);
-    share(0, 53, 200_000).forEach((p, i) => expect(Math.abs(p - exact[i]!)).toBeLessThan(0.005));
+    share(0, 53, 50_000).forEach((p, i) => expect(Math.abs(p - exact[i]!)).toBeLessThan(0.01));
   });
 
   test('errors that all arms share decide nothing', () => {

@@ -6,7 +6,7 @@
  *
  * All integrands live where M rises from 0 to 1, so one grid serves every arm. Over a panel [a, b] they sum to M(b) − M(a), which is known:
  * a panel whose sum differs is halved, and a narrow arm between the nodes of a wide one is found. An arm with no error is a point mass; only
- * the highest of those can be best, with M at its place. Error below 1e-6 (against 10⁵ even nodes); O(arms · nodes), about 60 nodes.
+ * the highest of those can be best, with M at its place. Error below 1e-6 (against a dense integral); O(arms · nodes), about 60 nodes.
  */
 import type { Arms } from './arms.ts';
 import { NORMAL_BOTTOM, NORMAL_TOP, found, normal } from './normal-distribution.ts';
