@@ -101,6 +101,16 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       ['--max-lag N', 'waits while the state role is further behind; 0: never [2000000]'],
     ],
   },
+  models: {
+    usage: '[list | add DIR] [--loop L]',
+    meaning: 'the model versions that there are; a trunk of your own, a TensorFlow.js LayersModel, as a challenger',
+    options: [
+      ['list, add DIR', 'tells versions and roles, or reads model.json in DIR [list]'],
+      ['--loop L', 'with add: a loop of callers’ own candidates [the catalog’s loop]'],
+      ['--layer NAME', 'with add: whose output is the trunk’s [the layer before the last dense one]'],
+      ['--dry-run', 'with add: reads and checks, and publishes nothing'],
+    ],
+  },
   train: {
     usage: '[--loop L] [--days N] [--objective O]',
     meaning: 'trains a new trunk on the warehouse’s matured decisions and publishes it as a challenger',

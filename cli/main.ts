@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   rewards: async () => (await import('./commands/rewards.ts')).rewards,
   promote: async () => (await import('./commands/promote.ts')).promote,
   import: async () => (await import('./commands/import.ts')).importCommand,
+  models: async () => (await import('./commands/models.ts')).models,
   train: async () => (await import('./commands/train.ts')).train,
   export: async () => (await import('./commands/export.ts')).exportCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,

@@ -18,3 +18,4 @@ export type { HyperParameters } from './training/network.ts';
 export { createPairedDifference, type PairedDifference } from './promotion/paired-difference.ts';
 export { createCalibrationError } from './promotion/calibration-error.ts';
 export { DEFAULT_LIMITS, promotionGate, type GateLimits } from './promotion/promotion-gate.ts';
+export { ownVersion, type OwnVersionOptions } from './own-version.ts';

@@ -1,6 +1,6 @@
 /** `attune train` end to end on the embedded engines: from logged decisions to a challenger that the learn role takes up, killed in between. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,7 @@ import { createLearner, createLearnerOf, genericEncoder, openVersion, restoreLea
 import { createLearnRole, createRecordRole, reportName } from '#pipeline';
 import { loadProject } from '#project';
 import { openWarehouse, readWarehouseUsers, type Warehouse } from '#warehouse';
+import { createEncoder } from '../models/encoder/encoder.ts';
 import { SILENT } from '../pipeline/role.ts';
 import { embeddedEnv } from './embedded-env.ts';
 import { freePort } from './free-port.ts';
@@ -251,6 +252,38 @@ describe.skipIf(!hasChdb())('attune train (skipped where the optional package ch
       expect(scorer.version).toBe(version);
     },
   );
+
+  test('a trunk of one’s own is added as a challenger, or refused by the layer at fault, and the list tells of it', async () => {
+    const dir = join(dataDir, 'own');
+    mkdirSync(dir);
+    const inputs = createEncoder(genericEncoder()).xDims;
+    const dense = (name: string, units: number, activation: string, extra: object = {}) => ({
+      class_name: 'Dense',
+      config: { name, units, activation, use_bias: true, ...extra },
+    });
+    const write = (width: number) => {
+      const layers = [dense('hidden', 8, 'relu', { batch_input_shape: [null, width], dtype: 'float32' }), dense('output', 1, 'sigmoid')];
+      const weights = [
+        { name: 'hidden/kernel', shape: [width, 8], dtype: 'float32' },
+        { name: 'hidden/bias', shape: [8], dtype: 'float32' },
+        { name: 'output/kernel', shape: [8, 1], dtype: 'float32' },
+        { name: 'output/bias', shape: [1], dtype: 'float32' },
+      ];
+      const modelTopology = { class_name: 'Sequential', config: { name: 'own', layers } };
+      writeFileSync(join(dir, 'model.json'), JSON.stringify({ modelTopology, weightsManifest: [{ paths: ['w.bin'], weights }] }));
+      const floats = Float32Array.from({ length: width * 8 + 8 + 8 + 1 }, (_, i) => Math.sin(i) / 8);
+      writeFileSync(join(dir, 'w.bin'), new Uint8Array(floats.buffer));
+    };
+    const attune = (...args: string[]) => run(process.execPath, [ENTRY, 'models', ...args], { env });
+    write(5);
+    const refused = await attune('add', dir, '--loop', 'prices').catch((error: { stderr: string }) => error.stderr);
+    expect(refused).toContain(`layer 'hidden' takes 5 inputs, but the encoder gives x of ${inputs} dimensions`);
+    write(inputs);
+    const { stdout } = await attune('add', dir, '--loop', 'prices');
+    const [, version] = /^model ([0-9a-f]{16}) is a challenger/m.exec(stdout)!;
+    const listed = (await attune('list')).stdout;
+    expect(listed).toMatch(new RegExp(`^${version} {2}challenger .*no snapshot yet.*loop prices .*attune models add: ${inputs} → 8`, 'm'));
+  });
 
   test('too little to learn from, and options that make no sense, are told in a sentence', async () => {
     const fails = async (...args: string[]) =>

@@ -80,7 +80,7 @@ export const train = async (config: Config, args: readonly string[]): Promise<vo
   let leftOut = 0;
   try {
     const trained = await trainTrunk(
-      { ...options, ...(begun ?? {}) },
+      { ...options, ...begun },
       {
         logged: loggedDecisionsOf({ warehouse, blobs: stores.store.blobs, project, onLeftOut: (decisions) => (leftOut += decisions) }),
         progressFile: (of) => openProgressFile(progressPath, of),
@@ -88,8 +88,8 @@ export const train = async (config: Config, args: readonly string[]): Promise<vo
           await mkdir(dir, { recursive: true });
           await writeFile(runPath, JSON.stringify({ args, fromMs: begun?.fromMs ?? options.fromMs, toMs }));
         },
-        onProgress: bar.show,
-        say: bar.say,
+        onProgress: (done, what) => bar.show(done, what),
+        say: (line) => bar.say(line),
       },
     );
     bar.end();

@@ -127,6 +127,11 @@ const createLayer = (tf: Tensorflow, layers: Layers, layer: TrunkLayer, i: numbe
   return new (fourierLayer(tf, layers))({ units: layer.outputs, scale: layer.scale, name });
 };
 
+/** So that tf.loadLayersModel knows the layer. */
+export const registerFourierLayer = async (): Promise<void> => {
+  fourierLayer(await import('@tensorflow/tfjs-core'), await import('@tensorflow/tfjs-layers'));
+};
+
 type LayerClass = new (config: { units: number; scale: number; name?: string }) => import('@tensorflow/tfjs-layers').layers.Layer;
 let registered: LayerClass | undefined;
 
