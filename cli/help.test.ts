@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { COMMAND_HELP, helpOfCommand, helpText } from './help.ts';
 
-/** How `serve` calls its own workers. */
-const INTERNAL = new Set(['worker']);
+/** How `serve` calls its own workers, and the API the process that judges a promotion. */
+const INTERNAL = new Set(['worker', 'latency']);
 
 test.each(Object.keys(COMMAND_HELP))('attune %s --help tells every option that the command takes, and no other', (name) => {
   const source = readFileSync(join(import.meta.dirname, 'commands', `${name}.ts`), 'utf8');

@@ -117,6 +117,7 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
     options: [
       ['--loop L', 'a loop of callers’ own candidates [the catalog’s loop]'],
       ['--days N', 'decisions of the last N days [90]'],
+      ['--to TIME', 'only decisions before it: the later ones are left for attune promote to judge by [now]'],
       ['--rows N', 'at most so many shown actions, the newest [200000]'],
       ['--objective O', 'observed, importance or doublyRobust: what the loss is taken over [importance]'],
       ['--clip N', 'largest importance weight [10]'],

@@ -44,17 +44,25 @@ def warehouse() -> Client:
 
 def attune(*args: str) -> str:
     """Runs `attune ARGS`, and gives what it printed; raises with its own words when it fails."""
-    node = ROOT / "node_modules" / ".bin" / "node"
-    command = [str(node) if node.exists() else "node", str(ROOT / "cli" / "attune.mjs"), *args]
-    done = subprocess.run(command, env={**os.environ, **_ENV}, capture_output=True, text=True, check=False)
+    done = _run(*args)
     if done.returncode != 0:
         raise RuntimeError(f"attune {' '.join(args)} ended with {done.returncode}:\n{done.stderr}{done.stdout}".rstrip())
     return done.stdout
 
 
-def attune_json(*args: str) -> Any:
-    """As `attune`, with --json: its last line, parsed."""
-    return json.loads(attune(*args, "--json").strip().splitlines()[-1])
+def run_json(*args: str) -> Any:
+    """As `attune`, with --json: its last line, parsed, also where the answer is a no and the exit code says so."""
+    done = _run(*args, "--json")
+    try:
+        return json.loads(done.stdout.strip().splitlines()[-1])
+    except (IndexError, json.JSONDecodeError):
+        raise RuntimeError(f"attune {' '.join(args)} ended with {done.returncode}:\n{done.stderr}{done.stdout}".rstrip()) from None
+
+
+def _run(*args: str) -> subprocess.CompletedProcess[str]:
+    node = ROOT / "node_modules" / ".bin" / "node"
+    command = [str(node) if node.exists() else "node", str(ROOT / "cli" / "attune.mjs"), *args]
+    return subprocess.run(command, env={**os.environ, **_ENV}, capture_output=True, text=True, check=False)
 
 
 def export(table: str, file: str | Path, *args: str) -> Path:

@@ -24,6 +24,7 @@ export const train = async (config: Config, args: readonly string[]): Promise<vo
     options: {
       loop: { type: 'string', default: '' },
       days: { type: 'string', default: '90' },
+      to: { type: 'string' },
       rows: { type: 'string', default: '200000' },
       objective: { type: 'string', default: 'importance' },
       clip: { type: 'string', default: '10' },
@@ -55,7 +56,7 @@ export const train = async (config: Config, args: readonly string[]): Promise<vo
     loop: values.loop,
     encoder: encoderOf(project, values.loop),
     fromMs: Math.max(0, nowMs - whole('days', values.days, 1, 10_000) * DAY_MS),
-    toMs: nowMs,
+    toMs: values.to === undefined ? nowMs : timeOf(values.to),
     objective: oneOf('objective', values.objective, OBJECTIVES),
     clip: numberOf('clip', values.clip, 1, 1e6),
     maxRows: whole('rows', values.rows, 1_000, 100_000_000),
@@ -171,6 +172,12 @@ const numberOf = (name: string, text: string, least: number, most: number): numb
   if (text.trim() === '' || !(value >= least && value <= most))
     throw new AttuneError('config.invalid', `--${name} must be a number from ${least} to ${most}, not '${text}'`);
   return value;
+};
+
+const timeOf = (text: string): number => {
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) throw new AttuneError('config.invalid', `--to must be a date as in 2026-11-25T10:00:00Z, not '${text}'`);
+  return ms;
 };
 
 const whole = (name: string, text: string, least: number, most: number): number => {
