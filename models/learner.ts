@@ -11,7 +11,10 @@ import { createSparseRow, push } from './head/sparse-row.ts';
 import { ResidualVariance, sketchVariances } from './head/variance.ts';
 import { createKernel, strideOf } from './kernel/kernel.ts';
 import { randomFourierFeatures } from './trunk/random-fourier.ts';
+import { INFERRED_TUNING, InferredLearner, type InferredTuning } from './inferred/inferred-learner.ts';
+import { TwoExperts, type MovingExpert } from './two-experts.ts';
 import type { Learner, LearnerOptions, Publication } from './types.ts';
+import { bytesOfWords, wordsOfBytes } from './words.ts';
 import { packVersion, unpackVersion, versionOf, type Link, type SnapshotHeader } from './version-blob.ts';
 
 /** What may differ between learners; kept in the checkpoint. See docs/learning.md for how the defaults were found. */
@@ -85,7 +88,8 @@ export const createLearner = ({
   seed = 1,
   halfLifeDays,
   tuning,
-}: LearnerOptions & { readonly tuning?: Partial<Tuning> }): Learner => {
+  inferred,
+}: LearnerOptions & { readonly tuning?: Partial<Tuning>; readonly inferred?: Partial<InferredTuning> }): Learner => {
   const tuned: Tuning = { ...defaultsOf(encoder), ...(halfLifeDays === undefined ? {} : { halfLifeDays }), ...tuning };
   const trunk = randomFourierFeatures({
     inputs: createEncoder(encoder).xDims,
@@ -94,7 +98,9 @@ export const createLearner = ({
     bandwidth: tuned.bandwidth,
     norm: tuned.norm,
   });
-  return new BayesianLearner(packVersion({ loop, encoder, trunk }), tuned);
+  const learner = new BayesianLearner(packVersion({ loop, encoder, trunk }), tuned);
+  if (encoder.kind === 'declared') return learner;
+  return new TwoExperts(learner, new InferredLearner(seed, { ...INFERRED_TUNING, halfLifeDays: tuned.halfLifeDays, ...inferred }));
 };
 
 const defaultsOf = ({ kind }: EncoderSpec): Tuning => (kind === 'declared' ? DECLARED_TUNING : GENERIC_TUNING);
@@ -104,13 +110,16 @@ export const createLearnerOf = (versionBlob: Uint8Array, tuning: Partial<Tuning>
   new BayesianLearner(versionBlob, { ...defaultsOf(unpackVersion(versionBlob).encoder), ...tuning });
 
 /** Throws `model.unreadable`. */
-export const restoreLearner = (checkpoint: Uint8Array): Learner => BayesianLearner.restore(checkpoint);
+export const restoreLearner = (checkpoint: Uint8Array): Learner =>
+  TwoExperts.restore(checkpoint, BayesianLearner.restore) ?? BayesianLearner.restore(checkpoint);
 
-class BayesianLearner implements Learner {
+class BayesianLearner implements MovingExpert {
   readonly loop: string;
   readonly version: string;
   readonly versionBlob: Uint8Array;
   experiences = 0;
+  readonly ready = true;
+  lastError = 0;
   readonly #spec: EncoderSpec;
   readonly #tuning: Tuning;
   readonly #encoder;
@@ -166,6 +175,7 @@ class BayesianLearner implements Learner {
     this.#encode(experience);
     const own = this.#ownOf(experience.action.id, true);
     const score = this.#score(own);
+    this.lastError = target - this.#expected(score);
     const [v, residual] = this.#linearised(score, target);
     const gr = g * residual;
     const lasting = this.#lastingOf(g, experience.decidedAtMs) / g;
@@ -187,9 +197,14 @@ class BayesianLearner implements Learner {
     const expected = this.#expected(score);
     const g = this.#weightOf(experience, false);
     const change = g * ((newTarget ?? expected) - oldTarget);
+    this.lastError = (newTarget ?? expected) - expected;
     this.#shared.correct(this.#psi, (change * this.#lastingOf(g, experience.decidedAtMs)) / g);
     own?.correct(this.#phi, change);
     if (this.#link === 'logit') this.#platt.correct(this.#offset + score, change);
+  }
+
+  refresh(): void {
+    this.#solve();
   }
 
   publish(after = 0): Publication {
@@ -236,7 +251,7 @@ class BayesianLearner implements Learner {
       residuals: [this.#residuals.weight, this.#residuals.squares],
     };
     const arrays: Record<string, Float64Array | Int32Array> = {
-      version: toWords(this.versionBlob),
+      version: wordsOfBytes(this.versionBlob),
       sharedMet: shared.met,
       sharedA: shared.a,
       sharedB: shared.b,
@@ -260,7 +275,7 @@ class BayesianLearner implements Learner {
     const { header, arrays } = unpackArtifact<CheckpointHeader>(bytes);
     const array = (name: string): Float64Array => arrays[name] as Float64Array;
     const words = arrays['version'] as Int32Array;
-    const learner = new BayesianLearner(fromWords(words), header.tuning);
+    const learner = new BayesianLearner(bytesOfWords(words), header.tuning);
     learner.#link = header.link;
     learner.#snapshot = header.snapshot;
     learner.#nextSolve = header.nextSolve;
@@ -461,15 +476,6 @@ const curvatureOf = (u: number, p: number): number => {
   const bound = Math.abs(u) < 1e-3 ? 0.25 : Math.tanh(u / 2) / (2 * u);
   return Math.sqrt(Math.max(0.03, p * (1 - p)) * bound);
 };
-
-const toWords = (bytes: Uint8Array): Int32Array => {
-  const words = new Int32Array(1 + Math.ceil(bytes.length / 4));
-  words[0] = bytes.length;
-  new Uint8Array(words.buffer).set(bytes, 4);
-  return words;
-};
-
-const fromWords = (words: Int32Array): Uint8Array => new Uint8Array(words.buffer, words.byteOffset + 4, words[0]).slice();
 
 const concat = (columns: readonly Float64Array[], dims: number): Float64Array => {
   const out = new Float64Array(columns.length * dims);

@@ -4,6 +4,9 @@ import { unpackArtifact } from './artifact.ts';
 import { sigmoid } from './calibrator/platt.ts';
 import { clampRate } from './calibrator/clamp-rate.ts';
 import { createContextCode, createEncoder, type ActionPart, type Encoder } from './encoder/encoder.ts';
+import type { InferredHeader } from './inferred/inferred-learner.ts';
+import { MAX_ARMS } from './inferred/inferred-learner.ts';
+import { createInferredOpener } from './inferred/inferred-scorer.ts';
 import { createSparseRow } from './head/sparse-row.ts';
 import { openVariances, type Variances } from './head/variance.ts';
 import { createKernel, KERNEL_CAPACITY, type Kernel } from './kernel/kernel.ts';
@@ -34,6 +37,7 @@ export const createVersion = (
   const name = versionOf(versionBlob);
   const encoder = createEncoder(spec);
   const kernel = build(trunk);
+  const openInferred = createInferredOpener(loop, MAX_ARMS + 1);
   const parts = new WeakMap<ActionProfile, ActionPart>();
   const partOf = (action: ActionProfile): ActionPart => {
     let part = parts.get(action);
@@ -47,9 +51,10 @@ export const createVersion = (
     kernelOf: kernel,
     trunk,
     open: (snapshotBlob) => {
-      const { header, arrays } = unpackArtifact<SnapshotHeader>(snapshotBlob);
+      const { header, arrays } = unpackArtifact<SnapshotHeader | (SnapshotHeader & InferredHeader)>(snapshotBlob);
       if (header.version !== name)
         throw new AttuneError('model.mismatch', `snapshot of version ${header.version} cannot be opened with ${name}`);
+      if ('generation' in header) return openInferred(header, arrays);
       return createScorer({
         header,
         shared: arrays['shared'] as Float32Array,

@@ -102,7 +102,8 @@ export const createLearn = async ({ log, store, project, clock, logger, config }
   const { compileEncoder, createDriftWatch, createLearner, createLearnerOf, genericEncoder, restoreLearner } = await import('#models');
   /** Variances travel only where the catalog's policy draws by them. */
   const carrying = (learner: Learner): Learner => {
-    learner.carriesVariances = errorSourceOf(project().catalog.exploration) === 'posterior';
+    const { exploration, ownExploration } = project().catalog;
+    learner.carriesVariances = errorSourceOf(learner.loop === '' ? exploration : ownExploration) === 'posterior';
     return learner;
   };
   return createLearnRole({

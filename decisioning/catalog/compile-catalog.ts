@@ -3,6 +3,7 @@ import { refuseFaults } from '#project';
 import type { Fault, Project } from '#project';
 import { DEFAULT_SHARES } from '../groups.ts';
 import { compileActions } from './compile-actions.ts';
+import { DEFAULT_EXPLORATION, DEFAULT_OWN_EXPLORATION } from '#models/exploration';
 import { compileExploration } from './compile-exploration.ts';
 import { compileRules, compileWeights } from './compile-policies.ts';
 import { createConditionPool } from './condition-pool.ts';
@@ -32,7 +33,7 @@ export const compileCatalog = (project: Project): Catalog => {
   const { actions, actionRules } = compileActions({ project, setting, pool, faults });
   const document = project.document('policies.yaml');
   const policies = document === null ? null : createReader(document, [], document.value ?? {}, faults);
-  policies?.only(['shares', 'none', 'exploration', 'answer', 'levers', 'contextWeights', 'contactPolicy'], 'policies.yaml');
+  policies?.only(['shares', 'none', 'exploration', 'ownExploration', 'answer', 'levers', 'contextWeights', 'contactPolicy'], 'policies.yaml');
   const scope = { setting, pool, actions };
   const rules = compileRules(scope, policies, actionRules);
   const weights =
@@ -59,7 +60,8 @@ export const compileCatalog = (project: Project): Catalog => {
     weights,
     shares,
     nonePriority: none?.number('priority', 0) ?? 0,
-    exploration: compileExploration(policies?.child('exploration') ?? null),
+    exploration: compileExploration(policies?.child('exploration') ?? null, DEFAULT_EXPLORATION),
+    ownExploration: compileExploration(policies?.child('ownExploration') ?? null, DEFAULT_OWN_EXPLORATION),
     perTopic: answer?.number('perTopic', Infinity, { min: 1 }) ?? Infinity,
   };
   refuseFaults(faults);

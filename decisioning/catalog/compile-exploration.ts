@@ -1,4 +1,4 @@
-/** Compiles the section `exploration` of policies.yaml: which policy draws, and its parameters. */
+/** Compiles the sections `exploration` and `ownExploration` of policies.yaml: which policy draws, and its parameters. */
 import { DEFAULT_EXPLORATION, LEAST_DRAWS, POLICY_NAMES } from '#models/exploration';
 import type { ExplorationSpec, GammaSchedule } from '#models/exploration';
 import type { Reader } from './reader.ts';
@@ -21,8 +21,9 @@ const DEFAULT_FLOOR = 1e-4;
 const FLOORED: ReadonlySet<PolicyName> = new Set(['thompson', 'neuralLinear', 'softmax']);
 const UNIT = { min: 0, max: 1 };
 
-export const compileExploration = (reader: Reader | null): ExplorationSpec => {
-  if (reader === null) return DEFAULT_EXPLORATION;
+/** @param otherwise where the project declares nothing */
+export const compileExploration = (reader: Reader | null, otherwise: ExplorationSpec): ExplorationSpec => {
+  if (reader === null) return otherwise;
   const policy = reader.oneOf('policy', POLICY_NAMES, 'inverseGap');
   reader.only(['policy', 'floor', ...FIELDS[policy]], `the exploration policy '${policy}'`);
   const floor = reader.number('floor', FLOORED.has(policy) ? DEFAULT_FLOOR : 0, UNIT);

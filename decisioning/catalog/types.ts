@@ -145,6 +145,8 @@ export interface Catalog {
   readonly shares: GroupShares;
   readonly nonePriority: number;
   readonly exploration: ExplorationSpec;
+  /** Of callers' own candidates. */
+  readonly ownExploration: ExplorationSpec;
   /** In one answer; Infinity: no bound. */
   readonly perTopic: number;
 }

@@ -1,7 +1,7 @@
 /** The decision itself: candidates through the funnel, scored, arbitrated, chosen. Pure: the same input, the same verdict. */
-import type { ActionProfile, Chosen, ScoreBuffers } from '#contracts';
+import type { ActionProfile, Chosen, ScoreBuffers, Scorer } from '#contracts';
 import { createUniformState, errorFromCounts, errorSourceOf, gammaOf, resolvePolicy } from '#models/exploration';
-import type { ResolvedPolicy } from '#models/exploration';
+import type { ExplorationSpec, ResolvedPolicy } from '#models/exploration';
 import { STAGE } from '../stages.ts';
 import { groupOf } from '../groups.ts';
 import type { Group } from '../groups.ts';
@@ -154,7 +154,7 @@ const score = (
   priorOf: (i: number) => number,
 ): Scores => {
   const { scorer } = input;
-  const { exploration } = input.catalog;
+  const exploration = own ? input.catalog.ownExploration : input.catalog.exploration;
   const n = profiles.length;
   out.hasStandardErrors = false;
   if (n > 0) scorer?.score(requestOf(input), profiles, out);
@@ -172,7 +172,7 @@ const score = (
   return {
     propensities,
     gammas,
-    standardErrors: errorSourceOf(exploration) === null ? NO_ERRORS : errorsOf(input, propensities, out, own),
+    standardErrors: errorSourceOf(exploration) === null ? NO_ERRORS : errorsOf(input.scorer, exploration, propensities, out, own),
     policy: resolvePolicy(exploration, scorer?.effectiveN ?? 0),
     modelVersion: scorer?.version ?? NO_MODEL,
     modelSnapshot: scorer?.snapshot ?? 0,
@@ -182,9 +182,14 @@ const score = (
 const NO_ERRORS: readonly number[] = Object.freeze([]);
 
 /** Of the propensities: the posterior's where the policy asks for it and the snapshot has it, else from counts. */
-const errorsOf = (input: DecideInput, means: readonly number[], out: ScoreBuffers, own: boolean): number[] => {
-  const { scorer, catalog } = input;
-  const posterior = errorSourceOf(catalog.exploration) === 'posterior' && out.hasStandardErrors === true;
+const errorsOf = (
+  scorer: Scorer | null,
+  exploration: ExplorationSpec,
+  means: readonly number[],
+  out: ScoreBuffers,
+  own: boolean,
+): number[] => {
+  const posterior = errorSourceOf(exploration) === 'posterior' && out.hasStandardErrors === true;
   const spread = own ? spreadOf(means) : null;
   return means.map((mean, i) => {
     const error = posterior ? out.standardErrors![i]! : NaN;

@@ -2,6 +2,7 @@
 export type { Arms, ResolvedPolicy } from './arms.ts';
 export {
   DEFAULT_EXPLORATION,
+  DEFAULT_OWN_EXPLORATION,
   POLICY_NAMES,
   distribute,
   errorSourceOf,

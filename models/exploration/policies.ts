@@ -28,6 +28,18 @@ export const POLICY_NAMES = ['inverseGap', 'thompson', 'neuralLinear', 'softmax'
 
 export const DEFAULT_EXPLORATION: ExplorationSpec = Object.freeze({ policy: 'inverseGap', floor: 0, gammas: DEFAULT_GAMMA_SCHEDULE });
 
+/**
+ * For callers' own candidates: the posterior of what is shown draws, so that a rare large loss is neither repeated nor locked in (in the
+ * mushroom problem inverse-gap weighting's loss is twice as high). The floor is for off-policy evaluation: no weight above 10,000.
+ */
+export const DEFAULT_OWN_EXPLORATION: ExplorationSpec = Object.freeze({
+  policy: 'neuralLinear',
+  floor: 1e-4,
+  draws: 0,
+  correlation: 0,
+  gammas: DEFAULT_GAMMA_SCHEDULE,
+});
+
 /** Null: this policy needs no standard errors. */
 export const errorSourceOf = ({ policy }: Pick<ExplorationSpec, 'policy'>): ErrorSource | null =>
   policy === 'thompson' ? 'counts' : policy === 'neuralLinear' ? 'posterior' : null;

@@ -1,0 +1,336 @@
+/** The learner of a caller's loop whose world stands still: a Bayesian ridge a candidate, over features found in the loop's own rows. */
+import { AttuneError, DAY_MS, type Experience } from '#contracts';
+import { packArtifact, unpackArtifact } from '../artifact.ts';
+import type { Expert } from '../expert.ts';
+import { ArmPart, RIDGES, SKETCH_DIMS, sketchOf } from './arm-part.ts';
+import { inferFields } from './fields.ts';
+import { openGeneration, type Generation, type GenerationSpec } from './generation.ts';
+import { keptOf, experienceOf, type KeptRow } from './kept-row.ts';
+
+/** A snapshot's header, besides what all snapshots have. */
+export interface InferredHeader {
+  readonly kind: 'inferred';
+  readonly generation: GenerationSpec;
+  readonly link: 'rate' | 'identity';
+  /** Of a candidate without data. */
+  readonly offset: number;
+  /** √ of the reward's variance, by row of `heads`, times what the errors are scaled by. */
+  readonly spreads: readonly number[];
+}
+
+export interface InferredTuning {
+  readonly outputs: number;
+  readonly bandwidth: number;
+  readonly halfLifeDays: number;
+  /** Standard errors are this much of the posterior's: less explores less. */
+  readonly errorScale: number;
+}
+
+export const INFERRED_TUNING: InferredTuning = { outputs: 384, bandwidth: 1, halfLifeDays: 60, errorScale: 0.3 };
+
+/** Rows at which fields and features are found anew, and all that was learned is learned again over them. */
+const GENERATIONS = [32, 128, 512, 2048];
+const LAST = GENERATIONS.at(-1)!;
+const ITERATIONS = 8;
+/** More candidates than this live on the mean: their statistics would take too much memory (a megabyte each). */
+export const MAX_ARMS = 64;
+const RESCALE_AT = 1e9;
+/** Progressive losses of the ridges forget by this factor a row. */
+const LOSS_MEMORY = 0.9995;
+/** Ridges that do not predict are solved each time the rows have grown by this. */
+const OTHERS_EVERY = 1.3;
+
+interface Checkpoint {
+  readonly format: 1;
+  readonly tuning: InferredTuning;
+  readonly experiences: number;
+  readonly originMs: number;
+  readonly newestMs: number;
+  readonly weight: number;
+  readonly sum: number;
+  readonly low: number;
+  readonly high: number;
+  readonly ridge: number;
+  readonly nextOthers: number;
+  readonly generation: GenerationSpec | null;
+  readonly arms: readonly { readonly id: string; readonly weight: number; readonly squares: number }[];
+  readonly rows: readonly KeptRow[];
+}
+
+export class InferredLearner implements Expert {
+  experiences = 0;
+  lastError = 0;
+  readonly #seed: number;
+  readonly #tuning: InferredTuning;
+  #generation: Generation | null = null;
+  #phi = new Float64Array(0);
+  readonly #u = new Float64Array(SKETCH_DIMS);
+  #arms = new Map<string, ArmPart>();
+  /** Rows until the last generation, by decision and rank. */
+  #rows = new Map<string, { experience: Experience; target: number }>();
+  readonly #losses = new Float64Array(RIDGES.length);
+  #ridge = 1;
+  #nextOthers = 0;
+  /** Σ g and Σ g y over all rows. */
+  #weight = 0;
+  #sum = 0;
+  #low = Infinity;
+  #high = -Infinity;
+  #originMs = 0;
+  #newestMs = 0;
+
+  constructor(seed: number, tuning: InferredTuning) {
+    this.#seed = seed;
+    this.#tuning = tuning;
+  }
+
+  get ready(): boolean {
+    return this.#generation !== null;
+  }
+
+  get effectiveN(): number {
+    return this.#weight / this.#today;
+  }
+
+  learnShown(experience: Experience, target: number): void {
+    if (this.#originMs === 0) this.#originMs = this.#newestMs = experience.decidedAtMs;
+    this.#newestMs = Math.max(this.#newestMs, experience.decidedAtMs);
+    if (this.experiences < LAST) this.#rows.set(keyOf(experience), { experience, target });
+    this.experiences++;
+    this.#learn(experience, target);
+    if (this.#today > RESCALE_AT) this.#rescale();
+    if (GENERATIONS.includes(this.experiences)) this.#regenerate();
+  }
+
+  correct(experience: Experience, oldTarget: number, newTarget: number | null): void {
+    const expected = this.#expected(experience);
+    const target = newTarget ?? expected;
+    const row = this.#rows.get(keyOf(experience));
+    if (row !== undefined) row.target = target;
+    const change = this.#growth(experience.decidedAtMs) * (target - oldTarget);
+    this.#bound(target);
+    this.#sum += change;
+    this.lastError = target - expected;
+    this.#arms.get(experience.action.id)?.correct(this.#phi, change);
+  }
+
+  snapshot(): { header: InferredHeader & { actions: readonly string[]; counts: readonly number[] }; arrays: Record<string, Float32Array | Float64Array> } {
+    const generation = this.#generation!;
+    this.#solve();
+    const today = this.#today;
+    const { stride } = generation;
+    const heads = new Float32Array(stride * (this.#arms.size + 1));
+    const size = (SKETCH_DIMS * (SKETCH_DIMS + 1)) / 2;
+    const factors = new Float32Array(size * (this.#arms.size + 1));
+    new ArmPart(stride).inverseFactor(1, factors, 0);
+    const spreads = [this.#spreadOf(undefined)];
+    let row = 1;
+    for (const arm of this.#arms.values()) {
+      heads.set(arm.means[this.#ridge]!, stride * row);
+      arm.inverseFactor(today, factors, size * row++);
+      spreads.push(this.#spreadOf(arm));
+    }
+    return {
+      header: {
+        kind: 'inferred',
+        generation: generation.spec,
+        link: this.#isRate ? 'rate' : 'identity',
+        offset: this.#mean,
+        spreads,
+        actions: [...this.#arms.keys()],
+        counts: [...this.#arms.values()].map(({ weight }) => weight / today),
+      },
+      arrays: { heads, factors, knots: generation.knots },
+    };
+  }
+
+  checkpoint(): Uint8Array {
+    const arms = [...this.#arms];
+    for (const [, arm] of arms) arm.flush();
+    const header: Checkpoint & { readonly seed: number } = {
+      format: 1,
+      seed: this.#seed,
+      tuning: this.#tuning,
+      experiences: this.experiences,
+      originMs: this.#originMs,
+      newestMs: this.#newestMs,
+      weight: this.#weight,
+      sum: this.#sum,
+      low: Number.isFinite(this.#low) ? this.#low : 0,
+      high: Number.isFinite(this.#high) ? this.#high : 0,
+      ridge: this.#ridge,
+      nextOthers: this.#nextOthers,
+      generation: this.#generation?.spec ?? null,
+      arms: arms.map(([id, { weight, squares }]) => ({ id, weight, squares })),
+      rows: [...this.#rows.values()].map(({ experience, target }) => keptOf(experience, target)),
+    };
+    const arrays: Record<string, Float64Array> = { knots: this.#generation?.knots ?? new Float64Array(0), losses: this.#losses };
+    arms.forEach(([, arm], i) => {
+      arrays[`a${i}`] = arm.a;
+      arrays[`b${i}`] = arm.b;
+      arrays[`s${i}`] = arm.sketch;
+      arm.means.forEach((means, k) => (arrays[`m${i}.${k}`] = means));
+    });
+    return packArtifact({ header, arrays });
+  }
+
+  static restore(bytes: Uint8Array): InferredLearner {
+    const { header, arrays } = unpackArtifact<Checkpoint & { readonly seed: number }>(bytes);
+    const array = (name: string): Float64Array => arrays[name] as Float64Array;
+    const learner = new InferredLearner(header.seed, header.tuning);
+    learner.experiences = header.experiences;
+    learner.#originMs = header.originMs;
+    learner.#newestMs = header.newestMs;
+    learner.#weight = header.weight;
+    learner.#sum = header.sum;
+    if (header.experiences > 0) [learner.#low, learner.#high] = [header.low, header.high];
+    learner.#ridge = header.ridge;
+    learner.#nextOthers = header.nextOthers;
+    learner.#losses.set(array('losses'));
+    for (const row of header.rows) {
+      const experience = experienceOf(row);
+      learner.#rows.set(keyOf(experience), { experience, target: row.target });
+    }
+    if (header.generation === null) return learner;
+    learner.#open(header.generation, array('knots'));
+    header.arms.forEach(({ id, weight, squares }, i) => {
+      const arm = learner.#armOf(id)!;
+      arm.weight = weight;
+      arm.squares = squares;
+      arm.a.set(array(`a${i}`));
+      arm.b.set(array(`b${i}`));
+      arm.sketch.set(array(`s${i}`));
+      arm.means.forEach((means, k) => means.set(array(`m${i}.${k}`)));
+      arm.stale = true;
+    });
+    return learner;
+  }
+
+  #learn(experience: Experience, target: number): void {
+    this.#bound(target);
+    const g = this.#growth(experience.decidedAtMs);
+    const expected = this.#expected(experience);
+    this.lastError = target - expected;
+    if (this.#generation !== null) {
+      const arm = this.#armOf(experience.action.id);
+      if (arm !== undefined) {
+        const error = target - this.#mean;
+        for (let k = 0; k < RIDGES.length; k++)
+          this.#losses[k] = LOSS_MEMORY * this.#losses[k]! + (error - dot(arm.means[k]!, this.#phi)) ** 2;
+        arm.squares += g * this.lastError * this.lastError;
+        sketchOf(this.#phi, this.#places, this.#u);
+        arm.learn(this.#phi, this.#u, g, target);
+      }
+    }
+    this.#weight += g;
+    this.#sum += g * target;
+  }
+
+  /** Leaves φ in #phi. */
+  #expected({ request, action }: Experience): number {
+    if (this.#generation === null) return this.#mean;
+    this.#generation.features(request);
+    this.#phi.set(this.#generation.kernel.phi);
+    const arm = this.#arms.get(action.id);
+    return this.#mean + (arm === undefined ? 0 : dot(arm.means[this.#ridge]!, this.#phi));
+  }
+
+  #regenerate(): void {
+    const rows = [...this.#rows.values()];
+    const { fields, knots } = inferFields(rows.map(({ experience }) => experience.request));
+    const { outputs, bandwidth } = this.#tuning;
+    this.#open({ fields, outputs, bandwidth, seed: this.#seed + this.experiences }, knots);
+    this.#arms = new Map();
+    this.#weight = this.#sum = 0;
+    this.#losses.fill(0);
+    this.#nextOthers = 0;
+    let next = 8;
+    rows.forEach(({ experience, target }, i) => {
+      this.#learn(experience, target);
+      if (i + 1 < next) return;
+      next *= 2;
+      this.#nextOthers = 0;
+      this.#solve();
+    });
+    if (this.experiences >= LAST) this.#rows = new Map();
+  }
+
+  #open(spec: GenerationSpec, knots: Float64Array): void {
+    this.#generation = openGeneration(spec, knots, 1);
+    this.#phi = new Float64Array(this.#generation.stride);
+  }
+
+  #solve(): void {
+    this.#ridge = argMin(this.#losses);
+    const others = this.experiences >= this.#nextOthers;
+    if (others) this.#nextOthers = this.experiences * OTHERS_EVERY;
+    for (const arm of this.#arms.values()) {
+      if (!arm.stale && !others) continue;
+      for (let k = 0; k < RIDGES.length; k++)
+        if (others || k === this.#ridge) arm.solve(k, this.#mean, this.#today, this.#places, ITERATIONS);
+      arm.stale = false;
+    }
+  }
+
+  get #places() {
+    const { xDims, stride, spec } = this.#generation!;
+    return { xDims, stride, outputs: spec.outputs };
+  }
+
+  #armOf(id: string): ArmPart | undefined {
+    let arm = this.#arms.get(id);
+    if (arm === undefined && this.#arms.size < MAX_ARMS) this.#arms.set(id, (arm = new ArmPart(this.#generation!.stride)));
+    return arm;
+  }
+
+  /** √ of a reward's variance given what is known, with one row of the widest spread as prior; times errorScale. */
+  #spreadOf(arm: ArmPart | undefined): number {
+    const today = this.#today;
+    const range = this.#isRate ? 1 : Math.max(0, this.#high - this.#low);
+    return this.#tuning.errorScale * Math.sqrt((((arm?.squares ?? 0) / today) + 0.25 * range * range) / ((arm?.weight ?? 0) / today + 1));
+  }
+
+  #bound(target: number): void {
+    if (!Number.isFinite(target)) throw new AttuneError('learning.target', `a target must be a finite number, not ${target}`);
+    this.#low = Math.min(this.#low, target);
+    this.#high = Math.max(this.#high, target);
+  }
+
+  get #isRate(): boolean {
+    return this.#low >= 0 && this.#high <= 1;
+  }
+
+  get #mean(): number {
+    return this.#weight > 0 ? this.#sum / this.#weight : 0;
+  }
+
+  get #today(): number {
+    return this.#growth(this.#newestMs);
+  }
+
+  #growth(atMs: number): number {
+    return Math.pow(2, (atMs - this.#originMs) / (this.#tuning.halfLifeDays * DAY_MS));
+  }
+
+  #rescale(): void {
+    const factor = 1 / this.#today;
+    for (const arm of this.#arms.values()) arm.scale(factor);
+    this.#weight *= factor;
+    this.#sum *= factor;
+    this.#originMs = this.#newestMs;
+  }
+}
+
+const keyOf = ({ decisionId, rank }: Experience): string => `${decisionId}/${rank}`;
+
+const dot = (a: Float64Array, b: Float64Array): number => {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+};
+
+const argMin = (values: Float64Array): number => {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! < values[best]!) best = i;
+  return best;
+};

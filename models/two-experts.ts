@@ -1,0 +1,131 @@
+/**
+ * A caller's loop has two learners, and the one whose predictions were the better of late serves: one for a world that moves (it forgets
+ * within hundreds of rows), one for a world that stands still (features found in the rows, nothing forgotten by rows). Which world a loop
+ * lives in is found by progressive validation: each row is predicted by both before either learns from it.
+ */
+import type { Experience } from '#contracts';
+import { packArtifact, unpackArtifact } from './artifact.ts';
+import type { Expert } from './expert.ts';
+import { InferredLearner } from './inferred/inferred-learner.ts';
+import type { Learner, Publication } from './types.ts';
+import { bytesOfWords, wordsOfBytes } from './words.ts';
+
+interface Checkpoint {
+  readonly kind: 'twoExperts';
+  readonly speaks: 'moving' | 'standing';
+  readonly advantage: number;
+  readonly squares: number;
+  readonly snapshot: number;
+}
+
+/** What a moving expert is besides: its means can be solved without a word. */
+export type MovingExpert = Learner & Expert & { refresh(): void };
+
+/** Of the sums of differences, a row. Half-life 1,000 rows. */
+const MEMORY = Math.pow(2, -1 / 1_000);
+/** Standard errors of the summed difference that the other must lead by. */
+const LEAD = 3;
+/** The features found in fewer rows are not yet what they will be. */
+const COMPARED_FROM = 512;
+
+export class TwoExperts implements Learner {
+  readonly #moving: MovingExpert;
+  readonly #standing: InferredLearner;
+  #speaks: Checkpoint['speaks'] = 'moving';
+  /** Σ (moving error² − standing error²), and Σ of its squares. */
+  #advantage = 0;
+  #squares = 0;
+  #snapshot = 0;
+  /** Experiences at which the silent expert's means are solved again, so that the comparison stays fair. */
+  #nextRefresh = 0;
+
+  constructor(moving: MovingExpert, standing: InferredLearner) {
+    this.#moving = moving;
+    this.#standing = standing;
+  }
+
+  get loop(): string {
+    return this.#moving.loop;
+  }
+  get version(): string {
+    return this.#moving.version;
+  }
+  get versionBlob(): Uint8Array {
+    return this.#moving.versionBlob;
+  }
+  get experiences(): number {
+    return this.#moving.experiences;
+  }
+  get effectiveN(): number {
+    return this.#speaks === 'standing' ? this.#standing.effectiveN : this.#moving.effectiveN;
+  }
+  get carriesVariances(): boolean {
+    return this.#moving.carriesVariances ?? false;
+  }
+  set carriesVariances(carries: boolean) {
+    this.#moving.carriesVariances = carries;
+  }
+
+  learnShown(experience: Experience, target: number): void {
+    const wasReady = this.#standing.ready;
+    this.#moving.learnShown(experience, target);
+    this.#standing.learnShown(experience, target);
+    if (wasReady) this.#compare(this.#moving.lastError ** 2 - this.#standing.lastError ** 2);
+    else if (this.#standing.ready) this.#speaks = 'standing';
+  }
+
+  correct(experience: Experience, oldTarget: number, newTarget: number | null): void {
+    this.#moving.correct(experience, oldTarget, newTarget);
+    this.#standing.correct(experience, oldTarget, newTarget);
+    if (newTarget === null || !this.#standing.ready) return;
+    const before = oldTarget - newTarget;
+    const [moving, standing] = [this.#moving.lastError, this.#standing.lastError];
+    // What learnShown counted against the provisional target is taken back.
+    this.#compare(moving ** 2 - standing ** 2 - ((moving + before) ** 2 - (standing + before) ** 2));
+  }
+
+  publish(after = 0): Publication {
+    if (this.#speaks === 'moving') {
+      const publication = this.#moving.publish(Math.max(after, this.#snapshot));
+      this.#snapshot = publication.snapshot;
+      return publication;
+    }
+    if (this.experiences >= this.#nextRefresh) {
+      this.#moving.refresh();
+      this.#nextRefresh = this.experiences + Math.max(16, this.experiences / 50);
+    }
+    this.#snapshot = Math.max(after, this.#snapshot) + 1;
+    const { version, versionBlob, experiences } = this;
+    const { header, arrays } = this.#standing.snapshot();
+    const of = { version, snapshot: this.#snapshot, effectiveN: this.#standing.effectiveN };
+    return { version, versionBlob, experiences, snapshot: of.snapshot, snapshotBlob: packArtifact({ header: { ...header, ...of }, arrays }) };
+  }
+
+  checkpoint(): Uint8Array {
+    const header: Checkpoint = { kind: 'twoExperts', speaks: this.#speaks, advantage: this.#advantage, squares: this.#squares, snapshot: this.#snapshot };
+    const arrays = { moving: wordsOfBytes(this.#moving.checkpoint()), standing: wordsOfBytes(this.#standing.checkpoint()) };
+    return packArtifact({ header, arrays });
+  }
+
+  /** Null: the checkpoint is another learner's. */
+  static restore(bytes: Uint8Array, restoreMoving: (bytes: Uint8Array) => MovingExpert): TwoExperts | null {
+    const { header, arrays } = unpackArtifact<Checkpoint>(bytes);
+    if (header.kind !== 'twoExperts') return null;
+    const part = (name: string): Uint8Array => bytesOfWords(arrays[name] as Int32Array);
+    const learner = new TwoExperts(restoreMoving(part('moving')), InferredLearner.restore(part('standing')));
+    learner.#speaks = header.speaks;
+    learner.#advantage = header.advantage;
+    learner.#squares = header.squares;
+    learner.#snapshot = header.snapshot;
+    return learner;
+  }
+
+  #compare(difference: number): void {
+    if (this.experiences < COMPARED_FROM) return;
+    this.#advantage = MEMORY * this.#advantage + difference;
+    this.#squares = MEMORY * this.#squares + difference * difference;
+    const lead = LEAD * Math.sqrt(this.#squares);
+    if (this.#advantage > lead) this.#speaks = 'standing';
+    else if (this.#advantage < -lead) this.#speaks = 'moving';
+  }
+}
