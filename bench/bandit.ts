@@ -55,9 +55,17 @@ const read = () => {
 };
 const table = read();
 const rounds = options.rounds === undefined ? table.contexts.length : countOf('rounds', options.rounds);
-console.log(`${table.contexts.length} rows, ${table.columns.length} columns, ${table.classes.length} classes; ${rounds} rounds, ${seeds} seeds`);
+console.log(
+  `${table.contexts.length} rows, ${table.columns.length} columns, ${table.classes.length} classes; ${rounds} rounds, ${seeds} seeds`,
+);
 
-const { bySeed: _, ...summary } = await playSeeds({ table, rewards: 'classification', rounds }, seeds, (seed, { percentOfUniform, seconds }) => {
-  console.log(`seed ${seed}: ${percentOfUniform.toFixed(3)} % of the uniform policy's regret, ${Math.round(rounds / seconds)} decisions/s`);
-});
+const { bySeed: _, ...summary } = await playSeeds(
+  { table, rewards: 'classification', rounds },
+  seeds,
+  (seed, { percentOfUniform, seconds }) => {
+    console.log(
+      `seed ${seed}: ${percentOfUniform.toFixed(3)} % of the uniform policy's regret, ${Math.round(rounds / seconds)} decisions/s`,
+    );
+  },
+);
 console.log(JSON.stringify({ bench: 'bandit', ...summary, rounds, seeds, classes: table.classes.length }));

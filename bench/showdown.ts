@@ -52,12 +52,22 @@ for (const name of values.sets.split(',')) {
       : await playPeers({ python: values.python, set, table, rounds, seeds: Math.min(seeds, 10), gridSeeds: Number(values['grid-seeds']) });
   const { percentOfUniform, low, high, decisionsPerSecond, bySeed } = summary;
   const stuck = bySeed.filter((value) => value > STUCK_ABOVE).length;
-  const line = { set: name, percentOfUniform, low, high, target: set.target, stuck: set.rewards === 'mushrooms' ? stuck : 0, decisionsPerSecond, peers };
+  const line = {
+    set: name,
+    percentOfUniform,
+    low,
+    high,
+    target: set.target,
+    stuck: set.rewards === 'mushrooms' ? stuck : 0,
+    decisionsPerSecond,
+    peers,
+  };
   lines.push(line);
   console.log(JSON.stringify(line));
 }
 
-const geometricMean = (ratios: readonly number[]): number => Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
+const geometricMean = (ratios: readonly number[]): number =>
+  Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
 const against = (kind: PeerResult['kind']) => {
   const ratios = lines.flatMap(({ percentOfUniform, peers }) => {
     const peer = peers.find((of) => of.kind === kind);

@@ -111,7 +111,7 @@ export const createLearnerOf = (versionBlob: Uint8Array, tuning: Partial<Tuning>
 
 /** Throws `model.unreadable`. */
 export const restoreLearner = (checkpoint: Uint8Array): Learner =>
-  TwoExperts.restore(checkpoint, BayesianLearner.restore) ?? BayesianLearner.restore(checkpoint);
+  TwoExperts.restore(checkpoint, (bytes) => BayesianLearner.restore(bytes)) ?? BayesianLearner.restore(checkpoint);
 
 class BayesianLearner implements MovingExpert {
   readonly loop: string;

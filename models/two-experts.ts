@@ -15,6 +15,9 @@ interface Checkpoint {
   readonly speaks: 'moving' | 'standing';
   readonly advantage: number;
   readonly squares: number;
+  readonly rows: number;
+  readonly loss: number;
+  readonly standingLoss: number;
   readonly snapshot: number;
 }
 
@@ -24,7 +27,14 @@ export type MovingExpert = Learner & Expert & { refresh(): void };
 /** Of the sums of differences, a row. Half-life 1,000 rows. */
 const MEMORY = Math.pow(2, -1 / 1_000);
 /** Standard errors of the summed difference that the other must lead by. */
-const LEAD = 3;
+const LEAD = 2;
+/**
+ * Where there is something to choose, who speaks decides what is tried, and a learner that forgets soon forgets why it does not try: so it
+ * speaks only when it loses less than half as much, as when the world has just turned.
+ */
+const HALF = 0.5;
+/** One row counts at most this many times the mean loss. */
+const CLIP = 10;
 /** The features found in fewer rows are not yet what they will be. */
 const COMPARED_FROM = 512;
 
@@ -35,6 +45,10 @@ export class TwoExperts implements Learner {
   /** Σ (moving error² − standing error²), and Σ of its squares. */
   #advantage = 0;
   #squares = 0;
+  /** Rows, and Σ of their mean loss. */
+  #rows = 0;
+  #loss = 0;
+  #standingLoss = 0;
   #snapshot = 0;
   /** Experiences at which the silent expert's means are solved again, so that the comparison stays fair. */
   #nextRefresh = 0;
@@ -70,7 +84,7 @@ export class TwoExperts implements Learner {
     const wasReady = this.#standing.ready;
     this.#moving.learnShown(experience, target);
     this.#standing.learnShown(experience, target);
-    if (wasReady) this.#compare(this.#moving.lastError ** 2 - this.#standing.lastError ** 2);
+    if (wasReady) this.#compare(this.#moving.lastError ** 2, this.#standing.lastError ** 2);
     else if (this.#standing.ready) this.#speaks = 'standing';
   }
 
@@ -81,7 +95,7 @@ export class TwoExperts implements Learner {
     const before = oldTarget - newTarget;
     const [moving, standing] = [this.#moving.lastError, this.#standing.lastError];
     // What learnShown counted against the provisional target is taken back.
-    this.#compare(moving ** 2 - standing ** 2 - ((moving + before) ** 2 - (standing + before) ** 2));
+    this.#compare(moving ** 2 - (moving + before) ** 2, standing ** 2 - (standing + before) ** 2);
   }
 
   publish(after = 0): Publication {
@@ -98,11 +112,26 @@ export class TwoExperts implements Learner {
     const { version, versionBlob, experiences } = this;
     const { header, arrays } = this.#standing.snapshot();
     const of = { version, snapshot: this.#snapshot, effectiveN: this.#standing.effectiveN };
-    return { version, versionBlob, experiences, snapshot: of.snapshot, snapshotBlob: packArtifact({ header: { ...header, ...of }, arrays }) };
+    return {
+      version,
+      versionBlob,
+      experiences,
+      snapshot: of.snapshot,
+      snapshotBlob: packArtifact({ header: { ...header, ...of }, arrays }),
+    };
   }
 
   checkpoint(): Uint8Array {
-    const header: Checkpoint = { kind: 'twoExperts', speaks: this.#speaks, advantage: this.#advantage, squares: this.#squares, snapshot: this.#snapshot };
+    const header: Checkpoint = {
+      kind: 'twoExperts',
+      speaks: this.#speaks,
+      advantage: this.#advantage,
+      squares: this.#squares,
+      rows: this.#rows,
+      loss: this.#loss,
+      standingLoss: this.#standingLoss,
+      snapshot: this.#snapshot,
+    };
     const arrays = { moving: wordsOfBytes(this.#moving.checkpoint()), standing: wordsOfBytes(this.#standing.checkpoint()) };
     return packArtifact({ header, arrays });
   }
@@ -116,16 +145,26 @@ export class TwoExperts implements Learner {
     learner.#speaks = header.speaks;
     learner.#advantage = header.advantage;
     learner.#squares = header.squares;
+    learner.#rows = header.rows;
+    learner.#loss = header.loss;
+    learner.#standingLoss = header.standingLoss;
     learner.#snapshot = header.snapshot;
     return learner;
   }
 
-  #compare(difference: number): void {
+  /** Of one row: the experts' squared errors. */
+  #compare(moving: number, standing: number): void {
     if (this.experiences < COMPARED_FROM) return;
+    this.#rows = MEMORY * this.#rows + 1;
+    this.#loss = MEMORY * this.#loss + (Math.abs(moving) + Math.abs(standing)) / 2;
+    const bound = (CLIP * this.#loss) / this.#rows;
+    const difference = Math.max(-bound, Math.min(bound, moving - standing));
     this.#advantage = MEMORY * this.#advantage + difference;
     this.#squares = MEMORY * this.#squares + difference * difference;
+    this.#standingLoss = MEMORY * this.#standingLoss + Math.min(bound, standing);
     const lead = LEAD * Math.sqrt(this.#squares);
+    const needed = this.#standing.candidates > 1 ? Math.max(lead, HALF * this.#standingLoss) : lead;
     if (this.#advantage > lead) this.#speaks = 'standing';
-    else if (this.#advantage < -lead) this.#speaks = 'moving';
+    else if (this.#advantage < -needed) this.#speaks = 'moving';
   }
 }

@@ -79,9 +79,10 @@ export const play = (problem: BanditProblem, seed: number): Played => {
   return { percentOfUniform: (100 * regret) / uniform, seconds: (performance.now() - startedMs) / 1_000 };
 };
 
-const uniformRegret = ({ arms, rounds, regret }: BanditProblem): number => {
+const uniformRegret = (problem: BanditProblem): number => {
+  const { arms, rounds } = problem;
   let sum = 0;
-  for (let round = 0; round < rounds; round++) for (let arm = 0; arm < arms.length; arm++) sum += regret(round, arm) / arms.length;
+  for (let round = 0; round < rounds; round++) for (let arm = 0; arm < arms.length; arm++) sum += problem.regret(round, arm) / arms.length;
   return sum;
 };
 

@@ -29,7 +29,11 @@ export const classification = ({ contexts, labels, classes }: LabelledTable, rou
 const EAT = 1;
 
 /** Rows with replacement; eating an edible one +5, a poisonous one +5 or −35 by a coin; leaving it 0 (Riquelme, Tucker & Snoek 2018). */
-export const mushrooms = (table: LabelledTable, rounds: number, seed: number): BanditProblem & { readonly order: Int32Array; readonly coins: Uint8Array } => {
+export const mushrooms = (
+  table: LabelledTable,
+  rounds: number,
+  seed: number,
+): BanditProblem & { readonly order: Int32Array; readonly coins: Uint8Array } => {
   const edible = table.classes.indexOf('e');
   const random = mulberry32(seed + 2_000_003);
   const order = Int32Array.from({ length: rounds }, () => Math.floor(random() * table.contexts.length));

@@ -30,10 +30,7 @@ export const readTable = ({ file, label, header, drop = [] }: TableOptions): Lab
   return tableOf(recordsOf(text), { file, label, header, drop });
 };
 
-export const tableOf = (
-  records: readonly (readonly string[])[],
-  { file, label, header, drop = [] }: TableOptions,
-): LabelledTable => {
+export const tableOf = (records: readonly (readonly string[])[], { file, label, header, drop = [] }: TableOptions): LabelledTable => {
   const named = header ?? looksLikeHeader(records);
   const rows = named ? records.slice(1) : records;
   const width = records[0]?.length ?? 0;
@@ -47,7 +44,7 @@ export const tableOf = (
   const kept = columns.map((_, i) => i).filter((i) => i !== at && !dropped.has(i));
   const numeric = new Set(kept.filter((i) => rows.every((row) => MISSING.has(row[i]!) || Number.isFinite(Number(row[i])))));
   const labelled = rows.filter((row) => !MISSING.has(row[at]!));
-  const classes = [...new Set(labelled.map((row) => row[at]!))].sort();
+  const classes = [...new Set(labelled.map((row) => row[at]!))].toSorted();
   if (classes.length < 2) throw new Error(`${file}: column ${label} has ${classes.length} class, which leaves nothing to choose`);
   const classOf = new Map(classes.map((name, i) => [name, i]));
   return {
@@ -64,7 +61,7 @@ export const tableOf = (
 
 export const recordsOf = (text: string): string[][] => {
   const first = text.slice(0, text.indexOf('\n'));
-  const counts = [',', ';', '\t'].map((sign) => [first.split(sign).length, sign] as const).sort(([a], [b]) => b - a);
+  const counts = [',', ';', '\t'].map((sign) => [first.split(sign).length, sign] as const).toSorted(([a], [b]) => b - a);
   if (counts[0]![0] === 1 && /\S\s+\S/.test(first))
     return text
       .split('\n')
@@ -79,8 +76,10 @@ const looksLikeHeader = (records: readonly (readonly string[])[]): boolean => {
   if (first === undefined || rest.length === 0) return false;
   if (first.some((name) => name === '' || Number.isFinite(Number(name))) || new Set(first).size < first.length) return false;
   const sample = rest.slice(0, 1_000);
-  return first.some((_, i) => sample.every((row) => MISSING.has(row[i] ?? '') || Number.isFinite(Number(row[i])))) ||
-    first.filter((name, i) => sample.some((row) => row[i] === name)).length * 2 < first.length;
+  return (
+    first.some((_, i) => sample.every((row) => MISSING.has(row[i] ?? '') || Number.isFinite(Number(row[i])))) ||
+    first.filter((name, i) => sample.some((row) => row[i] === name)).length * 2 < first.length
+  );
 };
 
 const placeOf = (columns: readonly string[], name: string, file: string): number => {

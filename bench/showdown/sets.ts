@@ -46,7 +46,9 @@ export const SETS: readonly ShowdownSet[] = [
     read: (data) => {
       const rows = ['adult-train.csv.gz', 'adult-test.csv.gz'].flatMap((file) => recordsOf(text(data, 'adult', file)));
       // Rows with an unknown value are left out, as in the showdown; the income of the test file ends in a full stop.
-      const whole = rows.filter((row) => row.length === 15 && !row.includes('?')).map((row) => row.map((value) => value.replace(/\.$/, '')));
+      const whole = rows
+        .filter((row) => row.length === 15 && !row.includes('?'))
+        .map((row) => row.map((value) => value.replace(/\.$/, '')));
       return tableOf(whole, { file: 'adult', label: '6', header: false });
     },
   },
@@ -57,7 +59,11 @@ export const SETS: readonly ShowdownSet[] = [
     target: 9,
     read: (data) => {
       const arff = text(data, 'optdigits', 'optdigits.arff.gz');
-      const rows = arff.slice(arff.search(/^@data/im)).split('\n').slice(1).filter((line) => /^\s*\d/.test(line));
+      const rows = arff
+        .slice(arff.search(/^@data/im))
+        .split('\n')
+        .slice(1)
+        .filter((line) => /^\s*\d/.test(line));
       return tableOf(recordsOf(`${rows.join('\n')}\n`), { file: 'optdigits.arff', label: '64', header: false });
     },
   },

@@ -33,7 +33,10 @@ export const compileCatalog = (project: Project): Catalog => {
   const { actions, actionRules } = compileActions({ project, setting, pool, faults });
   const document = project.document('policies.yaml');
   const policies = document === null ? null : createReader(document, [], document.value ?? {}, faults);
-  policies?.only(['shares', 'none', 'exploration', 'ownExploration', 'answer', 'levers', 'contextWeights', 'contactPolicy'], 'policies.yaml');
+  policies?.only(
+    ['shares', 'none', 'exploration', 'ownExploration', 'answer', 'levers', 'contextWeights', 'contactPolicy'],
+    'policies.yaml',
+  );
   const scope = { setting, pool, actions };
   const rules = compileRules(scope, policies, actionRules);
   const weights =

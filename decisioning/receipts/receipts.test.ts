@@ -55,8 +55,8 @@ describe('receipts', () => {
 
   test.each(POLICIES)('decided again under %s they are identical, through the wire', (exploration) => {
     const explored = compileCatalog(createSmallProject(exploration));
-    const spec = explored.exploration;
     for (const options of [{ limit: 3 }, { scorer: null }, { ownCandidates: own, allowNone: true, limit: 2 }, { controls: OFF }, {}]) {
+      const spec = 'ownCandidates' in options ? explored.ownExploration : explored.exploration;
       for (let seed = 0; seed < 8; seed++) {
         const { group: _, ...input } = createInput(explored, {
           scorer: createTestScorer(seed, 20 * seed, 0.02),

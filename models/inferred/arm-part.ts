@@ -7,7 +7,7 @@ export const SKETCH_DIMS = SKETCH + 1;
 const SKETCH_RIDGE = 0.1;
 
 /** The strengths that are tried side by side on the same statistics; which one predicts is found by progressive validation. */
-export const RIDGES = [0.1, 0.6, 3] as const;
+export const RIDGES = [0.03, 0.2, 1.2] as const;
 /** Of the constant and of x; they stand for far fewer functions than the Fourier features do. */
 const CONSTANT_RIDGE = 1;
 const X_RIDGE = 11;
@@ -86,14 +86,18 @@ export class ArmPart {
     conjugateGradient({ a, dims, ridge, rhs, x: this.means[which]!, iterations, tolerance: TOLERANCE });
   }
 
-  /** L⁻¹ of the sketch's precision L Lᵀ = S/g + Λ, packed by rows: |L⁻¹ u|² is the variance at u, in units of the noise. */
-  inverseFactor(today: number, out: Float32Array, at: number): void {
+  /**
+   * L⁻¹ of the sketch's precision L Lᵀ = S/g + ratio · Λ, packed by rows: |L⁻¹ u|² is the variance at u, in units of the noise.
+   * @param ratio of the noise to the widest spread of rewards, both squared: what was never tried stays as uncertain as it was at first,
+   * however little noise there is elsewhere
+   */
+  inverseFactor(today: number, ratio: number, out: Float32Array, at: number): void {
     const l = new Float64Array(SKETCH_DIMS * SKETCH_DIMS);
     const inverse = new Float64Array(SKETCH_DIMS * SKETCH_DIMS);
     const d = SKETCH_DIMS;
     for (let i = 0, k = 0; i < d; i++) {
       for (let j = 0; j <= i; j++, k++) {
-        let sum = this.sketch[k]! / today + (i === j ? (i === 0 ? CONSTANT_RIDGE : SKETCH_RIDGE) : 0);
+        let sum = this.sketch[k]! / today + (i === j ? ratio * (i === 0 ? CONSTANT_RIDGE : SKETCH_RIDGE) : 0);
         for (let q = 0; q < j; q++) sum -= l[i * d + q]! * l[j * d + q]!;
         l[i * d + j] = i === j ? Math.sqrt(sum) : sum / l[j * d + j]!;
       }

@@ -32,14 +32,14 @@ export const inferFields = (requests: readonly ScoringRequest[]): InferredFields
     });
   const fields: InferredField[] = [];
   const knots: number[] = [];
-  for (const name of [...columns.keys()].sort().slice(0, MAX_FIELDS)) {
+  for (const name of [...columns.keys()].toSorted().slice(0, MAX_FIELDS)) {
     const values = columns.get(name)!;
     if (values.some((value) => typeof value !== 'number')) {
       const kept = mostFrequent(values.map(String));
       if (kept.length > 1 || values.length < requests.length) fields.push({ name, as: 'oneHot', values: kept });
       continue;
     }
-    const sorted = Float64Array.from(values as number[]).sort();
+    const sorted = Float64Array.from(values as number[]).toSorted();
     const distinct = new Set(sorted).size;
     if (distinct === 2) fields.push({ name, as: 'flag', greater: sorted.at(-1)! });
     else if (distinct > 2) {
@@ -55,15 +55,18 @@ export const inferFields = (requests: readonly ScoringRequest[]): InferredFields
 const mostFrequent = (values: readonly string[]): string[] => {
   const counts = new Map<string, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  const byCount = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  const byCount = [...counts].toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
   return byCount
     .slice(0, MAX_VALUES)
     .map(([value]) => value)
-    .sort();
+    .toSorted();
 };
 
 /** Every value that a request has; numbers that are not finite are absent. */
-const visitValues = ({ view, context, channel, placement }: ScoringRequest, visit: (name: FieldName, value: AttributeValue) => void): void => {
+const visitValues = (
+  { view, context, channel, placement }: ScoringRequest,
+  visit: (name: FieldName, value: AttributeValue) => void,
+): void => {
   const visitIfKnown = (name: FieldName, value: AttributeValue): void => {
     if (typeof value !== 'number' || Number.isFinite(value)) visit(name, value);
   };

@@ -68,7 +68,10 @@ const prove = (kernel: Kernel, plain: Kernel, dims: number): void => {
     for (let i = 0; i < dims; i++) {
       const gap = Math.abs(kernel.phi[i]! - plain.phi[i]!);
       if (!(gap <= TOLERANCE))
-        throw new AttuneError('model.kernel-differs', `the ${kernel.kind} kernel differs from plain arithmetic by ${gap}: the model is refused`);
+        throw new AttuneError(
+          'model.kernel-differs',
+          `the ${kernel.kind} kernel differs from plain arithmetic by ${gap}: the model is refused`,
+        );
     }
   }
 };

@@ -22,16 +22,23 @@ export interface InferredTuning {
   readonly outputs: number;
   readonly bandwidth: number;
   readonly halfLifeDays: number;
-  /** Standard errors are this much of the posterior's: less explores less. */
-  readonly errorScale: number;
+  /** Standard errors are this much of the posterior's, for rates and for other rewards: less explores less. */
+  readonly errorScale: Readonly<Record<'rate' | 'identity', number>>;
 }
 
-export const INFERRED_TUNING: InferredTuning = { outputs: 384, bandwidth: 1, halfLifeDays: 60, errorScale: 0.3 };
+export const INFERRED_TUNING: InferredTuning = {
+  outputs: 384,
+  bandwidth: 1.5,
+  halfLifeDays: 60,
+  errorScale: { rate: 0.15, identity: 0.3 },
+};
 
 /** Rows at which fields and features are found anew, and all that was learned is learned again over them. */
 const GENERATIONS = [32, 128, 512, 2048];
 const LAST = GENERATIONS.at(-1)!;
 const ITERATIONS = 8;
+/** After a generation has begun. */
+const SETTLING_ITERATIONS = 60;
 /** More candidates than this live on the mean: their statistics would take too much memory (a megabyte each). */
 export const MAX_ARMS = 64;
 const RESCALE_AT = 1e9;
@@ -92,6 +99,11 @@ export class InferredLearner implements Expert {
     return this.#weight / this.#today;
   }
 
+  /** Candidates met. */
+  get candidates(): number {
+    return this.#arms.size;
+  }
+
   learnShown(experience: Experience, target: number): void {
     if (this.#originMs === 0) this.#originMs = this.#newestMs = experience.decidedAtMs;
     this.#newestMs = Math.max(this.#newestMs, experience.decidedAtMs);
@@ -114,7 +126,10 @@ export class InferredLearner implements Expert {
     this.#arms.get(experience.action.id)?.correct(this.#phi, change);
   }
 
-  snapshot(): { header: InferredHeader & { actions: readonly string[]; counts: readonly number[] }; arrays: Record<string, Float32Array | Float64Array> } {
+  snapshot(): {
+    header: InferredHeader & { actions: readonly string[]; counts: readonly number[] };
+    arrays: Record<string, Float32Array | Float64Array>;
+  } {
     const generation = this.#generation!;
     this.#solve();
     const today = this.#today;
@@ -122,13 +137,15 @@ export class InferredLearner implements Expert {
     const heads = new Float32Array(stride * (this.#arms.size + 1));
     const size = (SKETCH_DIMS * (SKETCH_DIMS + 1)) / 2;
     const factors = new Float32Array(size * (this.#arms.size + 1));
-    new ArmPart(stride).inverseFactor(1, factors, 0);
-    const spreads = [this.#spreadOf(undefined)];
+    const widest = this.#spreadOf(undefined);
+    new ArmPart(stride).inverseFactor(1, 1, factors, 0);
+    const spreads = [widest];
     let row = 1;
     for (const arm of this.#arms.values()) {
       heads.set(arm.means[this.#ridge]!, stride * row);
-      arm.inverseFactor(today, factors, size * row++);
-      spreads.push(this.#spreadOf(arm));
+      const spread = this.#spreadOf(arm);
+      arm.inverseFactor(today, widest > 0 ? (spread / widest) ** 2 : 1, factors, size * row++);
+      spreads.push(spread);
     }
     return {
       header: {
@@ -252,6 +269,8 @@ export class InferredLearner implements Expert {
       this.#nextOthers = 0;
       this.#solve();
     });
+    this.#nextOthers = 0;
+    this.#solve(SETTLING_ITERATIONS);
     if (this.experiences >= LAST) this.#rows = new Map();
   }
 
@@ -260,14 +279,14 @@ export class InferredLearner implements Expert {
     this.#phi = new Float64Array(this.#generation.stride);
   }
 
-  #solve(): void {
+  #solve(iterations = ITERATIONS): void {
     this.#ridge = argMin(this.#losses);
     const others = this.experiences >= this.#nextOthers;
     if (others) this.#nextOthers = this.experiences * OTHERS_EVERY;
     for (const arm of this.#arms.values()) {
       if (!arm.stale && !others) continue;
       for (let k = 0; k < RIDGES.length; k++)
-        if (others || k === this.#ridge) arm.solve(k, this.#mean, this.#today, this.#places, ITERATIONS);
+        if (others || k === this.#ridge) arm.solve(k, this.#mean, this.#today, this.#places, iterations);
       arm.stale = false;
     }
   }
@@ -287,7 +306,10 @@ export class InferredLearner implements Expert {
   #spreadOf(arm: ArmPart | undefined): number {
     const today = this.#today;
     const range = this.#isRate ? 1 : Math.max(0, this.#high - this.#low);
-    return this.#tuning.errorScale * Math.sqrt((((arm?.squares ?? 0) / today) + 0.25 * range * range) / ((arm?.weight ?? 0) / today + 1));
+    return (
+      this.#tuning.errorScale[this.#isRate ? 'rate' : 'identity'] *
+      Math.sqrt(((arm?.squares ?? 0) / today + 0.25 * range * range) / ((arm?.weight ?? 0) / today + 1))
+    );
   }
 
   #bound(target: number): void {

@@ -63,7 +63,7 @@ const createInferredScorer = (loop: string, header: SnapshotHeader & InferredHea
           const score = offset + kernel.dots[i - from]!;
           out.propensities[i] = link === 'rate' ? clampRate(score) : score;
           out.effectiveN[i] = row === 0 ? 0 : counts[row - 1]!;
-          if (withErrors) out.standardErrors![i] = errorOf(row);
+          if (withErrors) out.standardErrors[i] = errorOf(row);
         }
       }
       out.hasStandardErrors = withErrors;

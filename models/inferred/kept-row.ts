@@ -28,7 +28,21 @@ export const keptOf = ({ request, ...experience }: Experience, target: number): 
 };
 
 export const experienceOf = (row: KeptRow): Experience => {
-  const { decisionId, rank, decidedAtMs, probability, propensity, action, attributes, features, channel, direction, placement, nowMs, context } = row;
+  const {
+    decisionId,
+    rank,
+    decidedAtMs,
+    probability,
+    propensity,
+    action,
+    attributes,
+    features,
+    channel,
+    direction,
+    placement,
+    nowMs,
+    context,
+  } = row;
   const view = {
     known: true,
     attributes,
