@@ -51,6 +51,19 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       ['--limit N', 'at most so many'],
     ],
   },
+  'warm-start': {
+    usage: 'FILE.csv|.parquet|.jsonl [--loop NAME] [--map FILE.yaml]',
+    meaning: 'a model learns somebody’s historical log (action, reward, probability if known) before it decides here',
+    options: [
+      ['--loop NAME', 'of the caller’s own candidates [the catalog’s]'],
+      ['--map FILE.yaml', 'which column is action, reward, probability, time, channel; columns renames, ignore leaves out'],
+      ['--at TIME', 'of rows without a time [when the file was last changed]'],
+      ['--delimiter C', 'of a CSV file [found in its header]'],
+      ['--cap N', 'a row counts at most N times [10]'],
+      ['--max-faults N', 'rows that may be unusable before the file is refused [0]'],
+      ['--dry-run', 'reads and learns, and publishes nothing'],
+    ],
+  },
   promote: {
     usage: 'VERSION [--loop NAME] [--epsilon E --reason TEXT] [--dry-run]',
     meaning: 'a challenger becomes the champion where matured logged decisions prove it; else what failed',

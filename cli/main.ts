@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   snapshot: async () => (await import('./commands/snapshot.ts')).snapshot,
   rebuild: async () => (await import('./commands/rebuild.ts')).rebuild,
   rewards: async () => (await import('./commands/rewards.ts')).rewards,
+  'warm-start': async () => (await import('./commands/warm-start.ts')).warmStartCommand,
   promote: async () => (await import('./commands/promote.ts')).promote,
   import: async () => (await import('./commands/import.ts')).importCommand,
   models: async () => (await import('./commands/models.ts')).models,

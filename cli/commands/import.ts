@@ -1,19 +1,17 @@
-/** `attune import FILE.csv|.parquet`: customers' attributes, as events on the log. */
-import { readFileSync, statSync } from 'node:fs';
+/** `attune import FILE.csv|.parquet|.jsonl`: customers' attributes, as events on the log. */
+import { statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Type } from 'typebox';
-import { Check, Errors } from 'typebox/value';
-import { parse } from 'yaml';
 import { AttuneError, createCustomerKey } from '#contracts';
 import { createProgressLines, hashOfFile, importFile, openSource, planColumns } from '#pipeline';
-import type { Mapping } from '#pipeline';
 import { compileEventTypes, loadProject } from '#project';
 import type { EventType } from '#project';
 import type { Config } from '../config.ts';
 import { EXIT } from '../exit-codes.ts';
 import { openIdKey } from '../id-key.ts';
 import { awaitStores } from '../open-stores.ts';
+import { readYamlFile } from '../read-yaml-file.ts';
 
 const MappingSchema = Type.Object(
   {
@@ -40,11 +38,15 @@ export const importCommand = async (config: Config, args: readonly string[]): Pr
   });
   const [file] = positionals;
   if (file === undefined || positionals.length > 1)
-    throw new AttuneError('config.invalid', 'attune import takes one file: FILE.csv or FILE.parquet');
+    throw new AttuneError('config.invalid', 'attune import takes one file: FILE.csv, FILE.parquet or FILE.jsonl');
   const path = resolve(file);
   const type = eventTypeOf(config, values.type);
   const source = await openSource(path, values.delimiter === '\\t' ? '\t' : (values.delimiter ?? null));
-  const plan = planColumns(source.columns, type, values.map === undefined ? {} : readMapping(values.map));
+  const plan = planColumns(
+    source.columns,
+    type,
+    values.map === undefined ? {} : readYamlFile(values.map, MappingSchema, 'mapping (customerId, time, columns, ignore)'),
+  );
   const atMs = values.at === undefined ? Math.floor(statSync(path).mtimeMs) : timeOf(values.at);
   const maxLag = Number(values['max-lag']);
   if (!Number.isInteger(maxLag) || maxLag < 0)
@@ -89,23 +91,6 @@ const eventTypeOf = (config: Config, name: string): EventType => {
   const type = types.get(name);
   if (type === null) throw new AttuneError('config.invalid', `events.yaml names no event type '${name}'; it has ${types.names.join(', ')}`);
   return type;
-};
-
-const readMapping = (path: string): Mapping => {
-  const mapping = readYaml(path);
-  if (Check(MappingSchema, mapping)) return mapping;
-  const faults = [...Errors(MappingSchema, mapping)].map(
-    ({ instancePath, message }) => `  ${instancePath.slice(1) || 'the file'} ${message}`,
-  );
-  throw new AttuneError('config.invalid', `${path} is no mapping (customerId, time, columns, ignore):\n${faults.join('\n')}`);
-};
-
-const readYaml = (path: string): unknown => {
-  try {
-    return parse(readFileSync(path, 'utf8')) ?? {};
-  } catch (cause) {
-    throw new AttuneError('config.invalid', `--map: ${path} cannot be read: ${(cause as Error).message}`, { cause });
-  }
 };
 
 const timeOf = (text: string): number => {

@@ -1,14 +1,13 @@
 /** `attune promote VERSION`: a challenger becomes the champion where the logged decisions prove it, else every condition that failed. */
 import { parseArgs } from 'node:util';
-import { AttuneError, TOPICS, modelCodec, shardOf } from '#contracts';
-import type { ModelRecord } from '#contracts';
+import { AttuneError } from '#contracts';
 import type { PromotionLatency, PromotionReport } from '#serving';
 import type { Config } from '../config.ts';
 import { EXIT } from '../exit-codes.ts';
-import { openStores, type Stores } from '../open-stores.ts';
+import { openStores } from '../open-stores.ts';
 import { openConfiguredWarehouse } from '../open-warehouse.ts';
+import { appointChampion } from '../promotion/appoint.ts';
 import { judgeVersion } from '../promotion/judge-version.ts';
-import { readModels } from '../promotion/read-models.ts';
 
 const ASKED_WITHIN_MS = 3_000;
 
@@ -59,7 +58,7 @@ export const promote = async (config: Config, args: readonly string[]): Promise<
       if (!report.promotes || values['dry-run']) return;
     } else if (values['dry-run']) return;
     const why = `${values.reason ?? 'proved by the logged decisions'}${values.force ? ' (forced, without proof)' : ''}${epsilon > 0 ? ` (epsilon ${epsilon})` : ''}`;
-    await appoint(stores, { loop, version, note: `${values.actor ?? process.env['USER'] ?? 'attune promote'}: ${why}` });
+    await appointChampion(stores, { loop, version, note: `${values.actor ?? process.env['USER'] ?? 'attune promote'}: ${why}` });
     if (!values.json)
       console.log(`${version} is the champion${loop === '' ? '' : ` of loop "${loop}"`}: in force in every process within 2 s`);
     process.exitCode = EXIT.ok;
@@ -72,17 +71,6 @@ const tell = (report: PromotionReport, asJson: boolean): void => {
   if (asJson) return console.log(JSON.stringify(report));
   for (const { name, holds, found } of report.conditions) console.log(`${holds ? 'holds ' : 'FAILED'} ${name.padEnd(12)} ${found}`);
   if (!report.promotes) console.log('it stays a challenger');
-};
-
-const appoint = async ({ log }: Stores, { loop, version, note }: { loop: string; version: string; note: string }): Promise<void> => {
-  const registry = await readModels(log);
-  const known = registry.find(loop, version);
-  if (known === null) throw new AttuneError('promotion.unknown', `there is no model version "${version}" in loop "${loop}"`);
-  const at = Date.now();
-  const record: ModelRecord = { ...known.newest, role: 'champion', note, at, roleAt: registry.roles.nextRoleAt(loop, at), kept: false };
-  await log.append([
-    { topic: TOPICS.models, shard: shardOf(loop), key: Buffer.from(`${loop}/${version}`, 'utf8'), value: modelCodec.encode(record) },
-  ]);
 };
 
 interface ShadowOfModel {

@@ -43,11 +43,7 @@ export const openScorerAt = async (blobs: FeatureStore['blobs'], known: KnownVer
   };
 };
 
-const trainedScorer = async (
-  blobs: FeatureStore['blobs'],
-  version: ModelVersion,
-  { posterior, posteriorUntil }: KnownVersion,
-): Promise<Scorer | null> => {
-  const bytes = posterior === null || posteriorUntil === 0 ? null : await blobs.get(posterior);
+const trainedScorer = async (blobs: FeatureStore['blobs'], version: ModelVersion, { posterior }: KnownVersion): Promise<Scorer | null> => {
+  const bytes = posterior === null ? null : await blobs.get(posterior);
   return bytes === null ? null : version.open(restoreLearner(bytes).publish().snapshotBlob);
 };

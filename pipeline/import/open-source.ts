@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { AttuneError } from '#contracts';
 import { openCsv } from './csv-source.ts';
+import { openJsonl } from './jsonl-source.ts';
 import { openParquet } from './parquet-source.ts';
 import type { Source } from './source.ts';
 
@@ -11,12 +12,13 @@ import type { Source } from './source.ts';
 export const openSource = async (path: string, delimiter: string | null = null): Promise<Source> => {
   try {
     if (/\.parquet$/i.test(path)) return await openParquet(path);
+    if (/\.(jsonl|ndjson)$/i.test(path)) return await openJsonl(path);
     if (/\.(csv|tsv|txt)$/i.test(path)) return await openCsv(path, delimiter);
   } catch (cause) {
     if (cause instanceof AttuneError) throw cause;
     throw new AttuneError('import.file', `${path} cannot be read: ${(cause as Error).message}`, { cause });
   }
-  throw new AttuneError('import.file', `${path} is neither .csv nor .parquet`);
+  throw new AttuneError('import.file', `${path} is none of .csv, .parquet and .jsonl`);
 };
 
 /** 20 hex digits of the SHA-256 of its content. */
