@@ -41,7 +41,7 @@ test('a network with normalisation, dropout and separate activations becomes the
   const trunk = await trunkOfLayersModel(await save(model), { inputs: 8 });
   expect([trunk.inputs, trunk.outputs]).toEqual([8, 16]);
   const x = Float32Array.from({ length: 8 }, (_, i) => Math.cos(i * 3));
-  const inner = layers.model({ inputs: model.inputs, outputs: model.getLayer('last').output as never });
+  const inner = layers.model({ inputs: model.inputs, outputs: model.getLayer('last').output });
   const expected = (inner.predict(tf.tensor2d(x, [1, 8])) as ReturnType<typeof vector>).dataSync();
   const kernel = createPlainKernel(trunk);
   kernel.x.set(x);
