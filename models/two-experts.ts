@@ -50,7 +50,7 @@ export class TwoExperts implements Learner {
   #loss = 0;
   #standingLoss = 0;
   #snapshot = 0;
-  /** Experiences at which the silent expert's means are solved again, so that the comparison stays fair. */
+  /** Experiences at which the silent expert's means are solved again: it must be judged by what it could say. */
   #nextRefresh = 0;
 
   constructor(moving: MovingExpert, standing: InferredLearner) {
@@ -84,6 +84,7 @@ export class TwoExperts implements Learner {
     const wasReady = this.#standing.ready;
     this.#moving.learnShown(experience, target);
     this.#standing.learnShown(experience, target);
+    if (this.experiences >= this.#nextRefresh) this.#refresh();
     if (wasReady) this.#compare(this.#moving.lastError ** 2, this.#standing.lastError ** 2);
     else if (this.#standing.ready) this.#speaks = 'standing';
   }
@@ -103,10 +104,6 @@ export class TwoExperts implements Learner {
       const publication = this.#moving.publish(Math.max(after, this.#snapshot));
       this.#snapshot = publication.snapshot;
       return publication;
-    }
-    if (this.experiences >= this.#nextRefresh) {
-      this.#moving.refresh();
-      this.#nextRefresh = this.experiences + Math.max(16, this.experiences / 50);
     }
     this.#snapshot = Math.max(after, this.#snapshot) + 1;
     const { version, versionBlob, experiences } = this;
@@ -150,6 +147,13 @@ export class TwoExperts implements Learner {
     learner.#standingLoss = header.standingLoss;
     learner.#snapshot = header.snapshot;
     return learner;
+  }
+
+  /** The one that speaks is solved when it is published. */
+  #refresh(): void {
+    if (this.#speaks === 'standing') this.#moving.refresh();
+    else if (this.#standing.ready) this.#standing.refresh();
+    this.#nextRefresh = this.experiences + Math.max(16, Math.min(64, this.experiences / 50));
   }
 
   /** Of one row: the experts' squared errors. */

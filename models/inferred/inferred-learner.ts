@@ -126,6 +126,11 @@ export class InferredLearner implements Expert {
     this.#arms.get(experience.action.id)?.correct(this.#phi, change);
   }
 
+  /** Solves for the means. */
+  refresh(): void {
+    this.#solve();
+  }
+
   snapshot(): {
     header: InferredHeader & { actions: readonly string[]; counts: readonly number[] };
     arrays: Record<string, Float32Array | Float64Array>;
