@@ -26,6 +26,7 @@ export interface TrainingSet {
   readonly actions: readonly { readonly id: string; readonly part: ActionPart }[];
   /** What the loss takes: the outcome, or a doubly robust target. */
   readonly target: Float32Array;
+  /** Of mean 1, so that learning rate and penalty mean the same under every objective. */
   readonly weight: Float32Array;
   /** What came true; NaN: the row stands for actions that were not shown. */
   readonly outcome: Float32Array;
@@ -145,7 +146,7 @@ export const createTrainingSet = ({ encoder: spec, objective, clip, maxRows }: T
         action: Int32Array.from(columns.action),
         actions,
         target: Float32Array.from(columns.target),
-        weight: Float32Array.from(columns.weight),
+        weight: meanOne(columns.weight),
         outcome: Float32Array.from(columns.outcome),
         probability: Float32Array.from(columns.probability),
         served: Float32Array.from(columns.served),
@@ -155,6 +156,11 @@ export const createTrainingSet = ({ encoder: spec, objective, clip, maxRows }: T
       };
     },
   };
+};
+
+const meanOne = (weights: readonly number[]): Float32Array => {
+  const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
+  return Float32Array.from(weights, (weight) => weight / mean);
 };
 
 /** Σw squared over Σw²: as many equally weighted rows would say as much (Kish 1965). */
