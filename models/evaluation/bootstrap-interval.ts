@@ -3,7 +3,7 @@
  * that changes with the value. Follows the skew that large weights bring; seeded, so the same log has the same interval.
  */
 import { normalDistribution, normalQuantile } from './normal.ts';
-import { createUniformState, nextUniform, seedUniform } from '../exploration/uniform-stream.ts';
+import { createUniformState, seedUniform } from '../exploration/uniform-stream.ts';
 import { checkLevel, DEFAULT_LEVEL, sumByCluster, type Clusters, type Interval, type IntervalOptions } from './interval.ts';
 import { influenceOf, valueOf, type Terms } from './terms.ts';
 
@@ -34,8 +34,7 @@ const resample = ({ direct, correction, normaliser }: Terms, { clusters, seed, r
   const n = (direct ?? correction)!.length;
   const sizes = clusters === null ? null : sumByCluster(new Float64Array(n).fill(1), clusters);
   const groups = sizes?.length ?? n;
-  const state = createUniformState();
-  seedUniform(state, seed);
+  const draw = drawer(seed);
   const out = new Float64Array(resamples);
   const picked = new Int32Array(groups);
   const total = (values: Float64Array): number => {
@@ -44,12 +43,27 @@ const resample = ({ direct, correction, normaliser }: Terms, { clusters, seed, r
     return sum;
   };
   for (let b = 0; b < resamples; b++) {
-    for (let k = 0; k < groups; k++) picked[k] = nextUniform(state) * groups;
+    for (let k = 0; k < groups; k++) picked[k] = (draw() / 0x100000000) * groups;
     const size = sizes === null ? groups : total(sizes);
     const scale = w === null ? size : total(w);
     out[b] = (d === null ? 0 : total(d) / size) + (c === null || scale === 0 ? 0 : total(c) / scale);
   }
   return out;
+};
+
+/** 32 bits a call: a resampling draws more numbers than all else here. sfc32, seeded by the shared stream. */
+const drawer = (seed: number): (() => number) => {
+  const state = createUniformState();
+  seedUniform(state, seed);
+  let { a, b, c, counter } = state;
+  return () => {
+    const sum = (a + b + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + sum) | 0;
+    return sum >>> 0;
+  };
 };
 
 /** The percentile function after both corrections. The acceleration is that of the influence values, Σ ψ³ / 6 (Σ ψ²)^1.5. */

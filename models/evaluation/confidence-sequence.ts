@@ -26,16 +26,22 @@ interface SequenceOptions {
   /** Of the rewards, known beforehand. */
   readonly reward: Range;
   readonly level?: number;
+  /** Where the sequence is to be narrowest; said before the rounds are seen. Default: at their number. */
+  readonly narrowestAt?: number;
 }
 
 /** Of V(policy), at every n. Throws `evaluation.invalid` when a reward leaves the range. */
-export const confidenceSequence = (log: LoggedRounds, policy: PerAction, { reward, level = 0.95 }: SequenceOptions): ConfidenceSequence => {
+export const confidenceSequence = (
+  log: LoggedRounds,
+  policy: PerAction,
+  { reward, level = 0.95, narrowestAt = log.action.length }: SequenceOptions,
+): ConfidenceSequence => {
   const weights = importanceWeights(log, policy);
   const unit = toUnit(log.reward, reward);
   return between(
     weights.map((w, i) => w * unit[i]!),
     weights.map((w, i) => w * (1 - unit[i]!)),
-    level,
+    { level, narrowestAt },
     (u) => reward.low + u * (reward.high - reward.low),
   );
 };
@@ -47,49 +53,55 @@ export const differenceSequence = (
   log: LoggedRounds,
   policy: PerAction,
   against: PerAction,
-  { reward, level = 0.95 }: SequenceOptions,
+  { reward, level = 0.95, narrowestAt = log.action.length }: SequenceOptions,
 ): ConfidenceSequence => {
   const [w, v] = [importanceWeights(log, policy), importanceWeights(log, against)];
   const unit = toUnit(log.reward, reward);
   return between(
     unit.map((r, i) => (w[i]! * r + v[i]! * (1 - r)) / 2),
     unit.map((r, i) => (v[i]! * r + w[i]! * (1 - r)) / 2),
-    level,
+    { level, narrowestAt },
     (u) => (2 * u - 1) * (reward.high - reward.low),
   );
 };
 
 /** Each side at half of what may go wrong. */
-const between = (up: Float64Array, down: Float64Array, level: number, toValue: (unit: number) => number): ConfidenceSequence => {
+const between = (
+  up: Float64Array,
+  down: Float64Array,
+  { level, narrowestAt }: { readonly level: number; readonly narrowestAt: number },
+  toValue: (unit: number) => number,
+): ConfidenceSequence => {
   const alpha = (1 - checkLevel(level)) / 2;
   return {
-    low: lowerSequence(up, alpha).map(toValue),
-    high: lowerSequence(down, alpha).map((u) => toValue(1 - u)),
+    low: lowerSequence(up, alpha, narrowestAt).map(toValue),
+    high: lowerSequence(down, alpha, narrowestAt).map((u) => toValue(1 - u)),
     level,
   };
 };
 
 const LARGEST_LAMBDA = 0.5;
+/** What is taken for known before the first round: so many rounds of this mean and variance. Any choice is valid; weights far above 1 are usual. */
+const PRIOR = { rounds: 20, mean: 0.5, variance: 2 };
 
 /** Lower bounds of the mean of ξ ≥ 0, which is at most 1; from 0 up and never falling. */
-const lowerSequence = (xi: Float64Array, alpha: number): Float64Array => {
+const lowerSequence = (xi: Float64Array, alpha: number, narrowestAt: number): Float64Array => {
   const log = Math.log(1 / alpha);
   const out = new Float64Array(xi.length);
-  let [lambdas, weighted, variation] = [0, 0, 0];
-  // Regularised as in the paper: as if one round of 1/2 and one squared deviation of 1/4 had been seen before.
-  let [sum, squares, best] = [0.5, 0.25, 0];
+  let [lambdas, weighted, variation, best] = [0, 0, 0, 0];
+  let [seen, sum, squares] = [PRIOR.rounds, PRIOR.rounds * PRIOR.mean, PRIOR.rounds * PRIOR.variance];
   for (let i = 0; i < xi.length; i++) {
-    const t = i + 1;
-    const before = Math.min(sum / t, 1);
-    const lambda = Math.min(LARGEST_LAMBDA, Math.sqrt((2 * log) / (squares * Math.log(1 + t))));
+    const before = Math.min(sum / seen, 1);
+    const lambda = Math.min(LARGEST_LAMBDA, Math.sqrt((2 * log) / ((squares / seen) * narrowestAt)));
     const x = xi[i]!;
     lambdas += lambda;
     weighted += lambda * x;
     variation += (-Math.log1p(-lambda) - lambda) * (x - before) ** 2;
     best = Math.max(best, (weighted - log - variation) / lambdas);
     out[i] = Math.min(best, 1);
+    seen++;
     sum += x;
-    squares += (x - Math.min(sum / (t + 1), 1)) ** 2;
+    squares += (x - Math.min(sum / seen, 1)) ** 2;
   }
   return out;
 };

@@ -15,14 +15,19 @@ export interface Range {
   readonly high: number;
 }
 
+export interface BernsteinOptions {
+  /** Of a round. */
+  readonly range: Range;
+  /** Where the value lies in any case, such as the rewards' range; default: the range of a round. */
+  readonly within?: Range;
+  readonly level?: number;
+}
+
 /**
  * Throws `evaluation.invalid` for a self-normalised estimator, which is no mean of independent rounds, for fewer than two rounds, and for a range that
  * the rounds leave: it was not known then.
  */
-export const empiricalBernsteinInterval = (
-  terms: Terms,
-  { range, level = DEFAULT_LEVEL }: { readonly range: Range; readonly level?: number },
-): Interval => {
+export const empiricalBernsteinInterval = (terms: Terms, { range, within = range, level = DEFAULT_LEVEL }: BernsteinOptions): Interval => {
   if (terms.normaliser !== null)
     throw new AttuneError(
       'evaluation.invalid',
@@ -43,7 +48,7 @@ export const empiricalBernsteinInterval = (
   for (const x of rounds) squares += (x - value) ** 2;
   const log = Math.log(4 / (1 - checkLevel(level)));
   const half = Math.sqrt((2 * (squares / (n - 1)) * log) / n) + (7 * (range.high - range.low) * log) / (3 * (n - 1));
-  return { method: 'empiricalBernstein', value, low: Math.max(range.low, value - half), high: Math.min(range.high, value + half), level };
+  return { method: 'empiricalBernstein', value, low: Math.max(within.low, value - half), high: Math.min(within.high, value + half), level };
 };
 
 /**

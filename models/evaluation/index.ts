@@ -25,3 +25,5 @@ export {
   type PromotionJudgement,
   type PromotionLimits,
 } from './promotion.ts';
+export { constantPolicy, loggedPolicy, type Policy } from './policies.ts';
+export { collectRounds, tellLeftOut, type CollectedRounds, type CollectOptions, type LeftOut } from './collect-rounds.ts';

@@ -9,12 +9,12 @@ import type { RewardModel } from './cross-fit.ts';
 import type { LoggedRounds } from './logged-rounds.ts';
 
 export interface RidgeOptions {
-  /** Length of x; x[0] should be 1. */
+  /** Length of x; one of its entries should always be 1. */
   readonly dims: number;
-  /** n × dims, by rows. */
-  readonly x: Float64Array;
-  /** n × K: which action stands at a place, from 0; -1 is none. Default: the place itself. */
-  readonly identity?: Int32Array;
+  /** x of a place of a round; it may be the same for all places. Read at once, so a buffer may be reused. */
+  readonly x: (row: number, place: number) => Float64Array;
+  /** Which action stands at a place of a round, from 0; −1 is none, which is worth 0. Default: the place itself. */
+  readonly identity?: (row: number, place: number) => number;
   /** As many rounds that say 0, for each dimension. Default 1. */
   readonly sharedRidge?: number;
   /** As many rounds that say what the shared part does. Default 10. */
@@ -22,35 +22,38 @@ export interface RidgeOptions {
 }
 
 export const ridgeRewardModel =
-  (log: LoggedRounds, { dims, x, identity, sharedRidge = 1, ownRidge = 10 }: RidgeOptions): RewardModel =>
+  (log: LoggedRounds, { dims, x, identity = (_, place) => place, sharedRidge = 1, ownRidge = 10 }: RidgeOptions): RewardModel =>
   (rows) => {
-    const identityOf = (row: number, place: number): number => identity?.[row * log.actions + place] ?? place;
-    const nothing = createSparseRow(1);
     const shared = new OwnPart(dims);
-    for (const row of rows) learn(shared, rowOf(x, row, dims), log.reward[row]!, nothing);
+    const acted = rows.filter((row) => identity(row, log.action[row]!) >= 0);
+    for (const row of acted) learn(shared, x(row, log.action[row]!), log.reward[row]!);
     solve(shared, sharedRidge);
     const owns = new Map<number, OwnPart>();
-    for (const row of rows) {
-      const id = identityOf(row, log.action[row]!);
+    for (const row of acted) {
+      const place = log.action[row]!;
+      const id = identity(row, place);
       let own = owns.get(id);
       if (own === undefined) owns.set(id, (own = new OwnPart(dims)));
-      const at = rowOf(x, row, dims);
-      learn(own, at, log.reward[row]! - dot(shared.means, at), nothing);
+      const values = x(row, place);
+      learn(own, values, log.reward[row]! - dot(shared.means, values));
     }
     for (const own of owns.values()) solve(own, ownRidge);
     return (row, out, at) => {
-      const values = rowOf(x, row, dims);
-      const base = dot(shared.means, values);
       for (let place = 0; place < log.actions; place++) {
-        const id = identityOf(row, place);
-        const own = owns.get(id);
-        out[at + place] = id < 0 ? 0 : base + (own === undefined ? 0 : dot(own.means, values));
+        const id = identity(row, place);
+        if (id < 0) out[at + place] = 0;
+        else {
+          const values = x(row, place);
+          const own = owns.get(id);
+          out[at + place] = dot(shared.means, values) + (own === undefined ? 0 : dot(own.means, values));
+        }
       }
     };
   };
 
-const learn = (part: OwnPart, phi: Float64Array, reward: number, nothing: ReturnType<typeof createSparseRow>): void =>
-  part.learn(phi, nothing, 1, 1, reward);
+const NOTHING = createSparseRow(1);
+
+const learn = (part: OwnPart, x: Float64Array, reward: number): void => part.learn(x, NOTHING, 1, 1, reward);
 
 const solve = (part: OwnPart, ridge: number): void =>
   void conjugateGradient({
@@ -61,8 +64,6 @@ const solve = (part: OwnPart, ridge: number): void =>
     x: part.means,
     iterations: part.dims * 3,
   });
-
-const rowOf = (x: Float64Array, row: number, dims: number): Float64Array => x.subarray(row * dims, (row + 1) * dims);
 
 const dot = (a: Float64Array, b: Float64Array): number => {
   let sum = 0;
