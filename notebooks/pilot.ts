@@ -13,13 +13,13 @@ export interface Pilot {
   stop(): Promise<void>;
 }
 
-/** Throws when the history cannot be made. */
+/** Of PILOT_DECISIONS decisions, where that is set. Throws when the history cannot be made. */
 export const makeHistory = (): void => {
   if (existsSync(join(DATA_DIR, 'simulated.json'))) return;
   console.log('making the simulated pilot (a minute or two)');
-  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, 'simulate-history.ts')], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const size = process.env['PILOT_DECISIONS'];
+  const args = [join(import.meta.dirname, 'simulate-history.ts'), ...(size === undefined ? [] : ['--decisions', size])];
+  const { status } = spawnSync(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   if (status !== 0) throw new Error('the simulated pilot could not be made');
 };
 
