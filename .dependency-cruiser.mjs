@@ -32,7 +32,7 @@ const oneWay = folders.map((folder) => ({
 const doors = folders.map((folder) => ({
   name: `${folder}-is-entered-by-its-index`,
   severity: 'error',
-  from: { path: '^[^/]+/', pathNot: `^${folder}/|${TEST}|^(test|bench)/` },
+  from: { path: '^[^/]+/', pathNot: `^${folder}/|${TEST}|^(test|bench|notebooks)/` },
   to: { path: `^${folder}/`, pathNot: [`^${folder}/index[.]ts$`, '^models/(evaluation|exploration|registry)/index[.]ts$', '[.]json$'] },
 }));
 
