@@ -15,7 +15,4 @@ export { openProgressFile } from './training/progress-file.ts';
 export { renderReport } from './training/report-page.ts';
 export type { TrainingReport } from './training/report.ts';
 export type { HyperParameters } from './training/network.ts';
-export { createPairedDifference, type PairedDifference } from './promotion/paired-difference.ts';
-export { createCalibrationError } from './promotion/calibration-error.ts';
-export { DEFAULT_LIMITS, promotionGate, type GateLimits } from './promotion/promotion-gate.ts';
 export { ownVersion, type OwnVersionOptions } from './own-version.ts';

@@ -184,11 +184,11 @@ describe.skipIf(!hasChdb())('a promotion (skipped where the optional package chd
       const slow = await judgeVersion(deps, { loop: LOOP, version: good, latency: { ...fast, challengerP99Us: 5_000 } });
       expect(slow.conditions.filter(({ holds }) => !holds).map(({ name }) => name)).toEqual(['latency']);
       const measured = await judgeVersion(deps, { loop: LOOP, version: good, latency: null });
-      expect(measured.conditions.find(({ name }) => name === 'latency')!.found).toContain('measured here');
+      expect(measured.conditions.find(({ name }) => name === 'latency')!.found).toContain('timed here');
       await expect(judgeVersion(deps, { loop: LOOP, version: 'nobody', latency: fast })).rejects.toThrow(/no model version "nobody"/);
       // Nothing is left to judge by once only the future counts.
-      const later = await judgeVersion(deps, { loop: LOOP, version: good, latency: fast, fromMs: Date.now() + 1_000 });
-      expect(later.conditions.filter(({ holds }) => !holds).map(({ name }) => name)).toEqual(['data', 'value']);
+      const future = { loop: LOOP, version: good, latency: fast, fromMs: Date.now() + 1_000 };
+      await expect(judgeVersion(deps, future)).rejects.toThrow(/0 matured decisions/);
     },
   );
 });

@@ -48,7 +48,13 @@ export const promote = async (config: Config, args: readonly string[]): Promise<
       try {
         report = await judgeVersion(
           { ...stores, warehouse, catalogDir: config.catalogDir },
-          { loop, version, latency, limits: { epsilon }, ...(values.from !== undefined && { fromMs: timeOf(values.from) }) },
+          {
+            loop,
+            version,
+            latency,
+            limits: { epsilon, ...(values.reason !== undefined && { reason: values.reason }) },
+            ...(values.from !== undefined && { fromMs: timeOf(values.from) }),
+          },
         );
       } finally {
         await warehouse.close();

@@ -3,18 +3,29 @@ import { AttuneError } from '#contracts';
 import type { Scorer } from '#contracts';
 import { compileCatalog, firstSlotUnder } from '#decisioning';
 import type { Catalog } from '#decisioning';
-import { DEFAULT_LIMITS, createCalibrationError, createLoggedDecisions, createPairedDifference, promotionGate } from '#models';
-import type { GateLimits, LoggedDecision, LoggedDecisions } from '#models';
-import { loadProject, unpackProject } from '#project';
-import type { PromotionLatency, PromotionReport } from '#serving';
-import { readLoggedRows } from '#warehouse';
+import type { LoggedDecision } from '#models';
+import {
+  asymptoticInterval,
+  calibrationErrorOf,
+  crossFit,
+  doublyRobust,
+  judgePromotion,
+  pairedTerms,
+  supportOf,
+  valueOf,
+} from '#models/evaluation';
+import type { PromotionEvidence, PromotionJudgement, PromotionLimits, RewardModel } from '#models/evaluation';
+import { loadProject } from '#project';
+import type { PromotionLatency } from '#serving';
 import type { Warehouse } from '#warehouse';
+import { loggedDecisionsOf } from '../open-logged-decisions.ts';
 import type { Stores } from '../open-stores.ts';
+import { createLoggedRounds, type Rounds } from './logged-rounds.ts';
 import { readModels } from './read-models.ts';
 import { openScorerAt, type ScorerAt } from './scorer-at.ts';
 
 export interface JudgeDeps extends Pick<Stores, 'log' | 'store'> {
-  readonly warehouse: Pick<Warehouse, 'query' | 'readRows'>;
+  readonly warehouse: Warehouse;
   readonly catalogDir: string;
 }
 
@@ -23,13 +34,13 @@ export interface JudgeQuestion {
   readonly version: string;
   /** As measured in serving; null: measured here, on the logged requests. */
   readonly latency: PromotionLatency | null;
-  readonly limits?: Partial<GateLimits>;
+  readonly limits?: PromotionLimits;
   /** Only decisions from here on, ms since 1970 UTC. */
   readonly fromMs?: number;
 }
 
-/** Throws `promotion.unknown`, `promotion.no-champion`, `promotion.no-artifact`. */
-export const judgeVersion = async (deps: JudgeDeps, question: JudgeQuestion): Promise<PromotionReport> => {
+/** Throws `promotion.unknown`, `promotion.no-champion`, `promotion.no-artifact`, `promotion.no-decisions`. */
+export const judgeVersion = async (deps: JudgeDeps, question: JudgeQuestion): Promise<PromotionJudgement> => {
   const { loop, version } = question;
   const registry = await readModels(deps.log);
   const known = registry.find(loop, version);
@@ -41,45 +52,78 @@ export const judgeVersion = async (deps: JudgeDeps, question: JudgeQuestion): Pr
 
   const { blobs } = deps.store;
   const [challenger, champion] = [await openScorerAt(blobs, known), await openScorerAt(blobs, reigning)];
-  const catalog = compileCatalog(loadProject(deps.catalogDir));
+  const project = loadProject(deps.catalogDir);
+  const catalog = compileCatalog(project);
   const fromMs = Math.max(challenger.fromMs, question.fromMs ?? 0);
-  const decisions = Number.isFinite(fromMs) ? loggedDecisions(deps, catalog).read({ loop, fromMs, maturedOnly: true }) : [];
-  const evidence = await weigh({ decisions, catalog, challenger, champion, championVersion: reigning.version });
-  const latency = question.latency ?? evidence.latency;
-  const conditions = promotionGate(
-    {
-      value: evidence.value,
-      calibration: evidence.calibration,
-      latency: { ...latency, where: question.latency === null ? 'measured here, scoring alone' : 'measured in serving' },
-    },
-    { ...DEFAULT_LIMITS, ...question.limits },
+  const decisions = Number.isFinite(fromMs)
+    ? loggedDecisionsOf({ warehouse: deps.warehouse, blobs, project }).read({ loop, fromMs, maturedOnly: true })
+    : [];
+  const seen = await replay({ decisions, catalog, challenger, champion, championVersion: reigning.version });
+  if (seen.rounds.customers < FOLDS)
+    throw new AttuneError(
+      'promotion.no-decisions',
+      `there are ${seen.rounds.count} matured decisions of ${seen.rounds.customers} customers that ${version} has not learned from; it needs time beside the champion`,
+    );
+  const evidence = evidenceOf(seen, question.latency ?? seen.latency);
+  const judged = judgePromotion(evidence, question.limits);
+  const conditions = judged.conditions.map((condition) =>
+    condition.name === 'latency' && question.latency === null
+      ? { ...condition, found: `${condition.found} (scoring alone, timed here; no API has tried it)` }
+      : condition,
   );
   return {
-    promotes: conditions.every(({ holds }) => holds),
+    ...judged,
     conditions,
     figures: {
-      ...evidence.value,
-      ...(evidence.calibration !== null && { calibrationError: evidence.calibration.challenger }),
-      heldOutFromMs: Number.isFinite(fromMs) ? fromMs : 0,
+      ...judged.figures,
+      challengerValue: evidence.champion + evidence.difference.value,
+      customers: seen.rounds.customers,
+      heldOutFromMs: fromMs,
     },
   };
 };
 
-const loggedDecisions = ({ warehouse, store }: JudgeDeps, current: Catalog): LoggedDecisions =>
-  createLoggedDecisions({
-    rows: readLoggedRows(warehouse),
-    async profiles(version) {
-      let catalog: Catalog | null = current;
-      if (version !== current.version) {
-        const bytes = await store.blobs.find(`catalog/${version}`);
-        catalog = bytes === null ? null : compileCatalog(unpackProject(bytes));
-      }
-      const profiles = new Map(catalog?.actions.map((action) => [action.id, action.profile]));
-      return catalog === null ? null : (id) => profiles.get(id) ?? null;
-    },
-  });
+interface Seen {
+  readonly rounds: Rounds;
+  readonly calibration: PromotionEvidence['calibration'];
+  readonly latency: PromotionLatency;
+}
 
-interface Weighing {
+const FOLDS = 5;
+const SEED = 1;
+
+const evidenceOf = ({ rounds, calibration }: Seen, latency: PromotionLatency): PromotionEvidence => {
+  const { log, challenger, champion, possible, clusters } = rounds;
+  const rewards = crossFit(log, worthModel(rounds), { folds: FOLDS, seed: SEED, clusters });
+  const [own, other] = [doublyRobust(log, challenger, rewards), doublyRobust(log, champion, rewards)];
+  return {
+    difference: asymptoticInterval(pairedTerms(own, other), { clusters }),
+    champion: valueOf(other),
+    support: supportOf(log, challenger, possible),
+    championOutside: supportOf(log, champion, possible).outside,
+    calibration,
+    latency,
+  };
+};
+
+/** The logged priority on the scale of rewards: r ≈ β · priority, through 0, since `none` brings nothing. */
+const worthModel =
+  ({ log, worth }: Rounds): RewardModel =>
+  (rows) => {
+    const K = log.actions;
+    let [xy, xx] = [0, 0];
+    for (const row of rows) {
+      const x = worth[row * K + log.action[row]!]!;
+      xy += x * log.reward[row]!;
+      xx += x * x;
+    }
+    const beta = xx === 0 ? 0 : xy / xx;
+    return (row, out, at) => {
+      for (let k = 0; k < K; k++) out[at + k] = beta * worth[row * K + k]!;
+    };
+  };
+
+interface Replay {
   readonly decisions: AsyncIterable<readonly LoggedDecision[]> | Iterable<readonly LoggedDecision[]>;
   readonly catalog: Catalog;
   readonly challenger: ScorerAt;
@@ -87,9 +131,10 @@ interface Weighing {
   readonly championVersion: string;
 }
 
-const weigh = async ({ decisions, catalog, challenger, champion, championVersion }: Weighing) => {
-  const value = createPairedDifference();
-  const [own, other] = [createCalibrationError(), createCalibrationError()];
+/** What both would have done at each decision, by what they knew then. */
+const replay = async ({ decisions, catalog, challenger, champion, championVersion }: Replay): Promise<Seen> => {
+  const rounds = createLoggedRounds();
+  const [own, other, targets] = [[], [], []] as [number[], number[], number[]];
   const [ownUs, otherUs] = [[], []] as [number[], number[]];
   let isRate = true;
   let turn = 0;
@@ -115,27 +160,26 @@ const weigh = async ({ decisions, catalog, challenger, champion, championVersion
       const chosen = decision.chosen[0];
       const reward = decision.rewards[0] ?? null;
       const moment = { ...decision, allowsNone: decision.noneProbability !== null };
-      value.add({
+      rounds.add({
         customerKey: decision.customerKey,
         reward: chosen === undefined ? 0 : (reward?.reward ?? 0),
         chosen: chosen === undefined ? decision.candidates.length : chosen.index,
         logged,
         champion: served || rivalScores === null ? logged : firstSlotUnder(catalog, moment, rivalScores),
         challenger: firstSlotUnder(catalog, moment, scores),
-        worth:
-          decision.noneProbability === null
-            ? decision.priorities.slice(0, decision.candidates.length)
-            : [...decision.priorities.slice(0, decision.candidates.length), 0],
+        worth: decision.priorities.slice(0, decision.candidates.length),
       });
       if (chosen === undefined || reward === null || reward.target === null || chosen.index < 0) continue;
       if (reward.target < 0 || reward.target > 1) isRate = false;
-      own.add(scores.propensities[chosen.index]!, reward.target);
-      other.add(decision.propensities[chosen.index]!, reward.target);
+      own.push(scores.propensities[chosen.index]!);
+      other.push(decision.propensities[chosen.index]!);
+      targets.push(reward.target);
     }
   }
   return {
-    value: value.estimate(),
-    calibration: isRate && own.count > 0 ? { decisions: own.count, challenger: own.error(), champion: other.error() } : null,
+    rounds: rounds.take(),
+    calibration:
+      isRate && targets.length > 0 ? { challenger: calibrationErrorOf(own, targets), champion: calibrationErrorOf(other, targets) } : null,
     latency: { decisions: Math.min(ownUs.length, otherUs.length), challengerP99Us: p99(ownUs), championP99Us: p99(otherUs) },
   };
 };
