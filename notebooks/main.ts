@@ -29,7 +29,7 @@ if (python === null) {
 const pilot = await startPilot(mode === 'open' ? PORTS : undefined);
 const args =
   mode === 'open'
-    ? ['-m', 'jupyterlab', `--notebook-dir=${import.meta.dirname}`]
+    ? ['-m', 'jupyterlab', `--notebook-dir=${import.meta.dirname}`, ...(process.getuid?.() === 0 ? ['--allow-root'] : [])]
     : [join(import.meta.dirname, 'execute.py'), mode, ...names];
 const child = spawn(python, args, {
   stdio: ['ignore', 'inherit', 'inherit'],

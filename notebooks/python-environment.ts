@@ -20,6 +20,8 @@ export const preparePython = (requirements: string, tell: (line: string) => void
   if (existsSync(mark)) return python;
   if (!existsSync(python)) {
     mkdirSync(dirname(folder), { recursive: true });
+    // JupyterLab brings scripts for Node that are not the modules that our own package.json would make of them.
+    writeFileSync(join(dirname(folder), 'package.json'), '{ "type": "commonjs" }\n');
     const made = spawnSync(system, ['-m', 'venv', folder], { encoding: 'utf8' });
     if (made.status !== 0) {
       rmSync(folder, { recursive: true, force: true });
