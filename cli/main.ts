@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   import: async () => (await import('./commands/import.ts')).importCommand,
   models: async () => (await import('./commands/models.ts')).models,
   train: async () => (await import('./commands/train.ts')).train,
+  evaluate: async () => (await import('./commands/evaluate.ts')).evaluate,
   export: async () => (await import('./commands/export.ts')).exportCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 };

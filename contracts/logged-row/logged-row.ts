@@ -24,10 +24,11 @@ export interface LoggedRow {
   readonly featureNames: readonly string[];
   /** Null: the catalog's actions were the candidates. */
   readonly ownCandidates: readonly ActionProfile[] | null;
-  /** Candidates that were scored, in order, without `none`; the four arrays below go with it. */
+  /** Candidates that were scored, in order, without `none`; the arrays below go with it. */
   readonly actionIds: readonly string[];
   readonly propensities: readonly number[];
   readonly priorities: readonly number[];
+  readonly gammas: readonly number[];
   readonly probabilities: readonly number[];
   readonly noneProbability: number | null;
   readonly pairs: ReadonlyMap<string, PairCounters>;

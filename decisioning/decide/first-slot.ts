@@ -30,13 +30,13 @@ const state = createUniformState();
  * Policies that draw by the posterior's errors are computed with errors from counts.
  */
 export const firstSlotUnder = (
-  catalog: Pick<Catalog, 'exploration' | 'nonePriority' | 'actions' | 'indexOf'>,
+  catalog: Pick<Catalog, 'exploration' | 'ownExploration' | 'nonePriority' | 'actions' | 'indexOf'>,
   moment: LoggedMoment,
   scores: OtherScores,
 ): readonly number[] => {
-  const { exploration } = catalog;
   const n = moment.candidates.length;
   const own = moment.loop !== '';
+  const exploration = own ? catalog.ownExploration : catalog.exploration;
   const priorities: number[] = [];
   const gammas: number[] = [];
   const standardErrors: number[] = [];

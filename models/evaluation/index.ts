@@ -27,3 +27,12 @@ export {
 } from './promotion.ts';
 export { constantPolicy, loggedPolicy, type Policy } from './policies.ts';
 export { collectRounds, tellLeftOut, type CollectedRounds, type CollectOptions, type LeftOut } from './collect-rounds.ts';
+export { customersOf, predictRewards, weighPair, type WeighedPair } from './weigh-pair.ts';
+export {
+  ESTIMATOR_NAMES,
+  evaluatePolicy,
+  type Bounds,
+  type EstimatorName,
+  type EvaluateOptions,
+  type PolicyEvaluation,
+} from './evaluate-policy.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { gammaOf, greedy, inverseGapWeighting, sampleIndex, scalePriorities, uniform } from './index.ts';
+import { gammaOf, sampleSizeOf, greedy, inverseGapWeighting, sampleIndex, scalePriorities, uniform } from './index.ts';
 
 const priorities = fc.array(fc.oneof(fc.double({ noNaN: false }), fc.double({ min: 0, max: 1, noNaN: true })), {
   minLength: 1,
@@ -65,4 +65,10 @@ test('an action of probability 0 is never drawn, and no probability draws nothin
 test('greedy and uniform obey the same laws', () => {
   expect([...greedy([1, 3, 3], 3, new Float64Array(3))]).toEqual([0, 0.5, 0.5]);
   expect([...uniform(4, new Float64Array(4))]).toEqual([0.25, 0.25, 0.25, 0.25]);
+});
+
+test('the sample size is read back from γ, up to the limit', () => {
+  for (const n of [0, 0.5, 3, 20, 100]) expect(sampleSizeOf(gammaOf(n))).toBeCloseTo(n, 6);
+  expect(sampleSizeOf(gammaOf(1e6))).toBeGreaterThan(100);
+  expect(sampleSizeOf(0)).toBe(0);
 });

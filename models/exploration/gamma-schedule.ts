@@ -20,3 +20,9 @@ export const gammaOf = (effectiveN: number, schedule: GammaSchedule = DEFAULT_GA
   const n = effectiveN > 0 ? effectiveN : 0;
   return Math.min(schedule.limit, schedule.base + schedule.factor * Math.pow(n, schedule.exponent));
 };
+
+/** The effective sample size at which `gammaOf` is γ: what a receipt's γ says of it. From the limit on it may have been any larger one. */
+export const sampleSizeOf = (gamma: number, { base, factor, exponent, limit }: GammaSchedule = DEFAULT_GAMMA_SCHEDULE): number => {
+  const excess = Math.min(gamma, limit) - base;
+  return excess > 0 && factor > 0 && exponent > 0 ? Math.pow(excess / factor, 1 / exponent) : 0;
+};

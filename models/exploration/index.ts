@@ -13,7 +13,7 @@ export {
 export { errorFromCounts } from './standard-errors.ts';
 export { scalePriorities } from './scale-priorities.ts';
 export { inverseGapWeighting } from './inverse-gap-weighting.ts';
-export { gammaOf, DEFAULT_GAMMA_SCHEDULE, type GammaSchedule } from './gamma-schedule.ts';
+export { gammaOf, sampleSizeOf, DEFAULT_GAMMA_SCHEDULE, type GammaSchedule } from './gamma-schedule.ts';
 export { sampleIndex } from './sample-index.ts';
 export { greedy, uniform } from './baselines.ts';
 export { LEAST_DRAWS } from './thompson-draws.ts';

@@ -37,6 +37,8 @@ export interface LoggedDecision {
   readonly propensities: readonly number[];
   /** Of `candidates`: propensity × context weight × value × levers; float32. */
   readonly priorities: readonly number[];
+  /** Of `candidates`: how sharply each was judged, γ of the catalog's schedule at its effective sample size then; float32. */
+  readonly gammas: readonly number[];
   /** Of `candidates`: P(chosen in slot 1); with `noneProbability` they sum to 1, or to 0 where a mandatory notice took slot 1. */
   readonly probabilities: readonly number[];
   /** P(`none` in slot 1); null where it took no part. */

@@ -66,6 +66,7 @@ const decisionOf = (row: LoggedRow, profileOf: ProfileOf): LoggedDecision | null
     candidates,
     propensities: row.propensities,
     priorities: row.priorities,
+    gammas: row.gammas,
     probabilities: row.probabilities,
     noneProbability: row.noneProbability,
     group: row.group,

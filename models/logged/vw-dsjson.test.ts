@@ -30,6 +30,7 @@ const decision: LoggedDecision = {
   ],
   propensities: [0.5, 0.6],
   priorities: [1, 2],
+  gammas: [5, 5],
   probabilities: [0.25, 0.625],
   noneProbability: 0.125,
   group: 'model',

@@ -28,6 +28,7 @@ const decision = (n: number, probability: number, y: number | null, more: Partia
   candidates: ['a', 'b', 'c'].map((id) => ({ id, features: {} })),
   propensities: [0.25, 0.5, 0.125],
   priorities: [0.25, 0.5, 0.125],
+  gammas: [5, 5, 5],
   probabilities: [probability, 1 - probability, 0],
   noneProbability: null,
   group: 'model',
