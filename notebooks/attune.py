@@ -26,6 +26,7 @@ _ENV = {
     "ATTUNE_WAREHOUSE_PORT": "18123",
     **{name: value for name, value in os.environ.items() if name.startswith("ATTUNE_")},
 }
+CATALOG_DIR = Path(_ENV["ATTUNE_CATALOG"])
 _START = "`npm run notebooks` starts it"
 
 

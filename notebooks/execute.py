@@ -8,10 +8,10 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 HERE = Path(__file__).resolve().parent
-SECONDS_A_CELL = 120
+SECONDS_A_CELL = 240
 
 
 def has_image(cell) -> bool:
@@ -50,6 +50,8 @@ def main(mode: str, names: list[str]) -> int:
         if fault is None:
             try:
                 execute(notebook)
+            except (CellTimeoutError, DeadKernelError) as error:
+                fault = str(error)
             except CellExecutionError as error:
                 cell = next(cell.source for cell in notebook.cells if any(o.output_type == "error" for o in cell.get("outputs", [])))
                 fault = f"{error.ename}: {error.evalue}\nin the cell\n{cell}"
