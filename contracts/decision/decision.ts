@@ -118,16 +118,23 @@ export const sealDecision = (bytes: Buffer): Buffer => {
   return bytes;
 };
 
-/** Writes today's digest whatever the decision says; does not judge what it reads (isSealed does). */
+/**
+ * Writes the digest of the version that the decision is of, whatever the decision says: one without a policy keeps the first version's, also
+ * where a registry has it read in today's schema. Does not judge what it reads (isSealed does).
+ */
 export const decisionCodec: RecordCodec<Decision> = {
   ...plain,
-  encode: (decision) => sealDecision(plain.encode({ ...decision, digest: UNSEALED })),
+  encode: (decision) => {
+    const unsealed = { ...decision, digest: UNSEALED };
+    const bytes = plain.encode(unsealed);
+    if ((decision.policy ?? '') !== '') return sealDecision(bytes);
+    sealDecision(first.encode(unsealed))
+      .subarray(-DIGEST_BYTES)
+      .copy(bytes, bytes.length - DIGEST_BYTES);
+    return bytes;
+  },
 };
 
 /** Whether the decision is what was written, by whichever version wrote it: it finds every accidental change, and is no signature. */
-export const isSealed = (decision: Decision): boolean => {
-  if (decision.digest === undefined) return false;
-  const bytes =
-    (decision.policy ?? '') === '' ? sealDecision(first.encode({ ...decision, digest: UNSEALED })) : decisionCodec.encode(decision);
-  return bytes.subarray(-DIGEST_BYTES).equals(decision.digest);
-};
+export const isSealed = (decision: Decision): boolean =>
+  decision.digest !== undefined && decisionCodec.encode(decision).subarray(-DIGEST_BYTES).equals(decision.digest);
