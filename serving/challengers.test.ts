@@ -124,8 +124,13 @@ test('a promotion and a rollback under load take effect at once, and no decision
     }
   });
   const switched: { version: string; askedMs: number; doneMs: number }[] = [];
+  /** Until some were asked and answered since the last change, however busy the machine is. */
+  const untilAnswered = async () => {
+    const sinceMs = switched.at(-1)?.doneMs ?? 0;
+    while (answers.filter(({ sentMs }) => sentMs > sinceMs).length < 8) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
   const change = async (version: string, path: string) => {
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await untilAnswered();
     const askedMs = performance.now();
     const { status, body } = await send('POST', path, by);
     expect(status, JSON.stringify(body)).toBe(200);
@@ -135,10 +140,9 @@ test('a promotion and a rollback under load take effect at once, and no decision
     await change(challenger.version, `/v1/models/${challenger.version}/promote`);
     await change(champion.version, '/v1/models/rollback');
   }
-  await new Promise((resolve) => setTimeout(resolve, 150));
+  await untilAnswered();
   load.abort();
   await Promise.all(clients);
-  expect(answers.length).toBeGreaterThan(50);
   expect(answers.filter(({ status }) => status !== 201)).toEqual([]);
   // What was asked after one change was answered, and answered before the next was asked for, is of that change's model.
   for (const [i, { version, doneMs }] of switched.entries()) {
