@@ -75,7 +75,7 @@ const decision: fc.Arbitrary<Decision> = fc.record({
   ),
   noneProbability: fc.option(double, { nil: null }),
   latencyUs: int,
-  policy: text,
+  policy: fc.string({ minLength: 1, maxLength: 80 }),
   policyParameters: fc.array(double),
   standardErrors: fc.array(float),
 });

@@ -13,7 +13,10 @@ const NONE: readonly number[] = [];
 const UNSEALED = Buffer.alloc(4);
 const writer = new AvroWriter();
 
+/** A receipt without a policy is the first version's, and so is its seal: the codec writes it. */
 const encodeKnown = (decision: Decision): Buffer => {
+  const { policy = '' } = decision;
+  if (policy === '') return decisionCodec.encode(decision);
   writer.reset();
   writer.raw(HEADER);
   writer.raw(decision.decisionId);
@@ -55,7 +58,7 @@ const encodeKnown = (decision: Decision): Buffer => {
     writer.double(decision.noneProbability);
   }
   writer.long(decision.latencyUs);
-  writer.text(decision.policy ?? '');
+  writer.text(policy);
   writer.doubles(decision.policyParameters ?? NONE);
   writer.floats(decision.standardErrors ?? NONE);
   writer.raw(UNSEALED);
