@@ -17,6 +17,7 @@ import {
   type Interval,
   type LoggedRounds,
   type PerAction,
+  type Terms,
 } from '#models/evaluation';
 import { createLearner, createVersion, type EncoderSpec } from '#models';
 import { createRandom } from './world.ts';
@@ -114,9 +115,12 @@ export const readHillstrom = (dir: string): readonly Customer[] | null => {
 const START_MS = Date.UTC(2008, 2, 20);
 
 export interface HillstromReport {
-  /** Of the learned policy on the half that it had not seen, mean over the splits. */
+  /** Of the policies learned from either half on the other, mean over the splits. */
   readonly visits: number;
   readonly low: number;
+  /** Of the first half's on the second alone. */
+  readonly visitsOneWay: number;
+  readonly lowOneWay: number;
   /** Share of the splits where the value is at least 0.1828, and where its lower bound is above 0.1514. */
   readonly splitsAtLeastMens: number;
   readonly splitsAboveWomens: number;
@@ -137,6 +141,8 @@ export const runHillstrom = (
   return {
     visits: mean(({ interval }) => interval.value),
     low: mean(({ interval }) => interval.low),
+    visitsOneWay: mean(({ oneWay }) => oneWay.value),
+    lowOneWay: mean(({ oneWay }) => oneWay.low),
     splitsAtLeastMens: mean(({ interval }) => (interval.value >= 0.1828 ? 1 : 0)),
     splitsAboveWomens: mean(({ interval }) => (interval.low > 0.1514 ? 1 : 0)),
     mensOnSameHalves: mean(({ mens }) => mens),
@@ -145,11 +151,25 @@ export const runHillstrom = (
   };
 };
 
+/** Both ways: each half is evaluated by the policy that was learned from the other, so that every customer counts once. */
 const evaluateLearned = (
   customers: readonly Customer[],
   seed: number,
-): { readonly interval: Interval; readonly mens: number; readonly shares: number[] } => {
-  const [train, held] = halves(customers, seed);
+): { readonly interval: Interval; readonly oneWay: Interval; readonly mens: number; readonly shares: number[] } => {
+  const [one, other] = halves(customers, seed);
+  const ways = [learnAndEvaluate(one, other), learnAndEvaluate(other, one)];
+  return {
+    interval: asymptoticInterval(joined(ways.map(({ terms }) => terms))),
+    oneWay: asymptoticInterval(ways[0]!.terms),
+    mens: valueOf(joined(ways.map(({ mens }) => mens))),
+    shares: ARMS.map((_, a) => (ways[0]!.shares[a]! + ways[1]!.shares[a]!) / 2),
+  };
+};
+
+const learnAndEvaluate = (
+  train: readonly Customer[],
+  held: readonly Customer[],
+): { readonly terms: Terms; readonly mens: Terms; readonly shares: number[] } => {
   const learner = createLearner({ encoder: ENCODER, loop: 'hillstrom', seed: 1 });
   train.forEach(({ request, arm, visit }, i) => {
     const experience: Experience = {
@@ -179,9 +199,14 @@ const evaluateLearned = (
   });
   const log = roundsOfCustomers(held, () => 1 / K);
   // The scores come from the other half, so they may stand in DR as they are.
-  const terms = doublyRobust(log, policy, scores);
-  return { interval: asymptoticInterval(terms), mens: valueOf(doublyRobust(log, constant(held.length, 1), scores)), shares };
+  return { terms: doublyRobust(log, policy, scores), mens: doublyRobust(log, constant(held.length, 1), scores), shares };
 };
+
+const joined = (terms: readonly Terms[]): Terms => ({
+  direct: Float64Array.from(terms.flatMap(({ direct }) => [...direct!])),
+  correction: Float64Array.from(terms.flatMap(({ correction }) => [...correction!])),
+  normaliser: null,
+});
 
 /** Probabilities of the thinned log: by what the customer bought before, one arm is usual, one is rare. */
 const SKEWED = [0.65, 0.25, 0.1] as const;
