@@ -18,6 +18,7 @@ export * from './erasure/erasure.ts';
 export * from './topics/topic-codecs.ts';
 export * from './customer-view/customer-view.ts';
 export * from './scoring/scoring.ts';
+export * from './scoring/without-personal.ts';
 export * from './within.ts';
 export * from './logged-row/logged-row.ts';
 export * from './logged-row/typed-values.ts';

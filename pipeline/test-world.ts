@@ -20,7 +20,7 @@ import { openLmdbLog } from '#event-log';
 import type { AppendRecord, EventLog, LogRecord } from '#event-log';
 import { compileFeatures, decodeState, openLmdbFeatureStore } from '#feature-store';
 import type { CustomerState, FeatureSet, FeatureStore } from '#feature-store';
-import { loadProject } from '#project';
+import { loadProject, personalNamesOf } from '#project';
 import { compileRewards } from './rewards/compile-rewards.ts';
 import type { StateProject } from './state/state-role.ts';
 
@@ -32,12 +32,16 @@ export interface World {
   readonly log: EventLog;
   readonly store: FeatureStore;
   readonly project: StateProject;
+  /** Names that no model sees. */
+  readonly personal: ReadonlySet<string>;
   readonly dir: string;
   close(): Promise<void>;
 }
 
+const loadTelco = () => loadProject(new URL('../catalog/telco', import.meta.url).pathname);
+
 export const telco = (): StateProject => {
-  const project = loadProject(new URL('../catalog/telco', import.meta.url).pathname);
+  const project = loadTelco();
   return {
     featureSet: compileFeatures(project),
     rewards: compileRewards(project),
@@ -54,6 +58,7 @@ export const openWorld = async (): Promise<World> => {
     store,
     dir,
     project: telco(),
+    personal: personalNamesOf(loadTelco()),
     async close() {
       await log.close();
       await store.close();

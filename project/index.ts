@@ -9,6 +9,7 @@ export { packProject, unpackProject } from './pack.ts';
 export { ConditionError, compileCondition, compileExpression, createExpressionParser, parseExpression } from './conditions/compile.ts';
 export type { Condition, Expression, ParsedExpression, Scope } from './conditions/compile.ts';
 export { compileEventTypes } from './event-types.ts';
+export { personalNamesOf } from './personal-names.ts';
 export { compileSources } from './sources/compile-sources.ts';
 export type { Source, SourceFormat, SourceScope } from './sources/source.ts';
 export { faultOfEvent, faultOfSource, faultOfTime } from './check-event.ts';

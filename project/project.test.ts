@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ProjectError, compileEventTypes, createProject, loadProject, packProject, unpackProject } from './index.ts';
+import { ProjectError, compileEventTypes, createProject, loadProject, packProject, personalNamesOf, unpackProject } from './index.ts';
 
 const EVENTS = `events:
   bill.issued:
@@ -104,6 +104,19 @@ describe('event types', () => {
   test('keep personal and undeclared fields from the warehouse', () => {
     expect(bill.personalFields).toEqual(['note']);
     expect(bill.withoutPersonal({ amount: 1, note: 'Ada', extra: 'Ada' })).toEqual({ amount: 1 });
+  });
+
+  test('and attributes give the names that no model sees', () => {
+    const features = 'attributes:\n  plan: { type: string }\n  email: { type: string, personal: true }\n';
+    const project = createProject(
+      new Map([
+        ['events.yaml', EVENTS],
+        ['features.yaml', features],
+      ]),
+    );
+    expect([...personalNamesOf(project)]).toEqual(['email', 'note']);
+    expect(personalNamesOf(createProject(new Map([['events.yaml', 'events: [a, { data: 3 }]']])))).toEqual(new Set());
+    expect(personalNamesOf(createProject(new Map()))).toEqual(new Set());
   });
 
   test('with mistakes are refused', () => {

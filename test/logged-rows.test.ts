@@ -13,6 +13,8 @@ import {
   decisionCodec,
   decisionIdFromBytes,
   modelCodec,
+  profileWithoutPersonal,
+  requestWithoutPersonal,
   shardOf,
   type ActionProfile,
   type Decision,
@@ -33,6 +35,7 @@ import {
 } from '#models';
 import { createRecordRole } from '#pipeline';
 import { compileEventTypes, loadProject } from '#project';
+import { experienceOf } from '../pipeline/learn/experience-of.ts';
 import { openWarehouse, readLoggedRows, startEmbeddedServer, type EmbeddedServer, type Warehouse } from '#warehouse';
 import { createContextCode, createEncoder } from '../models/encoder/encoder.ts';
 import { createSparseRow } from '../models/head/sparse-row.ts';
@@ -178,10 +181,18 @@ describe.skipIf(!hasChdb())('the logged row (skipped where the optional package 
         customerId: n % 5 === 4 ? 'stranger' : customerId,
         channel: 'web',
         loop: 'prices',
-        context: { 'a "quoted" name': 'a\ttab', zero: n % 2 === 0 ? -0 : 0, page: `${n}`, ratio: 1 / (n + 3), flag: n % 3 === 0, seven: 7 },
+        context: {
+          'a "quoted" name': 'a\ttab',
+          zero: n % 2 === 0 ? -0 : 0,
+          email: `${n}@example.org`,
+          page: `${n}`,
+          ratio: 1 / (n + 3),
+          flag: n % 3 === 0,
+          seven: 7,
+        },
         candidates: [
           { id: 'low', features: { price: 10 + n / 7, bold: true, label: '12' } },
-          { id: "o'high", features: { price: -3e-7, bold: 'true' } },
+          { id: "o'high", features: { price: -3e-7, bold: 'true', name: 'Ada' } },
           { id: 'plain' },
         ],
         allowNone: n % 2 === 0,
@@ -215,7 +226,7 @@ describe.skipIf(!hasChdb())('the logged row (skipped where the optional package 
     await expect.poll(async () => (await models()).models.filter((one) => one.serving).length, { timeout: 10_000 }).toBe(2);
     await askAll();
 
-    const personal = new Set(featureSet.personalAttributes);
+    const { personal } = catalog;
     const role = createRecordRole({
       log: serving.log,
       warehouse,
@@ -244,25 +255,39 @@ describe.skipIf(!hasChdb())('the logged row (skipped where the optional package 
     const byId = new Map(all.map((one) => [decisionIdFromBytes(one.decisionId) as string, one]));
     let scored = 0;
     let met = 0;
+    let held = 0;
     for (const one of logged) {
       const receipt = byId.get(one.decisionId)!;
       const { request, candidates } = served(receipt);
       expect(one.asServed).toBe(true);
-      expect(one.candidates).toEqual(candidates);
+      expect(one.candidates).toEqual(candidates.map((candidate) => profileWithoutPersonal(candidate, personal)));
       met += candidates.filter(({ id }) => one.request.view.pair(id).shown > 0).length;
-      // A personal attribute is what the caller's generic encoder would see and the warehouse must not.
-      const seen = one.loop === '' ? request : { ...request, view: withoutPersonal(request.view, personal) };
-      expect(encoded(SPECS[one.loop]!, one.request, one.candidates)).toEqual(encoded(SPECS[one.loop]!, seen, candidates));
-      if (one.loop === 'prices' && request.view.known) continue;
+      const spec = SPECS[one.loop]!;
+      const warehoused = encoded(spec, one.request, one.candidates);
+      expect(warehoused).toEqual(encoded(spec, requestWithoutPersonal(request, personal), one.candidates));
+      for (const { rank, index } of receipt.chosen) {
+        const learned = experienceOf(receipt, rank, { featureSet, personal, profileOf: (id) => profileOf.get(id) ?? null })!;
+        expect(encoded(spec, learned.request, [learned.action])).toEqual({
+          ...warehoused,
+          pairs: [warehoused.pairs[receipt.scored.indexOf(index)]],
+        });
+      }
+      if (one.loop === 'prices' && request.view.known) {
+        held++;
+        expect(Object.keys(request.view.attributes)).toContain('email');
+        expect(encoded(spec, request, candidates)).not.toEqual(warehoused);
+      }
       const scorer = scorers[one.loop]!;
       if (receipt.modelVersion !== scorer.version) continue;
       const out = { propensities: new Float32Array(100), effectiveN: new Float32Array(100) };
       scorer.score(one.request, one.candidates, out);
+      // What the model that serves was taught does weigh the personal values: had serving shown it any, these would differ.
       expect([...out.propensities.subarray(0, candidates.length)]).toEqual([...one.propensities]);
       scored += candidates.length;
     }
     expect(met).toBeGreaterThan(20);
     expect(scored).toBeGreaterThan(50);
+    expect(held).toBeGreaterThan(10);
     const text = JSON.stringify(await warehouse.query('SELECT * FROM decisions'));
     for (const secret of ['ada@example.org', 'Ada']) expect(text).not.toContain(secret);
   });
@@ -295,16 +320,4 @@ describe.skipIf(!hasChdb())('the logged row (skipped where the optional package 
     expect(left).toEqual([1]);
     expect(await Array.fromAsync(batches.read({ loop: 'old', fromMs: decidedAtMs + 1 }))).toEqual([]);
   });
-});
-
-const withoutPersonal = (view: ScoringRequest['view'], personal: ReadonlySet<string>): ScoringRequest['view'] => ({
-  ...view,
-  known: view.known,
-  features: view.features,
-  featureNames: view.featureNames,
-  featureSet: view.featureSet,
-  contacts: [],
-  pendingActionIds: [],
-  attributes: Object.fromEntries(Object.entries(view.attributes).filter(([name]) => !personal.has(name))),
-  pair: (id) => view.pair(id),
 });

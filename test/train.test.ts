@@ -24,7 +24,7 @@ import { openLmdbLog, type AppendRecord, type EventLog } from '#event-log';
 import { compileFeatures, openLmdbFeatureStore, type FeatureStore } from '#feature-store';
 import { createLearner, createLearnerOf, genericEncoder, openVersion, restoreLearner } from '#models';
 import { createLearnRole, createRecordRole, reportName } from '#pipeline';
-import { loadProject } from '#project';
+import { loadProject, personalNamesOf } from '#project';
 import { openWarehouse, readWarehouseUsers, type Warehouse } from '#warehouse';
 import { createEncoder } from '../models/encoder/encoder.ts';
 import { SILENT } from '../pipeline/role.ts';
@@ -44,6 +44,7 @@ const CATALOG_DIR = join(import.meta.dirname, '../catalog/telco');
 const ENTRY = join(import.meta.dirname, '../cli/attune.mjs');
 const DECISIONS = 1_200;
 const features = compileFeatures(loadProject(CATALOG_DIR));
+const personal = personalNamesOf(loadProject(CATALOG_DIR));
 const keyOf = createCustomerKey('a-key-for-tests-only');
 
 /** Two offers; which is taken depends on whether two things of the moment agree, which a linear model of them cannot tell. */
@@ -236,6 +237,7 @@ describe.skipIf(!hasChdb())('attune train (skipped where the optional package ch
         createLearnerOf: (blob) => createLearnerOf(blob),
         restoreLearner,
         featureSet: () => features,
+        personal: () => personal,
         profiles: async () => () => null,
         clock: Date.now,
         logger: SILENT,

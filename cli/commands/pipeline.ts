@@ -33,7 +33,6 @@ type RoleName = (typeof ROLES)[number];
 export interface PipelineProject extends StateProject, IngestProject {
   readonly project: Project;
   readonly catalog: Catalog;
-  readonly personal: ReadonlySet<string>;
 }
 
 /** What the roles share; `project` is the one in force. */
@@ -116,6 +115,7 @@ export const createLearn = async ({ log, store, project, clock, logger, config }
     restoreLearner: (bytes) => carrying(restoreLearner(bytes)),
     createDriftWatch,
     featureSet: () => project().featureSet,
+    personal: () => project().catalog.personal,
     async profiles(version) {
       const catalog = await catalogOf(version, project(), store);
       const profiles = new Map(catalog?.actions.map((action) => [action.id, action.profile]));
@@ -134,7 +134,7 @@ export const createRecord = ({ log, store, project, clock, logger, config }: Sha
     clock,
     logger,
     eventTypes: () => project().eventTypes,
-    isPersonal: (name) => project().personal.has(name),
+    isPersonal: (name) => project().catalog.personal.has(name),
     featureNames: async (fingerprint) => (await loadFeatureSet(store.blobs, project().featureSet, fingerprint))?.names ?? null,
     catalogActions: async (version) => (await catalogOf(version, project(), store))?.actions.map((action) => action.id) ?? null,
     async viewOf(decision) {
@@ -170,10 +170,6 @@ export const compilePipelineProject = (project: Project): PipelineProject => {
     project,
     eventTypes,
     sources,
-    personal: new Set([
-      ...state.featureSet.personalAttributes,
-      ...eventTypes.names.flatMap((name) => eventTypes.get(name)?.personalFields ?? []),
-    ]),
   };
 };
 

@@ -72,6 +72,7 @@ describe('the roles’ metrics', () => {
       createLearner: (loop) => createLearner({ loop, encoder: genericEncoder() }),
       restoreLearner,
       featureSet: () => telco().featureSet,
+      personal: () => new Set(),
       profiles: async () => null,
     });
     const record = createRecordRole({

@@ -1,5 +1,5 @@
 /** Compiles a project's actions and policies; every mistake is reported with file and line, and a catalog with one is refused whole. */
-import { refuseFaults } from '#project';
+import { personalNamesOf, refuseFaults } from '#project';
 import type { Fault, Project } from '#project';
 import { DEFAULT_SHARES } from '../groups.ts';
 import { compileActions } from './compile-actions.ts';
@@ -65,6 +65,7 @@ export const compileCatalog = (project: Project): Catalog => {
     nonePriority: none?.number('priority', 0) ?? 0,
     exploration: compileExploration(policies?.child('exploration') ?? null, DEFAULT_EXPLORATION),
     ownExploration: compileExploration(policies?.child('ownExploration') ?? null, DEFAULT_OWN_EXPLORATION),
+    personal: personalNamesOf(project),
     perTopic: answer?.number('perTopic', Infinity, { min: 1 }) ?? Infinity,
   };
   refuseFaults(faults);

@@ -147,6 +147,8 @@ export interface Catalog {
   readonly exploration: ExplorationSpec;
   /** Of callers' own candidates. */
   readonly ownExploration: ExplorationSpec;
+  /** Names of attributes, context fields and callers' features that no model sees; conditions and templates do. */
+  readonly personal: ReadonlySet<string>;
   /** In one answer; Infinity: no bound. */
   readonly perTopic: number;
 }

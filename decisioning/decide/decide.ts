@@ -1,5 +1,6 @@
 /** The decision itself: candidates through the funnel, scored, arbitrated, chosen. Pure: the same input, the same verdict. */
-import type { ActionProfile, Chosen, ScoreBuffers, Scorer } from '#contracts';
+import { profileWithoutPersonal, requestWithoutPersonal } from '#contracts';
+import type { ActionProfile, Chosen, ScoreBuffers, Scorer, ScoringRequest } from '#contracts';
 import { createUniformState, errorFromCounts, errorSourceOf, gammaOf, resolvePolicy } from '#models/exploration';
 import type { ExplorationSpec, ResolvedPolicy } from '#models/exploration';
 import { STAGE } from '../stages.ts';
@@ -157,7 +158,7 @@ const score = (
   const exploration = own ? input.catalog.ownExploration : input.catalog.exploration;
   const n = profiles.length;
   out.hasStandardErrors = false;
-  if (n > 0) scorer?.score(requestOf(input), profiles, out);
+  if (n > 0) scorer?.score(requestOf(input), own ? profilesOf(profiles, input.catalog) : profiles, out);
   const propensities = new Array<number>(n);
   const gammas = new Array<number>(n + (allowNone ? 1 : 0));
   let largest = exploration.gammas.base;
@@ -210,14 +211,11 @@ const spreadOf = (means: readonly number[]): number | null => {
   return rates ? null : largest;
 };
 
-const requestOf = (input: DecideInput) => ({
-  view: input.view,
-  context: input.context,
-  channel: input.channel,
-  direction: input.direction,
-  placement: input.placement,
-  nowMs: input.nowMs,
-});
+const requestOf = ({ view, context, channel, direction, placement, nowMs, catalog }: DecideInput): ScoringRequest =>
+  requestWithoutPersonal({ view, context, channel, direction, placement, nowMs }, catalog.personal);
+
+const profilesOf = (own: readonly ActionProfile[], { personal }: DecideInput['catalog']): readonly ActionProfile[] =>
+  personal.size === 0 ? own : own.map((profile) => profileWithoutPersonal(profile, personal));
 
 /** priority = propensity × context weight × value × levers; `none` last. */
 const prioritise = (plan: Plan, funnel: Funnel, n: number, propensities: readonly number[], allowNone: boolean): number[] => {

@@ -24,7 +24,7 @@ describe('feature definitions', () => {
     expect(set.names).toHaveLength(33);
     expect(set.names.slice(0, 3)).toEqual(['dataMb30d', 'dataMbMean', 'voiceMin30d']);
     expect(set.attributes).toHaveLength(28);
-    expect(set.personalAttributes).toEqual(['name', 'email', 'phone']);
+    expect(set.definitions.attributes.filter(({ personal }) => personal).map(({ name }) => name)).toEqual(['name', 'email', 'phone']);
   });
 
   test('the fingerprint follows the definitions, not their descriptions or layout', () => {

@@ -45,7 +45,6 @@ export interface FeatureSet {
   /** float32 */
   readonly defaults: Float32Array;
   readonly attributes: readonly AttributeDefinition[];
-  readonly personalAttributes: readonly string[];
   readonly definitions: FeatureDefinitions;
   /** Other sets by fingerprint, with which older or newer states were written; grows by `loadFeatureSet`. */
   readonly others: Map<string, FeatureSet>;
@@ -89,7 +88,6 @@ export const compileDefinitions = (definitions: FeatureDefinitions): FeatureSet 
     names: definitions.features.map((feature) => feature.name),
     defaults: Float32Array.from(definitions.features, (feature) => feature.default),
     attributes: definitions.attributes,
-    personalAttributes: definitions.attributes.filter((attribute) => attribute.personal).map((attribute) => attribute.name),
     definitions,
     others: new Map(),
     features,

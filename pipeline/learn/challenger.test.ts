@@ -38,6 +38,7 @@ const start = async () => {
     createLearnerOf: (blob) => keep({ loop: '', version: Buffer.from(blob).toString(), snapshot: 0, rows: {} }),
     restoreLearner: (bytes) => keep(JSON.parse(Buffer.from(bytes).toString('utf8')) as Ledger),
     featureSet: () => world.project.featureSet,
+    personal: () => world.personal,
     profiles: async () => (id) => ({ id, features: {} }),
     clock: () => Date.now(),
     logger: SILENT,

@@ -18,6 +18,7 @@ test('the learn role tells of inputs and of final rewards that are no longer wha
     createDriftWatch: () =>
       createDriftWatch({ every: 1, inputs: { windowRows: 100 }, rewards: { warmUp: 50, outcomesPerFalseAlarm: 1_000 } }),
     featureSet: () => world.project.featureSet,
+    personal: () => world.personal,
     profiles: async () => (id) => ({ id, features: {} }),
     clock: () => Date.now(),
     logger: { ...SILENT, warn: (details, message) => void told.push({ details, message }) },

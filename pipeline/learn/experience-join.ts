@@ -15,6 +15,8 @@ import type { LearnerSlot } from './learner-slot.ts';
 export interface ExperienceJoinDeps {
   readonly blobs: FeatureStore['blobs'];
   readonly featureSet: () => FeatureSet;
+  /** Names that no model sees. */
+  readonly personal: () => ReadonlySet<string>;
   readonly profiles: (catalogVersion: string) => Promise<ProfileOf | null>;
   readonly clock: Clock;
   readonly desk: ExperienceDesk;
@@ -108,6 +110,7 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
     }
   };
 
+  const sourcesOf = (profileOf: ProfileOf) => ({ featureSet: deps.featureSet(), personal: deps.personal(), profileOf });
   /** What `bring` has taught last. */
   let joined: Experience | null = null;
   const bring = (
@@ -116,7 +119,7 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
     rank: number,
     decision: Decision,
     profileOf: ProfileOf,
-  ) => learnRow(rows, rank, learner, () => (joined = experienceOf(decision, rank, deps.featureSet(), profileOf)));
+  ) => learnRow(rows, rank, learner, () => (joined = experienceOf(decision, rank, sourcesOf(profileOf))));
   const learn = (slot: LearnerSlot, rows: Map<number, LearnedRow>, rank: number, decision: Decision, profileOf: ProfileOf): void => {
     const slots = [slot, ...deps.challengersOf(decision.loop, decision.decisionId.toString('hex'))];
     const what = bring(slots.length === 1 ? slot.learner : together(slots), rows, rank, decision, profileOf);
@@ -130,7 +133,7 @@ export const createExperienceJoin = (deps: ExperienceJoinDeps): ExperienceJoin =
   const teach = (learner: Learner, rows: ExperienceRow['rows'], decision: Decision, profileOf: ProfileOf): number => {
     let learnt = 0;
     for (const [rank, { learned }] of rows) {
-      const experience = learned === null ? null : experienceOf(decision, rank, deps.featureSet(), profileOf);
+      const experience = learned === null ? null : experienceOf(decision, rank, sourcesOf(profileOf));
       if (experience === null) continue;
       learner.learnShown(experience, learned!);
       learnt++;

@@ -59,6 +59,8 @@ export interface LearnRoleDeps {
   /** Absent: nobody watches for drift. */
   readonly createDriftWatch?: () => DriftWatch;
   readonly featureSet: () => FeatureSet;
+  /** Names that no model sees (personalNamesOf). */
+  readonly personal: () => ReadonlySet<string>;
   /** By catalog version; null when that catalog is gone, or not there yet. What is found is kept. */
   readonly profiles: (catalogVersion: string) => Promise<ProfileOf | null>;
   readonly clock: Clock;
@@ -473,6 +475,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     const join = createExperienceJoin({
       blobs: store.blobs,
       featureSet: deps.featureSet,
+      personal: deps.personal,
       profiles: deps.profiles,
       clock,
       desk,

@@ -55,6 +55,7 @@ const start = async (name: string, more: Partial<LearnRoleDeps> & { readonly ver
       return ledgerLearner(ledger);
     },
     featureSet: () => world.project.featureSet,
+    personal: () => world.personal,
     profiles: async () => (id) => ({ id, features: {} }),
     clock: () => Date.now(),
     logger: SILENT,

@@ -102,6 +102,7 @@ test('a learner follows: it holds the targets that it would hold had the rules a
     createLearner: () => ledgerLearner(ledger),
     restoreLearner: () => ledgerLearner(ledger),
     featureSet: () => world.project.featureSet,
+    personal: () => world.personal,
     profiles: async () => (id) => ({ id, features: {} }),
     clock: () => Date.now(),
     logger: SILENT,

@@ -1,4 +1,5 @@
 /** Decides a receipt again: from its recorded scores, and from the kept snapshot that made them. */
+import { profileWithoutPersonal, requestWithoutPersonal } from '#contracts';
 import type { ActionProfile, Context, Decision, Scorer } from '#contracts';
 import { redecide, verifyReceipt, type RedecideInput } from '#decisioning';
 
@@ -40,11 +41,14 @@ const attempt = (input: RedecideInput): Decision['chosen'] => {
 const rescore = ({ receipt, catalog, view }: RedecideInput, scorer: Scorer): Rescored => {
   const own = receipt.ownCandidates === null ? null : (JSON.parse(receipt.ownCandidates) as ActionProfile[]);
   const indices = receipt.scored.filter((index) => index >= 0);
-  const profiles = indices.map((index) => (own === null ? catalog.actions[index]!.profile : own[index]!));
+  const profiles = indices.map((index) =>
+    own === null ? catalog.actions[index]!.profile : profileWithoutPersonal(own[index]!, catalog.personal),
+  );
   const out = { propensities: new Float32Array(profiles.length), effectiveN: new Float32Array(profiles.length) };
   if (profiles.length > 0) {
     const { channel, direction, placement, decidedAt } = receipt;
-    scorer.score({ view, context: JSON.parse(receipt.context) as Context, channel, direction, placement, nowMs: decidedAt }, profiles, out);
+    const request = { view, context: JSON.parse(receipt.context) as Context, channel, direction, placement, nowMs: decidedAt };
+    scorer.score(requestWithoutPersonal(request, catalog.personal), profiles, out);
   }
   const largestDifference = profiles.reduce((most, _, i) => Math.max(most, Math.abs(out.propensities[i]! - receipt.propensities[i]!)), 0);
   return { largestDifference, agrees: largestDifference <= TOLERANCE, modelVersion: scorer.version, modelSnapshot: scorer.snapshot };

@@ -44,7 +44,7 @@ withEngine('kafka', (brokers) =>
       const start = async (partitions: number) => {
         const log = await openKafkaLog({ connection, topicPrefix });
         const store = await openRedisFeatureStore({ url, partitions, prefix, readTimeoutMs: 5_000 });
-        const world = { log, store, project: telco(), dir: root, close: async () => {} };
+        const world = { log, store, project: telco(), personal: new Set<string>(), dir: root, close: async () => {} };
         const role = createStateRole({ ...world, clock: Date.now, logger: SILENT, timerPollMs: 100 });
         await role.start();
         const stop = async (): Promise<void> => {

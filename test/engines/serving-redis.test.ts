@@ -103,7 +103,11 @@ describe.skipIf(missing !== null)(`law 6 with Redis away${missing === null ? '' 
       for (const { value } of await log.read(TOPICS.decisions, partition, 0, 10_000)) {
         const decision = decisionCodec.decode(value);
         for (const { rank } of decision.chosen) {
-          const experience = experienceOf(decision, rank, featureSet, (id) => catalog.actions[catalog.indexOf.get(id)!]!.profile);
+          const experience = experienceOf(decision, rank, {
+            featureSet,
+            personal: catalog.personal,
+            profileOf: (id) => catalog.actions[catalog.indexOf.get(id)!]!.profile,
+          });
           if (experience !== null) learner.learnShown(experience, experience.decisionId.endsWith('3') ? 1 : 0);
         }
       }

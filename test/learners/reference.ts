@@ -7,7 +7,7 @@ import type { EventLog } from '#event-log';
 import { compileFeatures, openLmdbFeatureStore } from '#feature-store';
 import { compileEncoder, createLearner, genericEncoder, restoreLearner } from '#models';
 import { SILENT, createLearnRole } from '#pipeline';
-import { loadProject } from '#project';
+import { loadProject, personalNamesOf } from '#project';
 import { statisticsOfHome } from './statistics.ts';
 import type { Statistics } from './statistics.ts';
 
@@ -25,6 +25,7 @@ export const learnInOneGo = async (log: EventLog, dir: string): Promise<Statisti
     createLearner: (loop) => createLearner({ loop, encoder: loop === '' ? compileEncoder(project) : genericEncoder() }),
     restoreLearner,
     featureSet: () => featureSet,
+    personal: () => personalNamesOf(project),
     profiles: async () => (actionId) => profiles.get(actionId) ?? null,
     clock: Date.now,
     logger: SILENT,
