@@ -143,6 +143,10 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       ['--epochs N', 'at most [30]'],
       ['--patience N', 'epochs without a better validation loss before it ends [3]'],
       ['--negatives N', 'zeros that are fitted for each positive, at most; rates are corrected for the rest [10]'],
+      [
+        '--half-life A,B',
+        'how soon the head forgets, chosen by data: days in the catalog’s loop, rows in a caller’s; never; one alone is taken [60,2,7,20,180; 300,1000,3000,10000,never]',
+      ],
       ['--seed N', 'the same seed, data and backend, the same model [1]'],
       ['--backend B', 'of TensorFlow.js: tensorflow, wasm or cpu [the fastest that is there]'],
       ['--report FILE.html', 'where the report goes [training in ATTUNE_DATA_DIR]'],

@@ -1,7 +1,6 @@
 /** Models: encoder, trunk, head, calibrator, registry. A learner learns, a scorer answers; an artifact passes between them. */
 export { compileEncoder, genericEncoder } from './encoder/compile-encoder.ts';
 export type { EncoderSpec } from './encoder/spec.ts';
-export { chooseMemory, type ChooseMemoryOptions, type MemoryChoice, type MemoryTrial } from './drift/choose-memory.ts';
 export { createDriftWatch, type DriftOptions, type DriftReport, type DriftWatch } from './drift/drift-watch.ts';
 export type { FieldDrift } from './drift/input-drift.ts';
 export { createLearner, createLearnerOf, restoreLearner } from './learner.ts';
@@ -12,6 +11,7 @@ export { dsjsonLine, type DsjsonLabel } from './logged/vw-dsjson.ts';
 export { createLoggedDecisions, type LoggedDecisionsDeps } from './logged/read-logged-decisions.ts';
 export { trainTrunk, type TrainedVersion, type TrainTrunkOptions } from './training/train-trunk.ts';
 export { openProgressFile } from './training/progress-file.ts';
+export { memoriesFor } from './training/memories.ts';
 export { renderReport } from './training/report-page.ts';
 export type { TrainingReport } from './training/report.ts';
 export type { HyperParameters } from './training/network.ts';

@@ -105,9 +105,11 @@ export const createLearner = ({
 
 const defaultsOf = ({ kind }: EncoderSpec): Tuning => (kind === 'declared' ? DECLARED_TUNING : GENERIC_TUNING);
 
-/** On a version that exists already: its encoder and its trunk, whoever made that. Throws `model.unreadable`. */
-export const createLearnerOf = (versionBlob: Uint8Array, tuning: Partial<Tuning> = {}): Learner =>
-  new BayesianLearner(versionBlob, { ...defaultsOf(unpackVersion(versionBlob).encoder), ...tuning });
+/** On a version that exists already: its encoder, its trunk, whoever made that, and its memory. Throws `model.unreadable`. */
+export const createLearnerOf = (versionBlob: Uint8Array, tuning: Partial<Tuning> = {}): Learner => {
+  const { encoder, memory } = unpackVersion(versionBlob);
+  return new BayesianLearner(versionBlob, { ...defaultsOf(encoder), ...memory, ...tuning });
+};
 
 /** Throws `model.unreadable`. */
 export const restoreLearner = (checkpoint: Uint8Array): Learner =>

@@ -23,8 +23,17 @@ test('a trunk of layers comes back as it was, under a name of its own', () => {
   });
   const trunk = trunkOf([layer(8), layer(3)]);
   const blob = packVersion({ loop: '', encoder: genericEncoder(), trunk });
-  expect(unpackVersion(blob)).toEqual({ loop: '', encoder: genericEncoder(), trunk });
+  expect(unpackVersion(blob)).toEqual({ loop: '', encoder: genericEncoder(), trunk, memory: undefined });
   expect(versionOf(packVersion({ loop: '', encoder: genericEncoder(), trunk: trunkOf([...trunk.layers, ...fourier.layers]) }))).not.toBe(
     versionOf(blob),
   );
+});
+
+test('a memory is part of the version, and a version that names none is the one of before', () => {
+  const content = { loop: 'prices', encoder: genericEncoder(), trunk: fourier };
+  const memory = { halfLifeDays: 7, halfLifeRows: 0, sharedHalfLifeRows: 0 };
+  const blob = packVersion({ ...content, memory });
+  expect(unpackVersion(blob).memory).toEqual(memory);
+  expect(versionOf(blob)).not.toBe(versionOf(packVersion(content)));
+  expect(versionOf(packVersion({ ...content, memory: undefined }))).toBe(versionOf(packVersion(content)));
 });

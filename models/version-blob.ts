@@ -10,10 +10,20 @@ import { trunkOf, type Activation, type Trunk, type TrunkLayer } from './trunk/t
  */
 export type Link = 'rate' | 'logit' | 'identity';
 
+/** Half-lives of what a learner of this version has learned; those of rows are 0 where rows do not age it. */
+export interface Memory {
+  readonly halfLifeDays: number;
+  readonly halfLifeRows: number;
+  /** Of the shared part. */
+  readonly sharedHalfLifeRows: number;
+}
+
 export interface VersionContent {
   readonly loop: string;
   readonly encoder: EncoderSpec;
   readonly trunk: Trunk;
+  /** Absent: what its kind of learner has by default. Part of the version: whoever learns it anew forgets as it did. */
+  readonly memory?: Memory | undefined;
 }
 
 interface Header {
@@ -21,6 +31,7 @@ interface Header {
   readonly loop: string;
   readonly encoder: EncoderSpec;
   readonly trunk: FourierHeader | LayersHeader;
+  readonly memory?: Memory;
 }
 
 /** A single layer of random Fourier features, as all blobs had it before there were others: the same trunk keeps its version's name. */
@@ -41,18 +52,19 @@ type LayerHeader =
   | { readonly kind: 'dense'; readonly inputs: number; readonly outputs: number; readonly activation: Activation }
   | { readonly kind: 'fourier'; readonly inputs: number; readonly outputs: number; readonly scale: number };
 
-export const packVersion = ({ loop, encoder, trunk }: VersionContent): Uint8Array => {
+export const packVersion = ({ loop, encoder, trunk, memory }: VersionContent): Uint8Array => {
+  const of = { format: 1, loop, encoder, ...(memory === undefined ? {} : { memory }) } as const;
   const [first] = trunk.layers;
   if (trunk.layers.length === 1 && first!.kind === 'fourier') {
     const { inputs, outputs, scale, w, b } = first as Extract<TrunkLayer, { kind: 'fourier' }>;
     return packArtifact<Header>({
-      header: { format: 1, loop, encoder, trunk: { layer: 'RandomFourierFeatures', inputs, outputs, scale } },
+      header: { ...of, trunk: { layer: 'RandomFourierFeatures', inputs, outputs, scale } },
       arrays: { w, b },
     });
   }
   const layers = trunk.layers.map(({ w: _w, b: _b, ...header }): LayerHeader => header);
   return packArtifact<Header>({
-    header: { format: 1, loop, encoder, trunk: { layer: 'LayersModel', layers } },
+    header: { ...of, trunk: { layer: 'LayersModel', layers } },
     arrays: Object.fromEntries(
       trunk.layers.flatMap(({ w, b }, i) => [
         [`w${i}`, w],
@@ -65,12 +77,12 @@ export const packVersion = ({ loop, encoder, trunk }: VersionContent): Uint8Arra
 export const unpackVersion = (blob: Uint8Array): VersionContent => {
   const { header, arrays } = unpackArtifact<Header>(blob);
   const array = (name: string): Float32Array => arrays[name] as Float32Array;
-  const { loop, encoder, trunk } = header;
+  const { loop, encoder, trunk, memory } = header;
   if (trunk.layer === 'RandomFourierFeatures') {
     const { inputs, outputs, scale } = trunk;
-    return { loop, encoder, trunk: trunkOf([{ kind: 'fourier', inputs, outputs, scale, w: array('w'), b: array('b') }]) };
+    return { loop, encoder, memory, trunk: trunkOf([{ kind: 'fourier', inputs, outputs, scale, w: array('w'), b: array('b') }]) };
   }
-  return { loop, encoder, trunk: trunkOf(trunk.layers.map((layer, i) => ({ ...layer, w: array(`w${i}`), b: array(`b${i}`) }))) };
+  return { loop, encoder, memory, trunk: trunkOf(trunk.layers.map((layer, i) => ({ ...layer, w: array(`w${i}`), b: array(`b${i}`) }))) };
 };
 
 /** 16 hex digits. */

@@ -217,6 +217,15 @@ describe.skipIf(!hasChdb())('attune train (skipped where the optional package ch
       expect(await announced()).toEqual([]);
 
       const { stdout } = await run(process.execPath, [ENTRY, ...ARGS], { env });
+      const trials = stdout.split('\n').filter((line) => line.startsWith('half-life ') && line.includes('progressive'));
+      expect(trials.map((line) => /^half-life (.+?) +progressive/.exec(line)![1])).toEqual([
+        '300 rows',
+        '1,000 rows',
+        '3,000 rows',
+        '10,000 rows',
+        '60 days',
+      ]);
+      expect(trials.filter((line) => line.endsWith('; chosen'))).toHaveLength(1);
       const [, version] = /^model ([0-9a-f]{16}) is a challenger; its posterior holds 1,200 experiences$/m.exec(stdout)!;
       // The run that was killed and the one that was not are the same training.
       expect(dry.stdout).toContain(`model ${version} was not published`);
@@ -225,7 +234,7 @@ describe.skipIf(!hasChdb())('attune train (skipped where the optional package ch
       expect(record!.posteriorUntil).toBeGreaterThan(startMs + DECISIONS * 1_000 - 1);
       const page = (await store.blobs.find(reportName(version!)))!.toString('utf8');
       expect(page).toContain(version!);
-      expect(page.match(/<svg /g)!.length).toBe(6);
+      expect(page.match(/<svg /g)!.length).toBe(7);
       expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
       expect(readFileSync(join(training, `${version}.html`), 'utf8')).toBe(page);
 
@@ -291,6 +300,7 @@ describe.skipIf(!hasChdb())('attune train (skipped where the optional package ch
     const fails = async (...args: string[]) =>
       run(process.execPath, [ENTRY, 'train', ...args], { env }).catch((error: { stderr: string }) => error.stderr);
     expect(await fails('--loop', 'nobody')).toContain("loop 'nobody' has 0 matured shown actions");
+    expect(await fails('--half-life', '60,soon')).toContain("--half-life must be a number from 0.01 to 1000000000, not 'soon'");
     expect(await fails('--objective', 'dr')).toContain('--objective must be one of observed, importance, doublyRobust');
   });
 });

@@ -3,8 +3,8 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AttuneError, DAY_MS } from '#contracts';
-import { compileEncoder, genericEncoder, openProgressFile, renderReport, trainTrunk } from '#models';
-import type { HyperParameters, TrainTrunkOptions } from '#models';
+import { compileEncoder, genericEncoder, memoriesFor, openProgressFile, renderReport, trainTrunk } from '#models';
+import type { HyperParameters, TrainTrunkOptions, TrainingReport } from '#models';
 import { publishVersion } from '#pipeline';
 import { loadProject } from '#project';
 import type { Project } from '#project';
@@ -37,6 +37,7 @@ export const train = async (config: Config, args: readonly string[]): Promise<vo
       epochs: { type: 'string', default: '30' },
       patience: { type: 'string', default: '3' },
       negatives: { type: 'string', default: '10' },
+      'half-life': { type: 'string' },
       seed: { type: 'string', default: '1' },
       backend: { type: 'string' },
       report: { type: 'string' },
@@ -52,9 +53,10 @@ export const train = async (config: Config, args: readonly string[]): Promise<vo
   const nowMs = Date.now();
   const outputs = whole('outputs', values.outputs, 8, 256);
   if (outputs % 8 !== 0) throw new AttuneError('config.invalid', `--outputs must be a multiple of 8, not ${outputs}`);
+  const encoder = encoderOf(project, values.loop);
   const options: TrainTrunkOptions = {
     loop: values.loop,
-    encoder: encoderOf(project, values.loop),
+    encoder,
     fromMs: Math.max(0, nowMs - whole('days', values.days, 1, 10_000) * DAY_MS),
     toMs: values.to === undefined ? nowMs : timeOf(values.to),
     objective: oneOf('objective', values.objective, OBJECTIVES),
@@ -72,6 +74,7 @@ export const train = async (config: Config, args: readonly string[]): Promise<vo
     maxEpochs: whole('epochs', values.epochs, 1, 1_000),
     patience: whole('patience', values.patience, 1, 1_000),
     negativesPerPositive: numberOf('negatives', values.negatives, 1, 1e9),
+    memories: memoriesFor(encoder, values['half-life']?.split(',').map(halfLifeOf)),
     ...(values.backend === undefined ? {} : { backend: oneOf('backend', values.backend, BACKENDS) }),
   };
   const begun = await begunRun(runPath, args);
@@ -103,6 +106,7 @@ export const train = async (config: Config, args: readonly string[]): Promise<vo
       console.log(
         `${of.padEnd(12)} ${lossName(trained.report.loss)} ${loss.toFixed(4)}, AUC ${auc.toFixed(4)}, calibration error ${calibrationError.toFixed(4)}`,
       );
+    tellMemories(trained.report);
     console.log(`report: ${reportPath}`);
     if (values['dry-run']) console.log(`model ${trained.version} was not published (--dry-run)`);
     else {
@@ -142,6 +146,14 @@ const begunRun = async (path: string, args: readonly string[]): Promise<{ fromMs
 const encoderOf = (project: Project, loop: string): TrainTrunkOptions['encoder'] =>
   loop === '' ? compileEncoder(project) : genericEncoder();
 
+const tellMemories = ({ memory, loss }: TrainingReport): void => {
+  if (memory.rows === 0) return;
+  for (const { halfLife, loss: lost, excess, excessError, chosen } of memory.trials)
+    console.log(
+      `half-life ${halfLife.padEnd(12)} progressive ${lossName(loss)} ${lost.toFixed(4)}, ${excess.toFixed(4)} ± ${excessError.toFixed(4)} above the least${chosen ? '; chosen' : ''}`,
+    );
+};
+
 const lossName = (loss: 'logistic' | 'squared'): string => (loss === 'logistic' ? 'log-loss' : 'squared error');
 
 const gridOf = (grid: {
@@ -166,6 +178,9 @@ const gridOf = (grid: {
 /** `none`, or the units of each layer: 128x64. */
 const hiddenOf = (text: string): readonly number[] =>
   text.trim() === 'none' ? [] : text.split('x').map((units) => whole('hidden', units, 1, 1_024));
+
+/** Days in the catalog's loop, rows in a caller's; `never`. */
+const halfLifeOf = (text: string): number => (text.trim() === 'never' ? Infinity : numberOf('half-life', text, 0.01, 1e9));
 
 const numberOf = (name: string, text: string, least: number, most: number): number => {
   const value = Number(text);

@@ -55,7 +55,7 @@ export const buildPosterior = (learner: Learner, scoredFromMs: number): Posterio
 };
 
 /** The rows that the learn role would have made of the decision. */
-const experiencesOf = (decision: LoggedDecision): { readonly experience: Experience; readonly target: number }[] =>
+export const experiencesOf = (decision: LoggedDecision): { readonly experience: Experience; readonly target: number }[] =>
   decision.chosen.flatMap(({ rank, index, probability }, i) => {
     const target = decision.rewards[i]?.target ?? null;
     const action = decision.candidates[index];

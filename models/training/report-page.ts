@@ -64,7 +64,7 @@ ${table(
     one.chosen ? 'chosen' : '',
   ]),
 )}
-<h2>Settings</h2>
+${memorySection(report)}<h2>Settings</h2>
 ${table(
   ['setting', 'value'],
   [
@@ -73,6 +73,7 @@ ${table(
     ['share of the zeros that were fitted', number(report.keptNegatives, 3)],
     ['seed', String(report.seed)],
     ['TensorFlow.js backend', report.backend],
+    ['half-life', report.memory.chosen],
     ['epochs, best', `${report.epochs.length}, ${report.bestEpoch + 1}`],
     ['rows fitted, validated, held out', `${report.rows.fitted}, ${report.rows.validated}, ${report.rows.heldOut}`],
     ['rows left out (recorded before the encoder’s inputs were kept)', String(report.rows.notAsServed)],
@@ -85,6 +86,23 @@ ${table(
 </html>
 `;
 };
+
+const memorySection = ({ memory, loss }: TrainingReport): string =>
+  memory.trials.length === 0
+    ? ''
+    : `<h2>Memory</h2>
+<p>Half-lives on ${memory.rows.toLocaleString('en')} rows that are not held out, each predicted before it was learned. The first one stays unless another is better by more than a standard error.</p>
+${table(
+  ['half-life', `progressive ${loss === 'logistic' ? 'log-loss' : 'squared error'}`, 'above the least', 'standard error', ''],
+  memory.trials.map((one) => [
+    one.halfLife,
+    number(one.loss, 5),
+    number(one.excess, 5),
+    number(one.excessError, 5),
+    one.chosen ? 'chosen' : '',
+  ]),
+)}
+`;
 
 const summary = ({ scores, loss, loop, trunk }: TrainingReport): string => {
   const [head, zero] = scores;
@@ -139,6 +157,15 @@ const plotsOf = (report: TrainingReport): readonly Plot[] => [
     meaning: 'Population stability index between fitted and held-out rows; under 0.1 is calm, above 0.25 the input has moved.',
     spec: driftPlot(report),
   },
+  ...(report.memory.trials.length === 0
+    ? []
+    : [
+        {
+          title: 'Loss by half-life',
+          meaning: 'Progressive loss above the least, with a standard error to each side; the chosen one is filled.',
+          spec: memoryPlot(report),
+        },
+      ]),
 ];
 
 const lossPlot = ({ epochs, bestEpoch }: TrainingReport): TopLevelSpec => ({
@@ -260,6 +287,25 @@ const driftPlot = ({ drift }: TrainingReport): TopLevelSpec => ({
       data: { values: [{ x: 0.25 }] },
       mark: { type: 'rule', strokeDash: [4, 4], color: '#b00' },
       encoding: { x: { field: 'x', type: 'quantitative' } },
+    },
+  ],
+});
+
+const memoryPlot = ({ memory }: TrainingReport): TopLevelSpec => ({
+  ...SIZE,
+  data: { values: memory.trials.map((one) => ({ ...one, low: one.excess - one.excessError, high: one.excess + one.excessError })) },
+  encoding: { x: { field: 'halfLife', type: 'nominal', title: 'half-life', sort: null } },
+  layer: [
+    {
+      mark: 'rule',
+      encoding: { y: { field: 'low', type: 'quantitative', title: 'loss above the least' }, y2: { field: 'high' } },
+    },
+    {
+      mark: { type: 'point', size: 70 },
+      encoding: {
+        y: { field: 'excess', type: 'quantitative' },
+        fill: { condition: { test: 'datum.chosen', value: '#4c78a8' }, value: 'white' },
+      },
     },
   ],
 });

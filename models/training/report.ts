@@ -1,6 +1,9 @@
 /** What a training has to say for itself: figures, kept with the version; `report-page.ts` makes a page of them. */
 import { areaUnderCurve, calibrationBins, calibrationError, cumulativeGains, logLoss, squaredError, stabilityIndex } from './metrics.ts';
 import type { CalibrationBin, Prediction } from './metrics.ts';
+import type { MemoryChoice } from '../drift/memory-trials.ts';
+import type { Memory } from '../version-blob.ts';
+import { tellMemory } from './memories.ts';
 import type { HyperParameters } from './network.ts';
 import type { EpochLosses, TrainedNetwork, Trial } from './train-network.ts';
 import type { Rebuilt, TrainTrunkOptions } from './train-trunk.ts';
@@ -44,6 +47,19 @@ export interface TrainingReport {
   readonly keptNegatives: number;
   readonly trunk: string;
   readonly candidates: readonly (HyperParameters & Trial & { readonly chosen: boolean })[];
+  /** Half-lives: which one the version has, and how each did on the rows that were not held out. */
+  readonly memory: {
+    readonly chosen: string;
+    /** Judged; 0: there was no choice. */
+    readonly rows: number;
+    readonly trials: readonly {
+      readonly halfLife: string;
+      readonly loss: number;
+      readonly excess: number;
+      readonly excessError: number;
+      readonly chosen: boolean;
+    }[];
+  };
   readonly epochs: readonly EpochLosses[];
   readonly bestEpoch: number;
   readonly scores: readonly Scores[];
@@ -58,6 +74,7 @@ interface Parts {
   readonly set: TrainingSet;
   readonly trained: TrainedNetwork;
   readonly built: Rebuilt;
+  readonly choice: MemoryChoice<Memory>;
   readonly options: TrainTrunkOptions;
   readonly loss: 'logistic' | 'squared';
 }
@@ -65,7 +82,7 @@ interface Parts {
 const DRIFT_SHOWN = 20;
 const DRIFT_ROWS = 20_000;
 
-export const summarise = ({ set, trained, built, options, loss }: Parts): TrainingReport => {
+export const summarise = ({ set, trained, built, choice, options, loss }: Parts): TrainingReport => {
   const { split } = trained;
   const network = [...split.heldOut].map((row, i) => ({ predicted: trained.heldOutPredictions[i]!, outcome: set.outcome[row]! }));
   const served = built.predictions.map((row) => ({ predicted: row.served, outcome: row.outcome }));
@@ -102,11 +119,16 @@ export const summarise = ({ set, trained, built, options, loss }: Parts): Traini
       const parameters = options.candidates[trial.candidate]!;
       return { ...parameters, ...trial, chosen: parameters === trained.chosen };
     }),
+    memory: {
+      chosen: tellMemory(choice.memory),
+      rows: choice.rows,
+      trials: choice.trials.map(({ memory, ...trial }) => ({ ...trial, halfLife: tellMemory(memory), chosen: memory === choice.memory })),
+    },
     epochs: trained.epochs,
     bestEpoch: trained.bestEpoch,
     scores: [
       scoresOf('new trunk', 'the head on the new trunk, each row predicted before it was learned: what would serve', built.predictions),
-      scoresOf('model zero', 'the head on random Fourier features, likewise on the same rows', built.modelZero),
+      scoresOf('model zero', 'the head on random Fourier features with its own half-life, likewise on the same rows', built.modelZero),
       scoresOf('as served', 'the propensities of whatever served then', served),
       scoresOf('network', 'the network’s own output, which learned nothing of these rows', network),
     ],

@@ -1,13 +1,15 @@
 /** `attune train`'s core: logged decisions in, a version with its posterior and the figures of its report out. */
 import { AttuneError, DAY_MS } from '#contracts';
+import { createMemoryTrials, type MemoryChoice } from '../drift/memory-trials.ts';
 import { createLearner, createLearnerOf } from '../learner.ts';
 import type { EncoderSpec } from '../encoder/spec.ts';
 import type { LoggedDecision, LoggedDecisions } from '../logged/logged-decision.ts';
 import type { BackendName } from '../trunk/tensorflow.ts';
 import type { Learner } from '../types.ts';
-import { packVersion } from '../version-blob.ts';
+import { packVersion, type Memory } from '../version-blob.ts';
+import { isDefaultMemory, tellMemory } from './memories.ts';
 import type { HyperParameters } from './network.ts';
-import { buildPosterior } from './posterior.ts';
+import { buildPosterior, experiencesOf } from './posterior.ts';
 import type { ProgressFile } from './progress-file.ts';
 import { summarise, type TrainingReport } from './report.ts';
 import { trainNetwork, type TrainedNetwork, type TrainingOptions } from './train-network.ts';
@@ -28,6 +30,8 @@ export interface TrainTrunkOptions {
   readonly maxEpochs: number;
   readonly patience: number;
   readonly negativesPerPositive: number;
+  /** The first stays unless another is clearly better on the rows that are not held out; one alone is not judged. */
+  readonly memories: readonly Memory[];
   readonly backend?: BackendName;
 }
 
@@ -74,9 +78,12 @@ export const trainTrunk = async (asked: TrainTrunkOptions, deps: TrainTrunkDeps)
   const resumed = await file.read();
   if (resumed !== null) deps.say(`goes on where it ended: ${resumed.phase}, ${resumed.epochs.length} epochs done`);
   const trained = await trainNetwork(set, settings, { resumed, save: (progress) => file.write(progress), onProgress: deps.onProgress });
-  const versionBlob = packVersion({ loop: options.loop, encoder: options.encoder, trunk: trained.trunk });
+  const content = { loop: options.loop, encoder: options.encoder, trunk: trained.trunk };
+  const choice = await chooseMemory({ ...options, areRates: loss === 'logistic' }, deps, packVersion(content), set, trained);
+  deps.say(`half-life: ${tellMemory(choice.memory)}${choice.rows === 0 ? '' : `, judged on ${choice.rows.toLocaleString('en')} rows`}`);
+  const versionBlob = packVersion(isDefaultMemory(options.encoder, choice.memory) ? content : { ...content, memory: choice.memory });
   const built = await rebuild(options, deps, versionBlob, heldOutFromMs(set, trained));
-  const report = summarise({ set, trained, built, options, loss });
+  const report = summarise({ set, trained, built, choice, options, loss });
   return {
     version: built.challenger.version,
     versionBlob,
@@ -124,6 +131,38 @@ const refuseTooLittle = (set: TrainingSet, { loop }: TrainTrunkOptions): Trainin
 };
 
 const heldOutFromMs = ({ decidedAtMs }: TrainingSet, { split }: TrainedNetwork): number => decidedAtMs[split.heldOut[0]!]!;
+
+/** Publications of a trial: each solves for its means, as a learner that serves does far more often. */
+const TRIAL_PUBLICATIONS = 500;
+
+/** By the training's rows without the held-out ones: those judge the version as a whole. */
+const chooseMemory = async (
+  { loop, memories, areRates }: TrainTrunkOptions & { readonly areRates: boolean },
+  { logged, onProgress }: TrainTrunkDeps,
+  trunkBlob: Uint8Array,
+  set: TrainingSet,
+  trained: TrainedNetwork,
+): Promise<MemoryChoice<Memory>> => {
+  if (memories.length === 1) return { memory: memories[0]!, trials: [], rows: 0 };
+  const trials = createMemoryTrials({
+    memories,
+    createLearner: (memory) => createLearnerOf(trunkBlob, memory),
+    areRates,
+    publishEvery: Math.max(50, Math.ceil(set.rows / TRIAL_PUBLICATIONS)),
+    warmUp: Math.min(500, Math.floor(trained.split.heldOut[0]! / 4)),
+  });
+  let rows = 0;
+  for await (const batch of logged.read({ loop, fromMs: set.decidedAtMs[0]!, toMs: heldOutFromMs(set, trained) })) {
+    for (const decision of batch)
+      if (isFinal(decision))
+        for (const { experience, target } of experiencesOf(decision)) {
+          trials.add(experience, target);
+          rows++;
+        }
+    onProgress(1, `memory: ${rows.toLocaleString('en')} rows`);
+  }
+  return trials.choose();
+};
 
 export interface Rebuilt {
   readonly challenger: Learner;
