@@ -4,23 +4,14 @@ import type { Scorer } from '#contracts';
 import { compileCatalog, firstSlotUnder } from '#decisioning';
 import type { Catalog } from '#decisioning';
 import type { LoggedDecision } from '#models';
-import {
-  asymptoticInterval,
-  calibrationErrorOf,
-  crossFit,
-  doublyRobust,
-  judgePromotion,
-  pairedTerms,
-  supportOf,
-  valueOf,
-} from '#models/evaluation';
-import type { PromotionEvidence, PromotionJudgement, PromotionLimits, RewardModel } from '#models/evaluation';
+import { calibrationErrorOf, collectRounds, judgePromotion, loggedPolicy, weighPair } from '#models/evaluation';
+import type { CollectedRounds, Policy, PromotionEvidence, PromotionJudgement, PromotionLimits } from '#models/evaluation';
 import { loadProject } from '#project';
 import type { PromotionLatency } from '#serving';
 import type { Warehouse } from '#warehouse';
+import { REWARD_FEATURES, scoresOf, type Scores } from '../evaluation/model-policy.ts';
 import { loggedDecisionsOf } from '../open-logged-decisions.ts';
 import type { Stores } from '../open-stores.ts';
-import { createLoggedRounds, type Rounds } from './logged-rounds.ts';
 import { readModels } from './read-models.ts';
 import { openScorerAt, type ScorerAt } from './scorer-at.ts';
 
@@ -55,16 +46,20 @@ export const judgeVersion = async (deps: JudgeDeps, question: JudgeQuestion): Pr
   const project = loadProject(deps.catalogDir);
   const catalog = compileCatalog(project);
   const fromMs = Math.max(challenger.fromMs, question.fromMs ?? 0);
-  const decisions = Number.isFinite(fromMs)
-    ? loggedDecisionsOf({ warehouse: deps.warehouse, blobs, project }).read({ loop, fromMs, maturedOnly: true })
-    : [];
-  const seen = await replay({ decisions, catalog, challenger, champion, championVersion: reigning.version });
-  if (seen.rounds.customers < FOLDS)
+  const replay = replayOf({ catalog, challenger, champion, championVersion: reigning.version });
+  const logged = loggedDecisionsOf({ warehouse: deps.warehouse, blobs, project });
+  const rounds = Number.isFinite(fromMs) ? await roundsOf(replay, logged.read({ loop, fromMs, maturedOnly: true })) : null;
+  const weighed = rounds === null ? null : weighPair(rounds, { seed: SEED });
+  if (weighed === null || weighed.customers < LEAST_CUSTOMERS)
     throw new AttuneError(
       'promotion.no-decisions',
-      `there are ${seen.rounds.count} matured decisions of ${seen.rounds.customers} customers that ${version} has not learned from; it needs time beside the champion`,
+      `there are ${rounds?.log.action.length ?? 0} matured decisions of ${weighed?.customers ?? 0} customers that ${version} has not learned from; it needs time beside the champion`,
     );
-  const evidence = evidenceOf(seen, question.latency ?? seen.latency);
+  const evidence: PromotionEvidence = {
+    ...weighed,
+    calibration: replay.calibration(),
+    latency: question.latency ?? replay.latency(),
+  };
   const judged = judgePromotion(evidence, question.limits);
   const conditions = judged.conditions.map((condition) =>
     condition.name === 'latency' && question.latency === null
@@ -76,111 +71,102 @@ export const judgeVersion = async (deps: JudgeDeps, question: JudgeQuestion): Pr
     conditions,
     figures: {
       ...judged.figures,
-      challengerValue: evidence.champion + evidence.difference.value,
-      customers: seen.rounds.customers,
+      challengerValue: weighed.challenger,
+      customers: weighed.customers,
       heldOutFromMs: fromMs,
     },
   };
 };
 
-interface Seen {
-  readonly rounds: Rounds;
-  readonly calibration: PromotionEvidence['calibration'];
-  readonly latency: PromotionLatency;
-}
-
-const FOLDS = 5;
+/** As many as q̂ has folds: each predicts for customers that it was not fitted on. */
+const LEAST_CUSTOMERS = 5;
 const SEED = 1;
 
-const evidenceOf = ({ rounds, calibration }: Seen, latency: PromotionLatency): PromotionEvidence => {
-  const { log, challenger, champion, possible, clusters } = rounds;
-  const rewards = crossFit(log, worthModel(rounds), { folds: FOLDS, seed: SEED, clusters });
-  const [own, other] = [doublyRobust(log, challenger, rewards), doublyRobust(log, champion, rewards)];
-  return {
-    difference: asymptoticInterval(pairedTerms(own, other), { clusters }),
-    champion: valueOf(other),
-    support: supportOf(log, challenger, possible),
-    championOutside: supportOf(log, champion, possible).outside,
-    calibration,
-    latency,
-  };
+/** Null: none of them says anything. */
+const roundsOf = async (
+  { champion, challenger, prepare }: Replay,
+  decisions: AsyncIterable<readonly LoggedDecision[]>,
+): Promise<CollectedRounds | null> => {
+  try {
+    return await collectRounds(prepare(decisions), { policies: [champion, challenger], features: REWARD_FEATURES });
+  } catch (error) {
+    if (error instanceof AttuneError && error.code === 'evaluation.no-data') return null;
+    throw error;
+  }
 };
 
-/** The logged priority on the scale of rewards: r ≈ β · priority, through 0, since `none` brings nothing. */
-const worthModel =
-  ({ log, worth }: Rounds): RewardModel =>
-  (rows) => {
-    const K = log.actions;
-    let [xy, xx] = [0, 0];
-    for (const row of rows) {
-      const x = worth[row * K + log.action[row]!]!;
-      xy += x * log.reward[row]!;
-      xx += x * x;
-    }
-    const beta = xx === 0 ? 0 : xy / xx;
-    return (row, out, at) => {
-      for (let k = 0; k < K; k++) out[at + k] = beta * worth[row * K + k]!;
-    };
-  };
-
-interface Replay {
-  readonly decisions: AsyncIterable<readonly LoggedDecision[]> | Iterable<readonly LoggedDecision[]>;
+interface ReplayOf {
   readonly catalog: Catalog;
   readonly challenger: ScorerAt;
   readonly champion: ScorerAt;
   readonly championVersion: string;
 }
 
+interface Replay {
+  readonly champion: Policy;
+  readonly challenger: Policy;
+  /** Passes on the decisions that both have something to say of, once both have. */
+  readonly prepare: (decisions: AsyncIterable<readonly LoggedDecision[]>) => AsyncIterable<readonly LoggedDecision[]>;
+  readonly calibration: () => PromotionEvidence['calibration'];
+  readonly latency: () => PromotionLatency;
+}
+
 /** What both would have done at each decision, by what they knew then. */
-const replay = async ({ decisions, catalog, challenger, champion, championVersion }: Replay): Promise<Seen> => {
-  const rounds = createLoggedRounds();
+const replayOf = ({ catalog, challenger, champion, championVersion }: ReplayOf): Replay => {
+  const said = new WeakMap<LoggedDecision, { readonly own: Scores; readonly rival: Scores | null }>();
   const [own, other, targets] = [[], [], []] as [number[], number[], number[]];
   const [ownUs, otherUs] = [[], []] as [number[], number[]];
   let isRate = true;
   let turn = 0;
-  for await (const batch of decisions) {
-    for (const decision of batch) {
-      if (!isDrawn(decision)) continue;
-      const scorer = await challenger.at(decision.decidedAtMs);
-      // What the champion itself decided is as it was; the rest it would have decided by its own scores.
-      const served = decision.modelVersion === championVersion && decision.group === 'model';
-      const rival = await champion.at(decision.decidedAtMs);
-      if (scorer === null || (rival === null && !served)) continue;
-      const timed = (one: Scorer, into: number[]): Scores => {
-        const startMs = performance.now();
-        const scores = scoresOf(one, decision);
-        into.push((performance.now() - startMs) * 1_000);
-        return scores;
-      };
-      const championFirst = turn++ % 2 === 0;
-      const before = rival !== null && championFirst ? timed(rival, otherUs) : null;
-      const scores = timed(scorer, ownUs);
-      const rivalScores = before ?? (rival === null ? null : timed(rival, otherUs));
-      const logged = withNone(decision.probabilities, decision.noneProbability);
-      const chosen = decision.chosen[0];
-      const reward = decision.rewards[0] ?? null;
-      const moment = { ...decision, allowsNone: decision.noneProbability !== null };
-      rounds.add({
-        customerKey: decision.customerKey,
-        reward: chosen === undefined ? 0 : (reward?.reward ?? 0),
-        chosen: chosen === undefined ? decision.candidates.length : chosen.index,
-        logged,
-        champion: served || rivalScores === null ? logged : firstSlotUnder(catalog, moment, rivalScores),
-        challenger: firstSlotUnder(catalog, moment, scores),
-        worth: decision.priorities.slice(0, decision.candidates.length),
-      });
-      if (chosen === undefined || reward === null || reward.target === null || chosen.index < 0) continue;
-      if (reward.target < 0 || reward.target > 1) isRate = false;
-      own.push(scores.propensities[chosen.index]!);
-      other.push(decision.propensities[chosen.index]!);
-      targets.push(reward.target);
-    }
-  }
+
+  const ask = async (decision: LoggedDecision): Promise<boolean> => {
+    if (!isDrawn(decision)) return false;
+    const scorer = await challenger.at(decision.decidedAtMs);
+    // What the champion itself decided is as it was; the rest it would have decided by its own scores.
+    const served = decision.modelVersion === championVersion && decision.group === 'model';
+    const rival = await champion.at(decision.decidedAtMs);
+    if (scorer === null || (rival === null && !served)) return false;
+    const timed = (one: Scorer, into: number[]): Scores => {
+      const startMs = performance.now();
+      const scores = scoresOf(one, decision);
+      into.push((performance.now() - startMs) * 1_000);
+      return scores;
+    };
+    const championFirst = turn++ % 2 === 0;
+    const before = rival !== null && championFirst ? timed(rival, otherUs) : null;
+    const scores = timed(scorer, ownUs);
+    const rivalScores = before ?? (rival === null ? null : timed(rival, otherUs));
+    said.set(decision, { own: scores, rival: served ? null : rivalScores });
+    const chosen = decision.chosen[0];
+    const target = decision.rewards[0]?.target ?? null;
+    if (chosen === undefined || target === null) return true;
+    if (target < 0 || target > 1) isRate = false;
+    own.push(scores.propensities[chosen.index]!);
+    other.push(decision.propensities[chosen.index]!);
+    targets.push(target);
+    return true;
+  };
+
+  const under = (decision: LoggedDecision, scores: Scores, out: Float64Array): boolean => {
+    out.set(firstSlotUnder(catalog, { ...decision, allowsNone: decision.noneProbability !== null }, scores));
+    return true;
+  };
   return {
-    rounds: rounds.take(),
-    calibration:
+    champion(decision, out) {
+      const { rival } = said.get(decision)!;
+      return rival === null ? loggedPolicy(decision, out) : under(decision, rival, out);
+    },
+    challenger: (decision, out) => under(decision, said.get(decision)!.own, out),
+    async *prepare(decisions) {
+      for await (const batch of decisions) {
+        const ready: LoggedDecision[] = [];
+        for (const decision of batch) if (await ask(decision)) ready.push(decision);
+        yield ready;
+      }
+    },
+    calibration: () =>
       isRate && targets.length > 0 ? { challenger: calibrationErrorOf(own, targets), champion: calibrationErrorOf(other, targets) } : null,
-    latency: { decisions: Math.min(ownUs.length, otherUs.length), challengerP99Us: p99(ownUs), championP99Us: p99(otherUs) },
+    latency: () => ({ decisions: Math.min(ownUs.length, otherUs.length), challengerP99Us: p99(ownUs), championP99Us: p99(otherUs) }),
   };
 };
 
@@ -190,20 +176,5 @@ const isDrawn = ({ group, chosen, request, candidates, probabilities, noneProbab
   if (chosen[0] === undefined) return (noneProbability ?? 0) > 0;
   return chosen[0].index >= 0 && (probabilities[chosen[0].index] ?? 0) > 0;
 };
-
-interface Scores {
-  readonly propensities: Float32Array;
-  readonly effectiveN: Float32Array;
-  readonly modelEffectiveN: number;
-}
-
-const scoresOf = (scorer: Scorer, { request, candidates }: LoggedDecision): Scores => {
-  const out = { propensities: new Float32Array(candidates.length), effectiveN: new Float32Array(candidates.length) };
-  scorer.score(request, candidates, out);
-  return { ...out, modelEffectiveN: scorer.effectiveN };
-};
-
-const withNone = (probabilities: readonly number[], none: number | null): readonly number[] =>
-  none === null ? probabilities : [...probabilities, none];
 
 const p99 = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(0.99 * (values.length - 1))] ?? 0;

@@ -187,7 +187,6 @@ test('support tells the effective sample, the largest weight, and what could not
     meanWeight: 1.75,
     outside: 0,
   });
-  expect(supportOf(log, policy, Uint8Array.of(1, 1, 1, 1, 0, 1, 1, 0)).outside).toBe(1.5 / 4);
 });
 
 test.each([

@@ -10,26 +10,24 @@ export interface Support {
   readonly largestShare: number;
   /** Mean of w: near 1 where the log covers the policy; 1 − what lies outside support. */
   readonly meanWeight: number;
-  /** Of the policy's probability, what goes to actions that could not have been logged in their round; 0 unless `possible` is told. */
+  /** Of the policy's probability, what goes to actions that could not have been logged in their round: told by collectRounds, 0 here. */
   readonly outside: number;
 }
 
-/** @param possible n × K: 1 where the logging policy's probability was above 0 */
-export const supportOf = (log: LoggedRounds, policy: PerAction, possible: Uint8Array | null = null): Support => {
+export const supportOf = (log: LoggedRounds, policy: PerAction): Support => {
   const weights = importanceWeights(log, policy);
-  let [sum, squares, largest, outside] = [0, 0, 0, 0];
+  let [sum, squares, largest] = [0, 0, 0];
   for (const w of weights) {
     sum += w;
     squares += w * w;
     largest = Math.max(largest, w);
   }
-  if (possible !== null) policy.forEach((p, k) => (outside += possible[k] === 0 ? p : 0));
   return {
     rounds: weights.length,
     effectiveN: squares > 0 ? (sum * sum) / squares : 0,
     largestWeight: largest,
     largestShare: sum > 0 ? largest / sum : 0,
     meanWeight: sum / weights.length,
-    outside: outside / weights.length,
+    outside: 0,
   };
 };
