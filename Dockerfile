@@ -17,6 +17,7 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY contracts contracts
 COPY project project
+COPY shared-lmdb shared-lmdb
 COPY event-log event-log
 COPY feature-store feature-store
 COPY warehouse warehouse

@@ -1,6 +1,7 @@
 /** One LMDB environment, shared by processes, whose dead readers are swept so that they pin no pages. */
-import { open, type RootDatabase } from 'lmdb';
+import type { RootDatabase } from 'lmdb';
 import { EngineUnavailable } from '#contracts';
+import { openSharedLmdb } from '#shared-lmdb';
 
 export type Env = RootDatabase<Buffer, Buffer>;
 
@@ -12,17 +13,7 @@ export interface OpenedEnvironment {
 }
 
 export function openEnvironment(path: string): OpenedEnvironment {
-  const env = attempt(`could not open ${path}`, () =>
-    open<Buffer, Buffer>({
-      path,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      noSubdir: false,
-      maxReaders: 512,
-      cache: false,
-      eventTurnBatching: false,
-    }),
-  );
+  const env = attempt(`could not open ${path}`, () => openSharedLmdb({ path, maxReaders: 512, eventTurnBatching: false }));
   env.readerCheck();
   const sweep = setInterval(() => env.readerCheck(), SWEEP_READERS_MS);
   sweep.unref();

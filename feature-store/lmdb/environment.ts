@@ -1,7 +1,8 @@
 /** One LMDB environment: one file, one write lock; opened with the settings that several processes on one machine need. */
 import { mkdirSync } from 'node:fs';
-import { open, type Database, type RootDatabase } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
 import { AttuneError, EngineUnavailable, SECOND_MS } from '#contracts';
+import { openSharedLmdb } from '#shared-lmdb';
 
 export type Table = Database<Buffer, Buffer>;
 
@@ -20,9 +21,7 @@ const READER_CHECK_MS = 30 * SECOND_MS;
 /** @param tables how many it may have */
 export const openEnvironment = (path: string, tables: number): Environment => {
   mkdirSync(path, { recursive: true });
-  const root = attempt('open', () =>
-    open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary', maxDbs: tables, noSubdir: false }),
-  );
+  const root = attempt('open', () => openSharedLmdb({ path, maxDbs: tables }));
   root.readerCheck();
   // A killed reader pins the pages that it read, and the file grows.
   const timer = setInterval(() => root.readerCheck(), READER_CHECK_MS).unref();

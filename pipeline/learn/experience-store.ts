@@ -1,8 +1,7 @@
 /** The learner's own join of decisions and rewards in LMDB, changed only together with its checkpoint: statistics and offsets never disagree. */
 import { mkdirSync } from 'node:fs';
-import { open } from 'lmdb';
-import type { RootDatabase } from 'lmdb';
 import { removeWiped, wipeFreePages } from '#feature-store';
+import { openSharedLmdb } from '#shared-lmdb';
 import type { Superseded } from './model-board.ts';
 import type { Intended } from './publisher.ts';
 
@@ -81,13 +80,7 @@ const NO_KEY = '0'.repeat(32);
 
 export const openExperienceStore = ({ dir }: { readonly dir: string }): ExperienceStore => {
   mkdirSync(dir, { recursive: true });
-  const db: RootDatabase<Buffer, Buffer> = open({
-    path: dir,
-    keyEncoding: 'binary',
-    encoding: 'binary',
-    mapSize: 64 * 2 ** 30,
-    maxReaders: 16,
-  });
+  const db = openSharedLmdb({ path: dir, mapSize: 64 * 2 ** 30, maxReaders: 16 });
   let closed = false;
   let wiping: Promise<void> = Promise.resolve();
   let hasErased = false;
