@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { within } from '#contracts';
 import { embeddedEnv } from '../embedded-env.ts';
 
 const ENTRY = fileURLToPath(new URL('../../cli/attune.mjs', import.meta.url));
@@ -12,6 +13,8 @@ export interface RoleProcess {
   tail(): string;
   /** kill -9 */
   kill(): Promise<void>;
+  /** What it ended with by itself, once all of its output is here; rejects with the output when it does not end within a minute. */
+  ended(): Promise<number | null>;
   /** SIGTERM, and what it ended with; SIGKILL after thirty seconds. Safe to call twice. */
   stop(): Promise<number | null>;
 }
@@ -26,6 +29,7 @@ export const startRole = (args: readonly string[], env: NodeJS.ProcessEnv): Role
   const onExit = (): boolean => child.kill('SIGKILL');
   process.once('exit', onExit);
   child.once('exit', () => process.removeListener('exit', onExit));
+  const closed = new Promise<number | null>((resolve) => void child.once('close', resolve));
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
     const gone = once(child, 'exit');
@@ -39,6 +43,11 @@ export const startRole = (args: readonly string[], env: NodeJS.ProcessEnv): Role
     pid: child.pid!,
     tail: () => output,
     kill: async () => void (await end('SIGKILL')),
+    async ended() {
+      const code = await within(60_000, closed, 'lives' as const);
+      if (code === 'lives') throw new Error(`it did not end:\n${output}`);
+      return code;
+    },
     stop: () => end('SIGTERM'),
   };
 };
