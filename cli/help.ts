@@ -166,8 +166,15 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       ['--from TIME', 'only decisions from this time on, as in 2026-11-25T10:00:00Z [90 days before --to]'],
       ['--to TIME', 'only decisions before it [now]'],
       ['--rows N', 'at most so many decisions, the newest [100000]'],
+      [
+        '--slots A',
+        'adds all slots of each answer, by what a slot’s reward is taken to depend on: independent, cascade or standard [first]',
+      ],
       ['--level P', 'of the intervals [0.95]'],
-      ['--rewards LOW,HIGH', 'between which every reward lies: adds the intervals that need to know it'],
+      [
+        '--rewards LOW,HIGH',
+        'between which every reward lies (--rewards=-5,40 where it begins with a minus): adds the intervals that need to know it',
+      ],
       ['--floor P', 'no logging probability is below it: adds empirical Bernstein, with --rewards'],
       ['--seed N', 'of folds and bootstrap [1]'],
       ['--json', 'one JSON object instead of the table'],

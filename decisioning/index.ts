@@ -13,5 +13,5 @@ export { redecide, verifyReceipt } from './receipts/redecide.ts';
 export type { RedecideInput } from './receipts/redecide.ts';
 export { explain } from './receipts/explain.ts';
 export type { CandidateExplanation, Explanation } from './receipts/explain.ts';
-export { firstSlotUnder } from './decide/first-slot.ts';
-export type { LoggedMoment, OtherScores } from './decide/first-slot.ts';
+export { slotUnder } from './decide/slot-under.ts';
+export type { LoggedMoment, OtherScores } from './decide/slot-under.ts';

@@ -3,7 +3,7 @@
  *
  * The product's own API, roles and stores, in one process and in virtual time: what is asked, decided, learned and recorded is as with
  * `attune up`, but a month takes about a minute, so that attribution windows close and there is a calendar to look at.
- * Options: --dir [notebooks/data], --decisions [6000], --customers [1500], --days [14], --seed [1]; a finished directory is left as it is.
+ * Options: --dir [notebooks/data], --decisions [6000], --customers [1500], --days [14], --limit [1], --seed [1]; a finished directory is left as it is.
  */
 import { appendFileSync, cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -28,16 +28,14 @@ const { values } = parseArgs({
     decisions: { type: 'string', default: '6000' },
     customers: { type: 'string', default: '1500' },
     days: { type: 'string', default: '14' },
+    limit: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
   },
 });
 const dir = resolve(values.dir);
-const [decisions, customers, days, seed] = [values.decisions, values.customers, values.days, values.seed].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
+const [decisions, customers, days, limit, seed] = [values.decisions, values.customers, values.days, values.limit, values.seed].map(
+  Number,
+) as [number, number, number, number, number];
 /** The world's own calendar: what its customers do does not depend on the day on which this runs. */
 const WORLD_START_MS = Date.UTC(2026, 0, 5);
 /** Answers still come after the last decision, and the longest window of the catalog (an order within 14 days) closes. */
@@ -152,6 +150,7 @@ const decide = async (n: number): Promise<void> => {
   const atMs = nowMs;
   const { decisionId, actions } = await post<{ decisionId: string; actions: readonly { actionId: string }[] }>('/v1/decisions', {
     ...touchpoint,
+    limit,
     requestId: `simulated-${n}`,
   });
   if (actions.length === 0) return;

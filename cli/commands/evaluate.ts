@@ -2,8 +2,8 @@
 import { parseArgs } from 'node:util';
 import { AttuneError, DAY_MS } from '#contracts';
 import { compileCatalog } from '#decisioning';
-import { collectRounds, evaluatePolicy, loggedPolicy } from '#models/evaluation';
-import type { Range } from '#models/evaluation';
+import { collectRounds, evaluatePolicy, evaluateSlots, loggedPolicy, SLOT_ASSUMPTIONS } from '#models/evaluation';
+import type { Range, SlotAssumption } from '#models/evaluation';
 import { loadProject } from '#project';
 import type { Config } from '../config.ts';
 import { REWARD_FEATURES } from '../evaluation/model-policy.ts';
@@ -29,6 +29,7 @@ export const evaluate = async (config: Config, args: readonly string[]): Promise
       rows: { type: 'string', default: '100000' },
       level: { type: 'string', default: '0.95' },
       rewards: { type: 'string' },
+      slots: { type: 'string', default: 'first' },
       floor: { type: 'string' },
       seed: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
@@ -42,6 +43,7 @@ export const evaluate = async (config: Config, args: readonly string[]): Promise
   const most = Math.trunc(numberOf('rows', values.rows, 1, 10_000_000));
   const reward = values.rewards === undefined ? null : rangeOf(values.rewards);
   const largestWeight = values.floor === undefined ? null : 1 / numberOf('floor', values.floor, 1e-9, 1);
+  const assumption = assumptionOf(values.slots);
   const project = loadProject(config.catalogDir);
   const stores = await openStores(config);
   const warehouse = openConfiguredWarehouse(config);
@@ -51,6 +53,11 @@ export const evaluate = async (config: Config, args: readonly string[]): Promise
       { ...stores, catalog: compileCatalog(project), loop },
       given({ action, policy: policyName, model, catalog: catalogDir }),
     );
+    if (assumption !== 'first' && opened.slots === null)
+      throw new AttuneError(
+        'config.invalid',
+        `--slots ${assumption} needs a policy for every slot, and '${opened.name}' says nothing of those below the first`,
+      );
     const logged = loggedDecisionsOf({
       warehouse,
       blobs: stores.store.blobs,
@@ -61,13 +68,15 @@ export const evaluate = async (config: Config, args: readonly string[]): Promise
       policies: [loggedPolicy, opened.policy],
       features: REWARD_FEATURES,
       most,
+      ...(assumption === 'first' || opened.slots === null ? {} : { slots: opened.slots }),
     }).catch((error: unknown) => {
       if (!(error instanceof AttuneError && error.code === 'evaluation.no-data') || opened.unscored() + withoutCatalog === 0) throw error;
       throw new AttuneError(error.code, `${error.message}${tellUnscored(opened.unscored(), withoutCatalog)}`);
     });
     const found = evaluatePolicy(rounds, { level, seed, reward, largestWeight });
+    const slots = assumption === 'first' ? null : evaluateSlots(rounds, assumption, { level });
     const more = { name: opened.name, loop, unscored: opened.unscored(), withoutCatalog };
-    console.log(values.json ? JSON.stringify({ ...more, ...found }) : renderEvaluation({ ...more, found }));
+    console.log(values.json ? JSON.stringify({ ...more, ...found, slots }) : renderEvaluation({ ...more, found, slots }));
   } finally {
     await warehouse.close();
     await stores.close();
@@ -98,6 +107,12 @@ const numberOf = (name: string, text: string, least: number, greatest: number): 
   if (text.trim() === '' || !(value >= least && value <= greatest))
     throw new AttuneError('config.invalid', `--${name} must be a number from ${least} to ${greatest}, not '${text}'`);
   return value;
+};
+
+const assumptionOf = (text: string): SlotAssumption => {
+  const found = SLOT_ASSUMPTIONS.find((one) => one === text);
+  if (found === undefined) throw new AttuneError('config.invalid', `--slots must be one of ${SLOT_ASSUMPTIONS.join(', ')}, not '${text}'`);
+  return found;
 };
 
 const rangeOf = (text: string): Range => {

@@ -7,7 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 import { hashUnit, NO_PAIR, type CustomerKey, type CustomerView, type Scorer } from '#contracts';
 import { compileCatalog, decide } from '#decisioning';
 import type { LoggedDecision } from '#models';
-import { collectRounds, evaluatePolicy, loggedPolicy } from '#models/evaluation';
+import { collectRounds, evaluatePolicy, evaluateSlots, loggedPolicy } from '#models/evaluation';
 import { loadProject } from '#project';
 import { REWARD_FEATURES } from './model-policy.ts';
 import { openPolicy } from './open-policy.ts';
@@ -33,7 +33,7 @@ const scorerOf = (n: number): Scorer => ({
 });
 
 /** What the product decides, read back as the warehouse would have it. */
-const decided = (n: number): LoggedDecision => {
+const decided = (n: number, limit = 1): LoggedDecision => {
   const view = {
     customerKey: `c-${n % 60}` as CustomerKey,
     known: true,
@@ -53,10 +53,9 @@ const decided = (n: number): LoggedDecision => {
     placement: null,
     nowMs: Date.UTC(2026, 10, 2) + n * 60_000,
   };
-  const verdict = decide({ catalog, ...asked, scorer: scorerOf(n), controls: null, limit: 1, seed: n * 7_919 + 3, group: 'model' });
+  const verdict = decide({ catalog, ...asked, scorer: scorerOf(n), controls: null, limit, seed: n * 7_919 + 3, group: 'model' });
   const scored = verdict.scored.filter((index) => index >= 0);
-  const chosen = verdict.chosen[0];
-  const reward = chosen !== undefined && hashUnit(`r-${n}`) < chosen.propensity ? chosen.value : 0;
+  const rewards = verdict.chosen.map(({ propensity, value, rank }) => (hashUnit(`r-${n}-${rank}`) < propensity ? value : 0));
   return {
     decisionId: `d-${n}`,
     loop: '',
@@ -71,9 +70,8 @@ const decided = (n: number): LoggedDecision => {
     modelVersion: 'm',
     decidedAtMs: asked.nowMs,
     customerKey: view.customerKey,
-    chosen:
-      chosen === undefined ? [] : [{ rank: 1, index: scored.indexOf(chosen.index), probability: chosen.probability, value: chosen.value }],
-    rewards: chosen === undefined ? [] : [{ target: reward > 0 ? 1 : 0, reward, outcome: 'none', matured: true }],
+    chosen: verdict.chosen.map(({ rank, index, probability, value }) => ({ rank, index: scored.indexOf(index), probability, value })),
+    rewards: rewards.map((reward) => ({ target: reward > 0 ? 1 : 0, reward, outcome: 'none', matured: true })),
     asServed: true,
   };
 };
@@ -116,6 +114,87 @@ test('a catalog in which an action is worth more would have chosen it more often
   expect(shares.reduce((sum, p) => sum + p, 0)).toBeLessThan(0.999);
 });
 
+test('in the slots below the first, too, behind what was logged above them', async () => {
+  for (const args of [{ catalog: CATALOG_DIR }, { policy: catalog.exploration.policy }]) {
+    const { slots } = await open(args);
+    let below = 0;
+    for (let n = 0; n < 60; n++) {
+      const decision = decided(n, 3);
+      for (let slot = 1; slot < decision.chosen.length; slot++, below++)
+        expect(slots!(decision, slot)).toBeCloseTo(decision.chosen[slot]!.probability, 3);
+    }
+    expect(below).toBeGreaterThan(60);
+  }
+  expect((await open({ action: 'anything' })).slots).toBeNull();
+});
+
+/** Two slots among four of a caller's own candidates, drawn by the product; `none` may end the answer. */
+const OWN = ['w', 'x', 'y', 'z'].map((id) => ({ id, features: {} }));
+const worthOf = (n: number, id: string): number => 0.1 + 0.8 * hashUnit(`${id}-${n % 5}`);
+const ownDecided = (n: number): LoggedDecision => {
+  const { request, ...rest } = decided(n);
+  const scorer: Scorer = {
+    ...scorerOf(n),
+    score(_, actions, out) {
+      actions.forEach(({ id }, i) => {
+        out.propensities[i] = worthOf(n, id);
+        out.effectiveN[i] = 10;
+      });
+    },
+  };
+  const asked = { catalog, ...request, scorer, controls: null, limit: 2, seed: n * 31 + 1, group: 'model' as const };
+  const verdict = decide({ ...asked, ownCandidates: OWN, allowNone: true });
+  return {
+    ...rest,
+    request,
+    loop: 'own',
+    candidates: OWN,
+    propensities: verdict.propensities,
+    priorities: verdict.priorities.slice(0, 4),
+    gammas: verdict.gammas.slice(0, 4),
+    probabilities: verdict.probabilities.slice(0, 4),
+    noneProbability: verdict.noneProbability,
+    chosen: verdict.chosen.map(({ rank, index, probability, value }) => ({ rank, index, probability, value })),
+    rewards: verdict.chosen.map(({ rank, actionId }) => {
+      const reward = hashUnit(`own-${n}-${rank}`) < worthOf(n, actionId) ? 1 : 0;
+      return { target: reward, reward, outcome: 'none', matured: true };
+    }),
+  };
+};
+
+test('all slots of a policy are worth what its own answers would have brought, and the whole answer’s probability is refused where nobody knows it', async () => {
+  const opened = await openPolicy({ ...deps, loop: 'own' }, { policy: 'greedy' });
+  const decisions = Array.from({ length: 6_000 }, (_, n) => ownDecided(n));
+  // oxlint-disable-next-line require-await -- a reader of the warehouse is asynchronous
+  async function* read(): AsyncGenerator<readonly LoggedDecision[]> {
+    yield decisions;
+  }
+  const rounds = await collectRounds(opened.prepare(read()), { policies: [loggedPolicy, opened.policy], slots: opened.slots! });
+  const truth = decisions.map((_, n) => OWN.map(({ id }) => worthOf(n, id)).toSorted((a, b) => b - a));
+  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  for (const assumption of ['independent', 'cascade'] as const) {
+    const { slots, total, logged, difference } = evaluateSlots(rounds, assumption);
+    expect(slots.map(({ rank }) => rank)).toEqual([1, 2]);
+    expect(slots[0]!.value).toBeCloseTo(mean(truth.map(([best]) => best!)), 1);
+    expect(logged).toBeCloseTo(mean(decisions.map(({ rewards }) => rewards.reduce((sum, one) => sum + one!.reward, 0))), 9);
+    expect(difference.value).toBeCloseTo(total.value - logged, 9);
+    // What is evaluated behind the logged slot above is another thing: only `cascade` is the policy's own answer.
+    if (assumption === 'independent') continue;
+    const whole = mean(truth.map(([best, second]) => best! + second!));
+    expect(total.low).toBeLessThan(whole);
+    expect(total.high).toBeGreaterThan(whole);
+    expect(total.high - total.low).toBeLessThan(0.3);
+    expect(difference.low).toBeLessThan(whole - logged);
+    expect(difference.high).toBeGreaterThan(whole - logged);
+  }
+  expect(() => evaluateSlots(rounds, 'standard')).toThrow("'none' took part in 6,000 decisions");
+  expect(() => evaluateSlots({ ...rounds, slots: null }, 'cascade')).toThrow('collected without their slots');
+  const found = evaluatePolicy(rounds);
+  const text = renderEvaluation({ name: 'n', loop: 'own', unscored: 0, withoutCatalog: 0, found, slots: evaluateSlots(rounds, 'cascade') });
+  expect(text).toContain('all slots   cascade, which assumes that a slot’s reward depends on its own action and those above it');
+  expect(text).toMatch(/\n {2}2 +[\d,]+ +[\d.]+ +[\d.]+ +[\d,]+ +[\d.]+\n {2}all together [\d.]+, 95 % interval/);
+});
+
 test('arguments that name no policy, or two, are refused by name', async () => {
   await expect(open({})).rejects.toThrow('name one of --action, --policy, --model and --catalog, not none');
   await expect(open({ action: 'a', policy: 'greedy' })).rejects.toThrow('not --action and --policy');
@@ -133,7 +212,7 @@ test('a report says what was evaluated, how much the log knows of it, and what t
   const opened = await open({ policy: 'greedy' });
   const rounds = await collectRounds(opened.prepare(read()), { policies: [loggedPolicy, opened.policy], features: REWARD_FEATURES });
   const found = evaluatePolicy(rounds, { reward: { low: -100, high: 1_000 } });
-  const text = renderEvaluation({ name: opened.name, loop: '', unscored: 3, withoutCatalog: 0, found });
+  const text = renderEvaluation({ name: opened.name, loop: '', unscored: 3, withoutCatalog: 0, found, slots: null });
   expect(text).toContain(
     'policy      exploration greedy, on the scores that were logged\nlog         600 decisions of 60 customers, 2026-11-02 00:00 to',
   );

@@ -1,9 +1,9 @@
 /** A model as a policy over logged decisions: its scores, under a catalog's weights and exploration. */
 import type { Scorer } from '#contracts';
-import { firstSlotUnder } from '#decisioning';
+import { slotUnder } from '#decisioning';
 import type { Catalog } from '#decisioning';
 import type { LoggedDecision } from '#models';
-import type { Policy } from '#models/evaluation';
+import type { Policy, SlotPolicy } from '#models/evaluation';
 
 export interface Scores {
   readonly propensities: ArrayLike<number>;
@@ -17,18 +17,32 @@ export const scoresOf = (scorer: Scorer, { request, candidates }: LoggedDecision
   return { ...out, modelEffectiveN: scorer.effectiveN };
 };
 
+type Rules = Pick<Catalog, 'exploration' | 'ownExploration' | 'nonePriority' | 'perTopic' | 'actions' | 'indexOf'>;
+
 /** @param scores null: the policy has nothing to say of the decision */
 export const policyOfScores =
-  (
-    catalog: Pick<Catalog, 'exploration' | 'ownExploration' | 'nonePriority' | 'actions' | 'indexOf'>,
-    scores: (decision: LoggedDecision) => Scores | null,
-  ): Policy =>
+  (catalog: Rules, scores: (decision: LoggedDecision) => Scores | null): Policy =>
   (decision, out) => {
     const found = scores(decision);
     if (found === null || decision.candidates.length === 0) return false;
-    out.set(firstSlotUnder(catalog, { ...decision, allowsNone: decision.noneProbability !== null }, found));
+    out.set(slotUnder(catalog, momentOf(decision), found));
     return true;
   };
+
+/** The same in the slots below the first. */
+export const slotsOfScores =
+  (catalog: Rules, scores: (decision: LoggedDecision) => Scores | null): SlotPolicy =>
+  (decision, slot) => {
+    const found = scores(decision);
+    return found === null
+      ? null
+      : slotUnder(catalog, { ...momentOf(decision), above: placesAbove(decision, slot) }, found)[decision.chosen[slot]!.index]!;
+  };
+
+export const momentOf = (decision: LoggedDecision) => ({ ...decision, allowsNone: decision.noneProbability !== null });
+
+/** @param slot from 0 */
+export const placesAbove = ({ chosen }: LoggedDecision, slot: number): number[] => chosen.slice(0, slot).map(({ index }) => index);
 
 /** What q̂ is made of: a constant, and what the log expected of the candidate. */
 export const REWARD_FEATURES = {

@@ -3,13 +3,13 @@ import { AttuneError } from '#contracts';
 import { compileCatalog } from '#decisioning';
 import type { Catalog } from '#decisioning';
 import type { LoggedDecision } from '#models';
-import { constantPolicy, loggedPolicy, type Policy } from '#models/evaluation';
+import { constantPolicy, loggedPolicy, loggedSlots, type Policy, type SlotPolicy } from '#models/evaluation';
 import { POLICY_NAMES, sampleSizeOf, type ExplorationSpec } from '#models/exploration';
 import { loadProject } from '#project';
 import { readModels } from '../promotion/read-models.ts';
 import { openScorerAt } from '../promotion/scorer-at.ts';
 import type { Stores } from '../open-stores.ts';
-import { policyOfScores, scoresOf, type Scores } from './model-policy.ts';
+import { policyOfScores, scoresOf, slotsOfScores, type Scores } from './model-policy.ts';
 import { otherCatalogPolicy } from './other-catalog.ts';
 
 /** Just one of the four. */
@@ -24,6 +24,8 @@ export interface OpenedPolicy {
   /** For a person: what is evaluated. */
   readonly name: string;
   readonly policy: Policy;
+  /** What it does in the slots below the first; null: it says nothing of them. */
+  readonly slots: SlotPolicy | null;
   /** Passes on the decisions that the policy can be asked about, once it is ready for them. */
   readonly prepare: (decisions: AsyncIterable<readonly LoggedDecision[]>) => AsyncIterable<readonly LoggedDecision[]>;
   /** Decisions that it was not ready for, so far. */
@@ -43,9 +45,9 @@ export const openPolicy = async (deps: Deps, args: PolicyArguments): Promise<Ope
       'config.invalid',
       `name one of --action, --policy, --model and --catalog, not ${given.length === 0 ? 'none' : given.map(([name]) => `--${name}`).join(' and ')}`,
     );
-  if (args.action !== undefined) return asItIs(`always ${args.action}`, constantPolicy(args.action));
+  if (args.action !== undefined) return asItIs(`always ${args.action}`, { policy: constantPolicy(args.action), slots: null });
   if (args.model !== undefined) return modelPolicy(deps, args.model);
-  if (args.policy === 'logged') return asItIs('as it was logged', loggedPolicy);
+  if (args.policy === 'logged') return asItIs('as it was logged', { policy: loggedPolicy, slots: loggedSlots });
   if (args.catalog !== undefined) {
     if (deps.loop !== '') throw new AttuneError('config.invalid', '--catalog concerns the catalog’s own loop: leave --loop out');
     const other = compileCatalog(loadProject(args.catalog));
@@ -58,11 +60,21 @@ export const openPolicy = async (deps: Deps, args: PolicyArguments): Promise<Ope
   const exploration = explorationOf(args.policy!, inForce);
   return asItIs(
     `exploration ${exploration.policy}, on the scores that were logged`,
-    policyOfScores({ ...deps.catalog, exploration, ownExploration: exploration }, loggedScores(inForce)),
+    ofScores({ ...deps.catalog, exploration, ownExploration: exploration }, loggedScores(inForce)),
   );
 };
 
-const asItIs = (name: string, policy: Policy): OpenedPolicy => ({ name, policy, prepare: (decisions) => decisions, unscored: () => 0 });
+const asItIs = (name: string, policy: Pick<OpenedPolicy, 'policy' | 'slots'>): OpenedPolicy => ({
+  name,
+  ...policy,
+  prepare: (decisions) => decisions,
+  unscored: () => 0,
+});
+
+const ofScores = (catalog: Catalog, scores: (decision: LoggedDecision) => Scores | null): Pick<OpenedPolicy, 'policy' | 'slots'> => ({
+  policy: policyOfScores(catalog, scores),
+  slots: slotsOfScores(catalog, scores),
+});
 
 /** A version, as it was at each decision: it has learned from none that it is asked about. */
 const modelPolicy = async (deps: Deps, version: string): Promise<OpenedPolicy> => {
@@ -77,7 +89,7 @@ const modelPolicy = async (deps: Deps, version: string): Promise<OpenedPolicy> =
   let unscored = 0;
   return {
     name: `model ${version}, as it was before each decision`,
-    policy: policyOfScores(deps.catalog, (decision) => scored.get(decision) ?? null),
+    ...ofScores(deps.catalog, (decision) => scored.get(decision) ?? null),
     unscored: () => unscored,
     async *prepare(decisions) {
       for await (const batch of decisions) {

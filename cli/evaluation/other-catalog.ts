@@ -1,20 +1,24 @@
 /** What another catalog would have chosen at a logged decision: its actions, values, weights, levers and exploration, with the scores that were logged. */
 import type { Scorer } from '#contracts';
-import { decide, firstSlotUnder } from '#decisioning';
+import { decide, slotUnder } from '#decisioning';
 import type { Catalog } from '#decisioning';
 import type { LoggedDecision } from '#models';
-import type { Policy } from '#models/evaluation';
-import type { Scores } from './model-policy.ts';
+import type { Policy, SlotPolicy } from '#models/evaluation';
+import { placesAbove, type Scores } from './model-policy.ts';
 
 /**
  * Whether the contact policy would have let an action through is not in the warehouse: of the actions that both catalogs know, those take part that were
  * candidates then. What only the other catalog knows, and would have scored, is outside support by its share.
  */
-export const otherCatalogPolicy = (other: Catalog, inForce: Catalog, scores: (decision: LoggedDecision) => Scores): Policy => {
+export const otherCatalogPolicy = (
+  other: Catalog,
+  inForce: Catalog,
+  scores: (decision: LoggedDecision) => Scores,
+): { readonly policy: Policy; readonly slots: SlotPolicy } => {
   const catalog: Catalog = { ...other, rules: [] };
-  return (decision, out) => {
+  /** By the places of the decision, `none` last where it took part; what only the other catalog would have chosen is missing. */
+  const probabilitiesOf = (decision: LoggedDecision, above: readonly number[]): number[] => {
     const found = scores(decision);
-    if (decision.candidates.length === 0) return false;
     const placeOf = new Map(decision.candidates.map(({ id }, place) => [id, place]));
     const { view, context, channel, direction, placement, nowMs } = decision.request;
     const verdict = decide({
@@ -37,7 +41,8 @@ export const otherCatalogPolicy = (other: Catalog, inForce: Catalog, scores: (de
       const { id, profile } = other.actions[index]!;
       return placeOf.has(id) || !inForce.indexOf.has(id) ? [{ id, profile, priority: verdict.priorities[i]! }] : [];
     });
-    const probabilities = firstSlotUnder(
+    const aboveIds = new Set(above.map((place) => decision.candidates[place]!.id));
+    const probabilities = slotUnder(
       other,
       {
         loop: '',
@@ -45,6 +50,7 @@ export const otherCatalogPolicy = (other: Catalog, inForce: Catalog, scores: (de
         propensities: taking.map(() => 1),
         priorities: taking.map(({ priority }) => priority),
         allowsNone: decision.noneProbability !== null,
+        above: taking.flatMap(({ id }, i) => (aboveIds.has(id) ? [i] : [])),
       },
       {
         propensities: taking.map(() => 1),
@@ -52,12 +58,21 @@ export const otherCatalogPolicy = (other: Catalog, inForce: Catalog, scores: (de
         modelEffectiveN: found.modelEffectiveN,
       },
     );
+    const out = new Array<number>(decision.candidates.length + (decision.noneProbability === null ? 0 : 1)).fill(0);
     taking.forEach(({ id }, i) => {
       const place = placeOf.get(id);
       if (place !== undefined) out[place] = probabilities[i]!;
     });
     if (decision.noneProbability !== null) out[decision.candidates.length] = probabilities[taking.length]!;
-    return true;
+    return out;
+  };
+  return {
+    policy(decision, out) {
+      if (decision.candidates.length === 0) return false;
+      out.set(probabilitiesOf(decision, []));
+      return true;
+    },
+    slots: (decision, slot) => probabilitiesOf(decision, placesAbove(decision, slot))[decision.chosen[slot]!.index]!,
   };
 };
 

@@ -1,5 +1,12 @@
 /** An evaluation as a person reads it: what was evaluated, how much the log knows of it, the estimates, and which of them to go by. */
-import { ESTIMATOR_NAMES, tellLeftOut, type Bounds, type PolicyEvaluation } from '#models/evaluation';
+import {
+  ESTIMATOR_NAMES,
+  tellLeftOut,
+  type Bounds,
+  type PolicyEvaluation,
+  type SlotAssumption,
+  type SlotEvaluation,
+} from '#models/evaluation';
 
 interface Told {
   readonly name: string;
@@ -7,9 +14,11 @@ interface Told {
   readonly unscored: number;
   readonly withoutCatalog: number;
   readonly found: PolicyEvaluation;
+  /** Null: slot 1 alone. */
+  readonly slots: SlotEvaluation | null;
 }
 
-export const renderEvaluation = ({ name, loop, unscored, withoutCatalog, found }: Told): string => {
+export const renderEvaluation = ({ name, loop, unscored, withoutCatalog, found, slots }: Told): string => {
   const { decisions, customers, fromMs, toMs, level, logged, support, certain, leftOut, estimates, differences, intervals, lambda } = found;
   const dropped = [
     ...(Object.values(leftOut).some((n) => n > 0) ? [tellLeftOut(leftOut)] : []),
@@ -44,8 +53,29 @@ export const renderEvaluation = ({ name, loop, unscored, withoutCatalog, found }
     ...intervals.map((one) => `  ${`${one.method}, ${one.of.toUpperCase().replace('DIFFERENCE', 'less logged')}`.padEnd(42)}${range(one)}`),
     '',
     verdict(found),
+    ...(slots === null ? [] : ['', ...tellSlots(slots, interval)]),
   ].join('\n');
 };
+
+const ASSUMED: Readonly<Record<SlotAssumption, string>> = {
+  first: 'only slot 1 counts',
+  independent: 'a slot’s reward depends on its own action alone, behind what was logged above it',
+  cascade: 'a slot’s reward depends on its own action and those above it',
+  standard: 'a slot’s reward depends on the whole answer',
+};
+
+const tellSlots = ({ assumption, slots, logged, total, difference }: SlotEvaluation, interval: string): string[] => [
+  line(
+    'all slots',
+    `${assumption}, which assumes that ${ASSUMED[assumption]}; IPS. What lies outside support below slot 1 counts as worth 0`,
+  ),
+  `  ${'slot'.padEnd(6)}${'filled'.padStart(10)}${'as logged'.padStart(12)}${'value'.padStart(12)}${'worth decisions'.padStart(18)}${'largest weight'.padStart(17)}`,
+  ...slots.map(
+    ({ rank, filled, logged: was, value, effectiveN, largestWeight }) =>
+      `  ${String(rank).padEnd(6)}${count(filled).padStart(10)}${short(was).padStart(12)}${short(value).padStart(12)}${count(Math.floor(effectiveN)).padStart(18)}${short(largestWeight).padStart(17)}`,
+  ),
+  `  all together ${short(total.value)}, ${interval} ${range(total)}; as logged ${short(logged)}, less logged ${signed(difference.value)}, ${range(difference)}`,
+];
 
 /** By DR's paired difference, unless the log knows too little of the policy. */
 const verdict = ({ differences: { dr }, support, decisions }: PolicyEvaluation): string => {

@@ -1,7 +1,7 @@
 /** Judges a challenger by the warehouse's matured decisions, those that it had not learned from: value, support, calibration, latency. */
 import { AttuneError } from '#contracts';
 import type { Scorer } from '#contracts';
-import { compileCatalog, firstSlotUnder } from '#decisioning';
+import { compileCatalog, slotUnder } from '#decisioning';
 import type { Catalog } from '#decisioning';
 import type { LoggedDecision } from '#models';
 import { calibrationErrorOf, collectRounds, judgePromotion, loggedPolicy, weighPair } from '#models/evaluation';
@@ -148,7 +148,7 @@ const replayOf = ({ catalog, challenger, champion, championVersion }: ReplayOf):
   };
 
   const under = (decision: LoggedDecision, scores: Scores, out: Float64Array): boolean => {
-    out.set(firstSlotUnder(catalog, { ...decision, allowsNone: decision.noneProbability !== null }, scores));
+    out.set(slotUnder(catalog, { ...decision, allowsNone: decision.noneProbability !== null }, scores));
     return true;
   };
   return {

@@ -3,7 +3,8 @@ import { AttuneError } from '#contracts';
 import type { LoggedDecision } from '../logged/logged-decision.ts';
 import type { Clusters } from './interval.ts';
 import type { LoggedRounds, PerAction } from './logged-rounds.ts';
-import type { Policy } from './policies.ts';
+import type { Policy, SlotPolicy } from './policies.ts';
+import type { LoggedSlots } from './slots.ts';
 
 /** Why decisions say nothing here; each is counted once, by the first that holds. */
 export interface LeftOut {
@@ -11,7 +12,7 @@ export interface LeftOut {
   untouched: number;
   /** A mandatory notice took slot 1. */
   mandatory: number;
-  /** The reward of slot 1 is not final yet. */
+  /** The reward of slot 1, or of any slot where all are asked for, is not final yet. */
   unmatured: number;
   /** One of the policies does not apply. */
   notApplicable: number;
@@ -34,6 +35,10 @@ export interface CollectedRounds {
   readonly features: Float64Array;
   /** Rounds whose logged choice was certain although there were others: a best action that may not be explored, or exploration was off. */
   readonly certain: number;
+  /** All slots under the last policy, where they were asked for; `none` in slot 1 is a slot without reward. */
+  readonly slots: LoggedSlots | null;
+  /** Rounds where `none` took part: what ended their answers, and with which probability, is known of slot 1 only. */
+  readonly withNone: number;
   readonly leftOut: LeftOut;
   readonly fromMs: number;
   readonly toMs: number;
@@ -41,6 +46,8 @@ export interface CollectedRounds {
 
 export interface CollectOptions {
   readonly policies: readonly Policy[];
+  /** Of the last policy: collects the slots below the first, too. */
+  readonly slots?: SlotPolicy;
   /** For the model of the reward: writes `count` numbers about a candidate into out[at …]. Default none. */
   readonly features?: {
     readonly count: number;
@@ -48,6 +55,13 @@ export interface CollectOptions {
   };
   /** The newest so many are kept. Default 100,000. */
   readonly most?: number;
+}
+
+/** One below the first. */
+interface Slot {
+  readonly reward: number;
+  readonly probability: number;
+  readonly policy: number;
 }
 
 interface Round {
@@ -61,20 +75,23 @@ interface Round {
   readonly ids: readonly number[];
   readonly features: Float64Array;
   readonly certain: boolean;
+  readonly hasNone: boolean;
+  readonly below: readonly Slot[];
   readonly atMs: number;
 }
 
 /** Doing nothing is worth 0. Throws `evaluation.no-data`, saying what was left out and why, when nothing remains. */
 export const collectRounds = async (
   decisions: AsyncIterable<readonly LoggedDecision[]>,
-  { policies, features, most = 100_000 }: CollectOptions,
+  options: CollectOptions,
 ): Promise<CollectedRounds> => {
+  const { policies, features, most = 100_000 } = options;
   const leftOut: LeftOut = { untouched: 0, mandatory: 0, unmatured: 0, notApplicable: 0, older: 0 };
   const indexOf = new Map<string, number>();
   const rounds: Round[] = [];
   for await (const batch of decisions) {
     for (const decision of batch) {
-      const round = roundOf(decision, policies, features, indexOf);
+      const round = roundOf(decision, options, indexOf);
       if (typeof round === 'string') leftOut[round]++;
       else rounds.push(round);
     }
@@ -83,7 +100,8 @@ export const collectRounds = async (
   }
   leftOut.older += rounds.splice(0, Math.max(0, rounds.length - most)).length;
   if (rounds.length === 0) throw new AttuneError('evaluation.no-data', `no decision can be evaluated: ${tellLeftOut(leftOut)}`);
-  return pad(rounds, policies.length, features?.count ?? 0, leftOut, [...indexOf.keys()]);
+  const padded = pad(rounds, policies.length, features?.count ?? 0, leftOut, [...indexOf.keys()]);
+  return options.slots === undefined ? padded : { ...padded, slots: slotsOf(rounds, padded) };
 };
 
 export const tellLeftOut = ({ untouched, mandatory, unmatured, notApplicable, older }: LeftOut): string => {
@@ -100,8 +118,7 @@ export const tellLeftOut = ({ untouched, mandatory, unmatured, notApplicable, ol
 
 const roundOf = (
   decision: LoggedDecision,
-  policies: readonly Policy[],
-  features: CollectOptions['features'],
+  { policies, features, slots }: CollectOptions,
   indexOf: Map<string, number>,
 ): Round | keyof LeftOut => {
   const { candidates, probabilities, noneProbability, chosen, rewards } = decision;
@@ -125,6 +142,8 @@ const roundOf = (
     outside.push(insideSupport(out, logged, total));
     chosenBy.push(out.subarray(0, places));
   }
+  const below = slots === undefined ? [] : slotsBelow(decision, slots);
+  if (typeof below === 'string') return below;
   const written = new Float64Array((features?.count ?? 0) * candidates.length);
   if (features !== undefined)
     for (let place = 0; place < candidates.length; place++) features.write(decision, place, written, place * features.count);
@@ -143,9 +162,42 @@ const roundOf = (
     }),
     features: written,
     certain: places > 1 && logged[action]! / total > 1 - 1e-6,
+    hasNone: noneProbability !== null,
+    below,
     atMs: decision.decidedAtMs,
   };
 };
+
+const slotsBelow = (decision: LoggedDecision, policy: SlotPolicy): Slot[] | keyof LeftOut => {
+  const below: Slot[] = [];
+  for (let slot = 1; slot < decision.chosen.length; slot++) {
+    const reward = decision.rewards[slot];
+    if (reward?.matured !== true) return 'unmatured';
+    const evaluated = policy(decision, slot);
+    if (evaluated === null) return 'notApplicable';
+    below.push({ reward: reward.reward, probability: decision.chosen[slot]!.probability, policy: evaluated });
+  }
+  return below;
+};
+
+const slotsOf = (rounds: readonly Round[], { log, policies }: CollectedRounds): LoggedSlots => {
+  const first = (i: number): Slot => ({
+    reward: log.reward[i]!,
+    probability: log.probability[i]!,
+    policy: policies.at(-1)![i * log.actions + log.action[i]!]! / rowSum(policies.at(-1)!, i, log.actions),
+  });
+  const all = rounds.flatMap(({ below }, decision) => [first(decision), ...below].map((slot) => ({ ...slot, decision })));
+  return {
+    decision: Int32Array.from(all, ({ decision }) => decision),
+    reward: Float64Array.from(all, ({ reward }) => reward),
+    probability: Float64Array.from(all, ({ probability }) => probability),
+    policy: Float64Array.from(all, ({ policy }) => policy),
+  };
+};
+
+/** Logged probabilities are float32: they sum to 1 but for rounding. */
+const rowSum = (policy: PerAction, row: number, K: number): number =>
+  policy.subarray(row * K, (row + 1) * K).reduce((sum, p) => sum + p, 0);
 
 /** What cannot have been logged is given to what was: the policy restricted to support, whose value the log can tell. Returns how much that was. */
 const insideSupport = (out: Float64Array, logged: Float64Array, total: number): number => {
@@ -197,6 +249,8 @@ const pad = (
     actionIds,
     features,
     certain: rounds.filter(({ certain }) => certain).length,
+    slots: null,
+    withNone: rounds.filter(({ hasNone }) => hasNone).length,
     leftOut,
     fromMs: rounds[0]!.atMs,
     toMs: rounds.at(-1)!.atMs,

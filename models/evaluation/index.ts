@@ -14,6 +14,7 @@ export { empiricalBernsteinInterval, rangeOfRounds, type Range } from './empiric
 export { confidenceSequence, differenceSequence, type ConfidenceSequence } from './confidence-sequence.ts';
 export { asymptoticSequence, type AsymptoticSequenceOptions } from './asymptotic-sequence.ts';
 export { slotTerms, SLOT_ASSUMPTIONS, type LoggedSlots, type SlotAssumption } from './slots.ts';
+export { evaluateSlots, type SlotEvaluation } from './evaluate-slots.ts';
 export { supportOf, type Support } from './support.ts';
 export { crossFit, type CrossFitOptions, type RewardModel } from './cross-fit.ts';
 export { ridgeRewardModel, type RidgeOptions } from './ridge-reward-model.ts';
@@ -25,7 +26,7 @@ export {
   type PromotionJudgement,
   type PromotionLimits,
 } from './promotion.ts';
-export { constantPolicy, loggedPolicy, type Policy } from './policies.ts';
+export { constantPolicy, loggedPolicy, loggedSlots, type Policy, type SlotPolicy } from './policies.ts';
 export { collectRounds, tellLeftOut, type CollectedRounds, type CollectOptions, type LeftOut } from './collect-rounds.ts';
 export { customersOf, predictRewards, weighPair, type WeighedPair } from './weigh-pair.ts';
 export {

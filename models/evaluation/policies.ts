@@ -8,6 +8,14 @@ import type { LoggedDecision } from '../logged/logged-decision.ts';
  */
 export type Policy = (decision: LoggedDecision, out: Float64Array) => boolean;
 
+/**
+ * P(the action that was logged in this slot | those logged above it); null: the policy has nothing to say of the decision.
+ * @param slot from 0; asked for the slots below the first, of decisions of which the policy of slot 1 said something
+ */
+export type SlotPolicy = (decision: LoggedDecision, slot: number) => number | null;
+
+export const loggedSlots: SlotPolicy = ({ chosen }, slot) => chosen[slot]!.probability;
+
 /** As it was drawn: the model's exploration, or uniformly in the group `random`. */
 export const loggedPolicy: Policy = ({ probabilities, noneProbability }, out) => {
   out.set(probabilities);

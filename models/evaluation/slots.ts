@@ -27,9 +27,16 @@ export interface LoggedSlots {
 
 /** One entry a decision. Throws `evaluation.invalid` when decisions are not in order, or a logging probability is not above 0. */
 export const slotTerms = ({ decision, reward, probability, policy }: LoggedSlots, assumption: SlotAssumption): Terms => {
-  const decisions = (decision.at(-1) ?? -1) + 1;
-  if (decisions === 0) throw new AttuneError('evaluation.no-data', 'there are no slots to evaluate on');
-  const correction = new Float64Array(decisions);
+  const weights = slotWeights({ decision, reward, probability, policy }, assumption);
+  const correction = new Float64Array(decision.at(-1)! + 1);
+  decision.forEach((one, i) => (correction[one]! += weights[i]! * reward[i]!));
+  return { direct: null, correction, normaliser: null };
+};
+
+/** One entry a slot: what its reward is weighed by; 0 for what the assumption leaves out. Throws as `slotTerms`. */
+export const slotWeights = ({ decision, probability, policy }: LoggedSlots, assumption: SlotAssumption): Float64Array => {
+  if (decision.length === 0) throw new AttuneError('evaluation.no-data', 'there are no slots to evaluate on');
+  const weights = new Float64Array(decision.length);
   for (let from = 0; from < decision.length;) {
     const one = decision[from]!;
     let end = from;
@@ -44,11 +51,11 @@ export const slotTerms = ({ decision, reward, probability, policy }: LoggedSlots
     for (let i = from; i < (assumption === 'first' ? from + 1 : end); i++) {
       const own = policy[i]! / probability[i]!;
       above *= own;
-      correction[one]! += reward[i]! * (assumption === 'standard' ? whole : assumption === 'cascade' ? above : own);
+      weights[i] = assumption === 'standard' ? whole : assumption === 'cascade' ? above : own;
     }
     from = end;
   }
-  return { direct: null, correction, normaliser: null };
+  return weights;
 };
 
 const weightOf = (policy: number, probability: number, i: number): number => {

@@ -1,4 +1,4 @@
-/** What another model would do in the first slot of a logged decision: the same candidates, weights and exploration, with its scores instead. */
+/** What another model would do in a slot of a logged decision: the same candidates, weights and exploration, with its scores instead. */
 import type { ActionProfile } from '#contracts';
 import { createUniformState, errorFromCounts, errorSourceOf, gammaOf, resolvePolicy } from '#models/exploration';
 import type { Catalog } from '../catalog/types.ts';
@@ -13,6 +13,8 @@ export interface LoggedMoment {
   readonly priorities: readonly number[];
   /** `none` took part. */
   readonly allowsNone: boolean;
+  /** Places of the candidates that stand in the slots above; default none: it is slot 1. */
+  readonly above?: readonly number[];
 }
 
 export interface OtherScores {
@@ -25,12 +27,12 @@ export interface OtherScores {
 const state = createUniformState();
 
 /**
- * @returns one probability a candidate, and one for `none` where it takes part; they sum to 1
+ * @returns one probability a candidate, and one for `none` where it takes part; they sum to 1, or to 0 where the slots above have left nobody
  *
  * Policies that draw by the posterior's errors are computed with errors from counts.
  */
-export const firstSlotUnder = (
-  catalog: Pick<Catalog, 'exploration' | 'ownExploration' | 'nonePriority' | 'actions' | 'indexOf'>,
+export const slotUnder = (
+  catalog: Pick<Catalog, 'exploration' | 'ownExploration' | 'nonePriority' | 'perTopic' | 'actions' | 'indexOf'>,
   moment: LoggedMoment,
   scores: OtherScores,
 ): readonly number[] => {
@@ -56,14 +58,17 @@ export const firstSlotUnder = (
     priorities.push(own ? 0 : catalog.nonePriority);
     gammas.push(Math.max(exploration.gammas.base, ...gammas));
   }
+  const open = openPlaces(catalog, moment);
+  const places = moment.allowsNone ? [...open, n] : open;
+  const of = <T>(values: readonly T[]): T[] => places.map((place) => values[place]!);
   const drawn = arbitrate(
     {
-      count: n,
+      count: open.length,
       allowNone: moment.allowsNone,
-      priorities,
-      gammas,
-      standardErrors,
-      explorable,
+      priorities: of(priorities),
+      gammas: of(gammas),
+      standardErrors: hasErrors ? open.map((place) => standardErrors[place]!) : [],
+      explorable: Uint8Array.from(places, (place) => explorable[place]!),
       kinds: null,
       perKind: Infinity,
       method: 'policy',
@@ -73,5 +78,24 @@ export const firstSlotUnder = (
     },
     state,
   );
-  return drawn.probabilities;
+  const probabilities = new Array<number>(priorities.length).fill(0);
+  places.forEach((place, i) => (probabilities[place] = drawn.probabilities[i]!));
+  return probabilities;
+};
+
+/** Without those above, and those whose topic has all that an answer may hold of it. */
+const openPlaces = (
+  { perTopic, actions, indexOf }: Pick<Catalog, 'perTopic' | 'actions' | 'indexOf'>,
+  { loop, candidates, above = [] }: LoggedMoment,
+): number[] => {
+  const places = candidates.map((_, place) => place);
+  if (above.length === 0) return places;
+  const topicOf = (place: number): string | undefined => actions[indexOf.get(candidates[place]!.id) ?? -1]?.topic;
+  const used = new Map<string | undefined, number>();
+  for (const place of above) used.set(topicOf(place), (used.get(topicOf(place)) ?? 0) + 1);
+  const isFull = (place: number): boolean => {
+    const topic = loop === '' ? topicOf(place) : undefined;
+    return topic !== undefined && (used.get(topic) ?? 0) >= perTopic;
+  };
+  return places.filter((place) => !above.includes(place) && !isFull(place));
 };
