@@ -1,6 +1,6 @@
 /**
  * `npm test`: runs vitest's projects, names what was skipped, and ends with the line `N passed, N failed`. Arguments go to vitest
- * (`npm test -- decisioning`); without any, what needs engines and what does not run beside each other, for both wait most of their time.
+ * (`npm test -- decisioning`); without any, two jobs run at a time, for what needs engines or processes waits most of its time.
  */
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,11 +12,17 @@ const node = nodeToUse() ?? process.execPath;
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'attune-test-'));
 const given = process.argv.slice(2);
-const withoutEngines = ['unit', 'system'];
-const all = [...withoutEngines, 'engines'];
-const lanes = given.length === 0 ? [['engines'], withoutEngines] : [given.includes('--project') ? [] : all];
+const all = ['unit', 'system', 'engines'];
+/** Small enough that the two lanes end at about the same time. */
+const UNIT_SHARDS = [1, 2, 3, 4].map((shard) => ({ projects: ['unit'], more: [`--shard=${shard}/4`] }));
+/** The longest first; a job a run of vitest. */
+const jobs =
+  given.length === 0
+    ? [{ projects: ['engines'], more: [] }, { projects: ['system'], more: [] }, ...UNIT_SHARDS]
+    : [{ projects: given.includes('--project') ? [] : all, more: given }];
+const LANES = 2;
 
-const run = async (projects, index) => {
+const run = async ({ projects, more }, index) => {
   const report = join(folder, `results-${index}.json`);
   const output = join(folder, `output-${index}.txt`);
   const args = [
@@ -26,8 +32,8 @@ const run = async (projects, index) => {
     '--reporter=json',
     `--outputFile.json=${report}`,
   ];
-  // One lane has the terminal; what the other says is shown when both are over.
-  const code = await runUnder(node, vitest, [...args, ...given], index === 0 ? 'inherit' : openSync(output, 'w'));
+  // The first job has the terminal; what the others say is shown when all are over.
+  const code = await runUnder(node, vitest, [...args, ...more], index === 0 ? 'inherit' : openSync(output, 'w'));
   return { code, report, output: index === 0 ? null : output };
 };
 
@@ -62,7 +68,15 @@ const summaryOf = ({ code, report }) => {
   return code === 0 || summary.failed > 0 ? summary : { ...summary, failed: 1 };
 };
 
-const ran = await Promise.all(lanes.map(run));
+const waiting = [...jobs.entries()];
+const ran = [];
+const lane = async () => {
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const [index, job] = next;
+    ran[index] = await run(job, index);
+  }
+};
+await Promise.all(Array.from({ length: LANES }, lane));
 for (const { output } of ran) if (output !== null) process.stdout.write(readFileSync(output));
 const summaries = ran.map(summaryOf);
 const summary = {

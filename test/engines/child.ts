@@ -12,8 +12,8 @@ export interface Child {
   /** SIGSTOP: connected, and silent. */
   pause(): void;
   resume(): void;
-  /** SIGTERM, and SIGKILL after ten seconds. Safe to call twice. */
-  stop(): Promise<void>;
+  /** SIGTERM, and SIGKILL after `patienceMs`, ten seconds unless said. Safe to call twice. */
+  stop(patienceMs?: number): Promise<void>;
 }
 
 const START_MS = 120_000;
@@ -49,11 +49,11 @@ export const startChild = async (options: {
     }
     await delay(50);
   }
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
+  const end = async (signal: NodeJS.Signals, patienceMs = 10_000): Promise<void> => {
     if (isGone(child)) return;
     const gone = once(child, 'exit');
     child.kill(signal);
-    const forced = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    const forced = setTimeout(() => child.kill('SIGKILL'), patienceMs);
     await gone;
     clearTimeout(forced);
   };
@@ -62,9 +62,9 @@ export const startChild = async (options: {
     kill: () => end('SIGKILL'),
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
-    async stop() {
+    async stop(patienceMs) {
       child.kill('SIGCONT');
-      await end('SIGTERM');
+      await end('SIGTERM', patienceMs);
     },
   };
 };

@@ -1,0 +1,10 @@
+/** Lets one broker write the archive of its classes, which every later one starts from (`npm run engines:install`). */
+import { renameSync } from 'node:fs';
+import { CLASSES, kafkaIsMissing, startKafka } from './kafka.ts';
+
+const missing = await kafkaIsMissing();
+if (missing !== null) throw new Error(`Kafka needs ${missing}`);
+const unfinished = `${CLASSES}.${process.pid}`;
+const kafka = await startKafka({ archiveTo: unfinished });
+await kafka.stop();
+renameSync(unfinished, CLASSES);
