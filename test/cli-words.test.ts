@@ -22,6 +22,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
+// Each starts a process of its own, and they wait most of their time: all are concurrent.
 const attune = async (
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
@@ -30,14 +31,14 @@ const attune = async (
   return { code, said: output };
 };
 
-test.each([['up', '--demo'], ['demo']])('%s refuses engines that may hold real customers', async (...args) => {
+test.concurrent.each([['up', '--demo'], ['demo']])('%s refuses engines that may hold real customers', async (...args) => {
   const { code, said } = await attune(args, NO_KAFKA);
   expect(said).toMatch(/simulated customers into the engines that KAFKA_BROKERS names; .*--no-demo.*--force/);
   expect(said).not.toMatch(STACK);
   expect(code).toBe(78);
 });
 
-test('a role warns of a variable that means nothing', async () => {
+test.concurrent('a role warns of a variable that means nothing', async () => {
   const { said } = await attune(['pipeline', '--roles', 'none'], { KAFKA_BROKER: 'a:9092' });
   expect(said).toMatch(/"level":40.*KAFKA_BROKER is set and means nothing here/);
 });
@@ -61,7 +62,6 @@ test.concurrent.each([
   }
 });
 
-// These wait most of their time.
 test.concurrent.each([['snapshot'], ['dead-letters']])('%s without Kafka can be tried again, and says so', async (...args) => {
   const { code, said } = await attune(args, NO_KAFKA);
   expect(said).toMatch(/Kafka/);
@@ -84,7 +84,7 @@ test.concurrent('import waits for Kafka', async ({ expect }) => {
   }
 });
 
-test.each([
+test.concurrent.each([
   ['a role without --roles', ['pipeline', 'state'], {}, /Unexpected argument 'state'/],
   ['a map that is not there', ['import', 'FILE', '--map', '/nowhere/map.yaml'], {}, /--map: \/nowhere\/map\.yaml cannot be read: ENOENT/],
   ['a data directory under a file', ['serve'], { ATTUNE_DATA_DIR: '/etc/passwd/x' }, /ATTUNE_DATA_DIR names \/etc\/passwd\/x.*ENOTDIR/],
@@ -100,13 +100,13 @@ test.each([
   expect(code).toBe(78);
 });
 
-test('the doctor sees that a data directory cannot be under a file', async () => {
+test.concurrent('the doctor sees that a data directory cannot be under a file', async () => {
   const { code, said } = await attune(['doctor'], { ATTUNE_DATA_DIR: '/etc/passwd/x' });
   expect(said).toMatch(/✗ data directory \/etc\/passwd\/x can be written: \/etc\/passwd is no directory/);
   expect(code).toBe(1);
 });
 
-test('the doctor does not repeat a malformed URL, which may hold a password', async () => {
+test.concurrent('the doctor does not repeat a malformed URL, which may hold a password', async () => {
   const { code, said } = await attune(['doctor'], { CLICKHOUSE_URL: 'http://me:hush:z' });
   expect(said).toMatch(/^ {2}CLICKHOUSE_URL is no URL/m);
   expect(said).not.toMatch(/hush|\n\s+at /);

@@ -299,8 +299,13 @@ describe.skipIf(!hasChdb())('attune train (skipped where the optional package ch
   test('too little to learn from, and options that make no sense, are told in a sentence', async () => {
     const fails = async (...args: string[]) =>
       run(process.execPath, [ENTRY, 'train', ...args], { env }).catch((error: { stderr: string }) => error.stderr);
-    expect(await fails('--loop', 'nobody')).toContain("loop 'nobody' has 0 matured shown actions");
-    expect(await fails('--half-life', '60,soon')).toContain("--half-life must be a number from 0.01 to 1000000000, not 'soon'");
-    expect(await fails('--objective', 'dr')).toContain('--objective must be one of observed, importance, doublyRobust');
+    const [empty, halfLife, objective] = await Promise.all([
+      fails('--loop', 'nobody'),
+      fails('--half-life', '60,soon'),
+      fails('--objective', 'dr'),
+    ]);
+    expect(empty).toContain("loop 'nobody' has 0 matured shown actions");
+    expect(halfLife).toContain("--half-life must be a number from 0.01 to 1000000000, not 'soon'");
+    expect(objective).toContain('--objective must be one of observed, importance, doublyRobust');
   });
 });

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, test } from 'vitest';
 import { freePort } from '../free-port.ts';
 import { createSend } from '../send.ts';
 import { untilReady } from '../system.ts';
@@ -15,8 +15,9 @@ interface Decision {
   readonly degraded: readonly string[] | null;
 }
 
-describe.skipIf(missing !== null)(`Redis that comes late${missing === null ? '' : ` (needs ${missing})`}`, () => {
-  test('the API starts without it, and its decisions become whole when it is there', { timeout: 120_000 }, async () => {
+// Each has a Redis and roles of its own, and waits for them most of its time.
+describe.skipIf(missing !== null)(`Redis that comes late${missing === null ? '' : ` (needs ${missing})`}`, { concurrent: true }, () => {
+  test('the API starts without it, and its decisions become whole when it is there', { timeout: 180_000 }, async ({ expect }) => {
     const dir = mkdtempSync(join(tmpdir(), 'attune-late-redis-'));
     const redis = await startRedis();
     await redis.kill();
@@ -60,7 +61,7 @@ describe.skipIf(missing !== null)(`Redis that comes late${missing === null ? '' 
     }
   });
 
-  test('one that comes and cannot be used ends the API with a sentence, for good', { timeout: 120_000 }, async () => {
+  test('one that comes and cannot be used ends the API with a sentence, for good', { timeout: 180_000 }, async ({ expect }) => {
     const dir = mkdtempSync(join(tmpdir(), 'attune-late-redis-'));
     const redis = await startRedis();
     await redis.kill();
@@ -84,47 +85,55 @@ describe.skipIf(missing !== null)(`Redis that comes late${missing === null ? '' 
     }
   });
 
-  test('another id key than the store was filled under is refused by all, also when Redis comes late', { timeout: 180_000 }, async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'attune-other-key-'));
-    const redis = await startRedis();
-    const [port, pipelinePort] = await Promise.all([freePort(), freePort()]);
-    const url = `http://127.0.0.1:${port}`;
-    const env = {
-      REDIS_URL: redis.url,
-      ATTUNE_DATA_DIR: dir,
-      ATTUNE_PORT: String(port),
-      ATTUNE_PIPELINE_PORT: String(pipelinePort),
-      ATTUNE_ID_KEY: 'the key of the first process',
-    };
-    const other = { ...env, ATTUNE_ID_KEY: 'a key that was never used' };
-    const REFUSED = /ATTUNE_ID_KEY is another key/;
-    const pipeline = startRole(['pipeline', '--roles', 'state'], env);
-    let late: RoleProcess | null = null;
-    try {
-      const readyz = async (): Promise<string> => (await fetch(`http://127.0.0.1:${pipelinePort}/readyz`)).text();
-      await untilReady(`http://127.0.0.1:${pipelinePort}`, undefined, 60_000);
-      for (const role of ['serve', 'pipeline']) {
-        const { code, output } = await runCommand([role], { ...other, ATTUNE_PIPELINE_PORT: '0' });
-        expect([code, output]).toEqual([78, expect.stringMatching(REFUSED)]);
-      }
-      expect(await runCommand(['doctor'], other)).toEqual({ code: 1, output: expect.stringMatching(REFUSED) });
-      expect((await runCommand(['doctor'], env)).output).toMatch(/✓ Redis was filled under this ATTUNE_ID_KEY/);
+  test(
+    'another id key than the store was filled under is refused by all, also when Redis comes late',
+    { timeout: 180_000 },
+    async ({ expect }) => {
+      const dir = mkdtempSync(join(tmpdir(), 'attune-other-key-'));
+      const redis = await startRedis();
+      const [port, pipelinePort] = await Promise.all([freePort(), freePort()]);
+      const url = `http://127.0.0.1:${port}`;
+      const env = {
+        REDIS_URL: redis.url,
+        ATTUNE_DATA_DIR: dir,
+        ATTUNE_PORT: String(port),
+        ATTUNE_PIPELINE_PORT: String(pipelinePort),
+        ATTUNE_ID_KEY: 'the key of the first process',
+      };
+      const other = { ...env, ATTUNE_ID_KEY: 'a key that was never used' };
+      const REFUSED = /ATTUNE_ID_KEY is another key/;
+      const pipeline = startRole(['pipeline', '--roles', 'state'], env);
+      let late: RoleProcess | null = null;
+      try {
+        const readyz = async (): Promise<string> => (await fetch(`http://127.0.0.1:${pipelinePort}/readyz`)).text();
+        await untilReady(`http://127.0.0.1:${pipelinePort}`, undefined, 60_000);
+        const [ofServe, ofPipeline, ofDoctor, content] = await Promise.all([
+          runCommand(['serve'], { ...other, ATTUNE_PORT: '0' }),
+          runCommand(['pipeline'], { ...other, ATTUNE_PIPELINE_PORT: '0' }),
+          runCommand(['doctor'], other),
+          runCommand(['doctor'], env),
+        ]);
+        expect(ofServe).toEqual({ code: 78, output: expect.stringMatching(REFUSED) });
+        expect(ofPipeline).toEqual({ code: 78, output: expect.stringMatching(REFUSED) });
+        expect(ofDoctor).toEqual({ code: 1, output: expect.stringMatching(REFUSED) });
+        expect(content.output).toMatch(/✓ Redis was filled under this ATTUNE_ID_KEY/);
 
-      await redis.kill();
-      await expect.poll(readyz, { timeout: 10_000 }).toBe('ok\ndegraded: features\n');
-      late = startRole(['serve'], other);
-      await untilReady(url, undefined, 60_000);
-      await redis.start();
-      await expect.poll(readyz, { timeout: 10_000 }).toBe('ok\n');
-      expect(await late.ended()).toBe(78);
-      expect(late.tail()).toMatch(REFUSED);
-      expect(late.tail()).toMatch(/"stopped"/);
-    } catch (error) {
-      throw new Error(`${String(error)}\n${pipeline.tail()}\n----\n${late?.tail()}`, { cause: error });
-    } finally {
-      await Promise.all([pipeline.stop(), late?.stop()]);
-      await redis.stop();
-      rmSync(dir, { recursive: true, force: true });
-    }
-  });
+        await redis.kill();
+        await expect.poll(readyz, { timeout: 10_000 }).toBe('ok\ndegraded: features\n');
+        late = startRole(['serve'], other);
+        await untilReady(url, undefined, 60_000);
+        await redis.start();
+        await expect.poll(readyz, { timeout: 10_000 }).toBe('ok\n');
+        expect(await late.ended()).toBe(78);
+        expect(late.tail()).toMatch(REFUSED);
+        expect(late.tail()).toMatch(/"stopped"/);
+      } catch (error) {
+        throw new Error(`${String(error)}\n${pipeline.tail()}\n----\n${late?.tail()}`, { cause: error });
+      } finally {
+        await Promise.all([pipeline.stop(), late?.stop()]);
+        await redis.stop();
+        rmSync(dir, { recursive: true, force: true });
+      }
+    },
+  );
 });
