@@ -11,7 +11,7 @@ afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 const common = { ATTUNE_DATA_DIR: dataDir, ATTUNE_ID_KEY: 'k'.repeat(16) };
 
 withEngine('kafka', (url) => {
-  test('the doctor of a Kafka prints findings and nothing of Node’s', async () => {
+  test.concurrent('the doctor of a Kafka prints findings and nothing of Node’s', async () => {
     const { output } = await runCommand(['doctor'], { ...common, KAFKA_BROKERS: url, KAFKA_TOPIC_PREFIX: 'words-' });
     expect(output).toMatch(/✓ Kafka at .*: 1 broker/);
     expect(output).not.toMatch(/TimeoutNegativeWarning/);
@@ -19,7 +19,7 @@ withEngine('kafka', (url) => {
 });
 
 withEngine('redis', (url) => {
-  test('a wrong password of Redis is not taken for a Redis that is away', async () => {
+  test.concurrent('a wrong password of Redis is not taken for a Redis that is away', async () => {
     const { output } = await runCommand(['doctor'], { ...common, REDIS_URL: url.replaceAll('redis://', 'redis://nobody:hush@') });
     expect(output).toMatch(/✗ Redis at .*WRONGPASS.*are user and password right \(REDIS_URL\)\?/);
     expect(output).not.toMatch(/is it running|hush/);

@@ -2,7 +2,7 @@
 import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, test, type ExpectStatic } from 'vitest';
 import { openLmdbFeatureStore } from '#feature-store';
 import { freePort } from '../free-port.ts';
 import { createSend } from '../send.ts';
@@ -18,9 +18,11 @@ interface Decision {
   readonly actions: readonly { readonly actionId: string }[];
 }
 
+/** Each has its own directory, topics and keys. */
+const CONCURRENT = { concurrent: true };
 const prefix = `mixture-${process.pid}-${Date.now()}.`;
 
-const goesRound = async (engine: NodeJS.ProcessEnv): Promise<void> => {
+const goesRound = async (engine: NodeJS.ProcessEnv, expect: ExpectStatic): Promise<void> => {
   const dir = mkdtempSync(join(tmpdir(), 'attune-mixture-'));
   const [port, pipelinePort, warehousePort] = await Promise.all([freePort(), freePort(), freePort()]);
   const env = {
@@ -72,13 +74,13 @@ const goesRound = async (engine: NodeJS.ProcessEnv): Promise<void> => {
 };
 
 withEngine('kafka', (brokers) => {
-  describe('Kafka with the embedded feature store', () => {
-    test('closes the loop', { timeout: 300_000 }, async () => {
-      await goesRound({ KAFKA_BROKERS: brokers, KAFKA_TOPIC_PREFIX: prefix });
+  describe('Kafka with the embedded feature store', CONCURRENT, () => {
+    test('closes the loop', { timeout: 300_000 }, async ({ expect }) => {
+      await goesRound({ KAFKA_BROKERS: brokers, KAFKA_TOPIC_PREFIX: prefix }, expect);
       await deleteTopics(brokers.split(','), prefix);
     });
 
-    test('a store of another number of partitions is refused, with a way out that works', { timeout: 120_000 }, async () => {
+    test('a store of another number of partitions is refused, with a way out that works', { timeout: 120_000 }, async ({ expect }) => {
       const dir = mkdtempSync(join(tmpdir(), 'attune-mixture-'));
       const own = `other-${prefix}`;
       const env = {
@@ -109,7 +111,7 @@ withEngine('kafka', (brokers) => {
 });
 
 withEngine('redis', (url) => {
-  describe('Redis with the embedded event log', () => {
-    test('closes the loop', { timeout: 300_000 }, () => goesRound({ REDIS_URL: url, REDIS_PREFIX: prefix }));
+  describe('Redis with the embedded event log', CONCURRENT, () => {
+    test('closes the loop', { timeout: 300_000 }, ({ expect }) => goesRound({ REDIS_URL: url, REDIS_PREFIX: prefix }, expect));
   });
 });
