@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createNetwork } from '../models/training/network.ts';
-import { randomOf, shuffle } from '../models/training/random.ts';
+import { randomOf, shuffle } from '../models/random.ts';
 import type { TrainingSet } from '../models/training/training-set.ts';
 import { readContacts } from './bank/read-contacts.ts';
 

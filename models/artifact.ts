@@ -2,8 +2,9 @@
 import { AttuneError } from '#contracts';
 
 const MAGIC = 0x31545441; // "ATT1"
-type Kind = 'f32' | 'f64' | 'i32';
-type Arrays = Readonly<Record<string, Float32Array | Float64Array | Int32Array>>;
+type Kind = 'f32' | 'f64' | 'i16' | 'i32';
+type TypedArray = Float32Array | Float64Array | Int16Array | Int32Array;
+type Arrays = Readonly<Record<string, TypedArray>>;
 
 export interface Artifact<H> {
   readonly header: H;
@@ -42,14 +43,16 @@ export const unpackArtifact = <H>(bytes: Uint8Array): Artifact<H> => {
       entries: { name: string; kind: Kind; length: number }[];
     };
     let at = Math.ceil((8 + jsonLength) / 8) * 8;
-    const arrays: Record<string, Float32Array | Float64Array | Int32Array> = {};
+    const arrays: Record<string, TypedArray> = {};
     for (const { name, kind, length } of entries) {
       const array =
         kind === 'f64'
           ? new Float64Array(copy.buffer, at, length)
           : kind === 'f32'
             ? new Float32Array(copy.buffer, at, length)
-            : new Int32Array(copy.buffer, at, length);
+            : kind === 'i16'
+              ? new Int16Array(copy.buffer, at, length)
+              : new Int32Array(copy.buffer, at, length);
       arrays[name] = array;
       at = Math.ceil((at + array.byteLength) / 8) * 8;
     }
@@ -59,5 +62,5 @@ export const unpackArtifact = <H>(bytes: Uint8Array): Artifact<H> => {
   }
 };
 
-const kindOf = (array: Float32Array | Float64Array | Int32Array): Kind =>
-  array instanceof Float64Array ? 'f64' : array instanceof Float32Array ? 'f32' : 'i32';
+const kindOf = (array: TypedArray): Kind =>
+  array instanceof Float64Array ? 'f64' : array instanceof Float32Array ? 'f32' : array instanceof Int16Array ? 'i16' : 'i32';

@@ -5,7 +5,6 @@ import { sigmoid } from './calibrator/platt.ts';
 import { clampRate } from './calibrator/clamp-rate.ts';
 import { createContextCode, createEncoder, type ActionPart, type Encoder } from './encoder/encoder.ts';
 import type { InferredHeader } from './inferred/inferred-learner.ts';
-import { MAX_ARMS } from './inferred/inferred-learner.ts';
 import { createInferredOpener } from './inferred/inferred-scorer.ts';
 import { createSparseRow } from './head/sparse-row.ts';
 import { openVariances, type Variances } from './head/variance.ts';
@@ -37,7 +36,7 @@ export const createVersion = (
   const name = versionOf(versionBlob);
   const encoder = createEncoder(spec);
   const kernel = build(trunk);
-  const openInferred = createInferredOpener(loop, MAX_ARMS + 1);
+  const openInferred = createInferredOpener(loop);
   const parts = new WeakMap<ActionProfile, ActionPart>();
   const partOf = (action: ActionProfile): ActionPart => {
     let part = parts.get(action);

@@ -107,7 +107,7 @@ export class TwoExperts implements Learner {
     }
     this.#snapshot = Math.max(after, this.#snapshot) + 1;
     const { version, versionBlob, experiences } = this;
-    const { header, arrays } = this.#standing.snapshot();
+    const { header, arrays } = this.#standing.snapshot(this.carriesVariances);
     const of = { version, snapshot: this.#snapshot, effectiveN: this.#standing.effectiveN };
     return {
       version,

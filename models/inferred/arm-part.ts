@@ -1,10 +1,16 @@
-/** One candidate's statistics over φ: a ridge at several strengths, and a sketch of its posterior's covariance. */
+/** One candidate's statistics over φ: a ridge at several strengths, and draws from its posterior. */
+import { factorise, solveTransposed } from '../head/cholesky.ts';
 import { conjugateGradient } from '../head/conjugate-gradient.ts';
+import { gaussian } from '../random.ts';
 
-/** Fourier features that the sketch sees, besides a constant. */
-export const SKETCH = 32;
-export const SKETCH_DIMS = SKETCH + 1;
-const SKETCH_RIDGE = 0.1;
+/** Draws of a candidate's weights from their posterior: what they make of an x spreads by its standard error, to one part in √(2 · DRAWS). */
+export const DRAWS = 32;
+/** They are drawn anew each time the candidate's rows have grown by this. */
+const DRAWN_EVERY = 1.4;
+/** And by so many. */
+const DRAWN_AFTER = 3;
+/** Of the Fourier features in the posterior that is drawn from. */
+const DRAWN_RIDGE = 0.4;
 
 /** The strengths that are tried side by side on the same statistics; which one predicts is found by progressive validation. */
 export const RIDGES = [0.03, 0.2, 1.2] as const;
@@ -31,11 +37,16 @@ export class ArmPart {
   readonly b: Float64Array;
   /** One solution a ridge. */
   readonly means: readonly Float64Array[];
-  readonly sketch: Float64Array;
+  /** DRAWS rows of weights, in units of √ of the noise; null before the first redraw. */
+  draws: Float32Array | null = null;
   /** Σ g. */
   weight = 0;
   /** Σ g e², with e the error made before the row was learned. */
   squares = 0;
+  /** Learned here, whatever they weigh. */
+  rows = 0;
+  /** Rows at which the posterior is to be drawn from again. */
+  nextDraws = 1;
   /** Something was learned since the last solution. */
   stale = false;
   /** Rows that are not in A yet: four at once cost little more than one, for A is far larger than a cache. */
@@ -48,16 +59,15 @@ export class ArmPart {
     this.a = new Float64Array((dims * (dims + 1)) / 2);
     this.b = new Float64Array(dims);
     this.means = RIDGES.map(() => new Float64Array(dims));
-    this.sketch = new Float64Array((SKETCH_DIMS * (SKETCH_DIMS + 1)) / 2);
   }
 
-  learn(phi: Float64Array, u: Float64Array, g: number, target: number): void {
+  learn(phi: Float64Array, g: number, target: number): void {
     (this.#pending[this.#waiting] ??= new Float64Array(this.dims)).set(phi);
     this.#weights[this.#waiting++] = g;
     if (this.#waiting === BLOCK) this.flush();
-    addOuter(this.sketch, u, SKETCH_DIMS, g);
     this.correct(phi, g * target);
     this.weight += g;
+    this.rows++;
   }
 
   /** A is whole afterwards. */
@@ -75,46 +85,43 @@ export class ArmPart {
   }
 
   /** @param which of RIDGES @param today weight of a new example, so that the prior is added after forgetting */
-  solve(which: number, mean: number, today: number, { xDims, outputs }: Places, iterations: number): void {
+  solve(which: number, mean: number, today: number, places: Places, iterations: number): void {
     this.flush();
     const { a, dims } = this;
     const rhs = new Float64Array(dims);
     for (let i = 0, at = 0; i < dims; i++, at += i) rhs[i] = this.b[i]! - mean * a[at]!;
-    const ridge = new Float64Array(dims).fill(CONSTANT_RIDGE * today);
-    ridge.fill(X_RIDGE * today, 1, xDims);
-    ridge.fill(RIDGES[which]! * today, xDims, xDims + outputs);
+    const ridge = ridgesOf(dims, places, RIDGES[which]!, today);
     conjugateGradient({ a, dims, ridge, rhs, x: this.means[which]!, iterations, tolerance: TOLERANCE });
   }
 
+  get drawsAreOld(): boolean {
+    return this.rows >= this.nextDraws;
+  }
+
   /**
-   * L⁻¹ of the sketch's precision L Lᵀ = S/g + ratio · Λ, packed by rows: |L⁻¹ u|² is the variance at u, in units of the noise.
+   * From N(0, P⁻¹), P = A/g + ratio · Λ: the posterior's deviations from its mean, in units of the noise (Bishop 2006, eq. 3.50–3.51).
    * @param ratio of the noise to the widest spread of rewards, both squared: what was never tried stays as uncertain as it was at first,
    * however little noise there is elsewhere
+   * @param factor room for a triangle
    */
-  inverseFactor(today: number, ratio: number, out: Float32Array, at: number): void {
-    const l = new Float64Array(SKETCH_DIMS * SKETCH_DIMS);
-    const inverse = new Float64Array(SKETCH_DIMS * SKETCH_DIMS);
-    const d = SKETCH_DIMS;
-    for (let i = 0, k = 0; i < d; i++) {
-      for (let j = 0; j <= i; j++, k++) {
-        let sum = this.sketch[k]! / today + (i === j ? ratio * (i === 0 ? CONSTANT_RIDGE : SKETCH_RIDGE) : 0);
-        for (let q = 0; q < j; q++) sum -= l[i * d + q]! * l[j * d + q]!;
-        l[i * d + j] = i === j ? Math.sqrt(sum) : sum / l[j * d + j]!;
-      }
+  redraw(today: number, ratio: number, places: Places, random: () => number, factor: Float64Array): void {
+    this.flush();
+    const { dims } = this;
+    factorise(this.a, dims, ridgesOf(dims, places, DRAWN_RIDGE, today * ratio), factor);
+    const draws = (this.draws ??= new Float32Array(dims * DRAWS));
+    const w = new Float64Array(dims);
+    const scale = Math.sqrt(today);
+    for (let draw = 0; draw < DRAWS; draw++) {
+      for (let i = 0; i < dims; i++) w[i] = scale * gaussian(random);
+      solveTransposed(factor, dims, w);
+      draws.set(w, draw * dims);
     }
-    for (let j = 0; j < d; j++) {
-      for (let i = j; i < d; i++) {
-        let sum = i === j ? 1 : 0;
-        for (let q = j; q < i; q++) sum -= l[i * d + q]! * inverse[q * d + j]!;
-        inverse[i * d + j] = sum / l[i * d + i]!;
-      }
-    }
-    for (let i = 0, k = at; i < d; i++) for (let j = 0; j <= i; j++) out[k++] = inverse[i * d + j]!;
+    this.nextDraws = Math.ceil(this.rows * DRAWN_EVERY) + DRAWN_AFTER;
   }
 
   scale(factor: number): void {
     this.flush();
-    for (const array of [this.a, this.b, this.sketch]) for (let i = 0; i < array.length; i++) array[i]! *= factor;
+    for (const array of [this.a, this.b]) for (let i = 0; i < array.length; i++) array[i]! *= factor;
     this.weight *= factor;
     this.squares *= factor;
   }
@@ -124,11 +131,16 @@ const BLOCK = 4;
 /** Far below the noise of any reward. */
 const TOLERANCE = 1e-5;
 
-/** The sketch's view of φ: a constant, and the first Fourier features as if they were all. */
-export const sketchOf = (phi: ArrayLike<number>, { xDims, outputs }: Places, out: Float64Array): void => {
-  const scale = Math.sqrt(outputs / SKETCH);
-  out[0] = 1;
-  for (let i = 0; i < SKETCH; i++) out[i + 1] = phi[xDims + i]! * scale;
+/** What `redraw` would draw with ratio 1 where nothing was learned. */
+export const drawPrior = (dims: number, places: Places, random: () => number): Float32Array<ArrayBuffer> => {
+  const ridges = ridgesOf(dims, places, DRAWN_RIDGE, 1);
+  return Float32Array.from({ length: dims * DRAWS }, (_, i) => gaussian(random) / Math.sqrt(ridges[i % dims]!));
+};
+
+const ridgesOf = (dims: number, { xDims, outputs }: Places, fourier: number, scale: number): Float64Array => {
+  const ridges = new Float64Array(dims).fill(CONSTANT_RIDGE * scale);
+  ridges.fill(X_RIDGE * scale, 1, xDims);
+  return ridges.fill(fourier * scale, xDims, xDims + outputs);
 };
 
 /** A += g v vᵀ, packed lower triangle. */

@@ -20,6 +20,10 @@ export interface InferredFields {
 const MAX_KNOTS = 65;
 const MAX_VALUES = 64;
 const MAX_FIELDS = 256;
+/** What a category is in x, where a number spreads by 1: one that differs counts half as much as a number elsewhere in its range. */
+const CATEGORY = 0.7;
+/** Of all fields: with more, each keeps fewer of its categories. Statistics grow with the square of it. */
+const MAX_INPUTS = 512;
 
 /** The fields that vary over `requests`, in the order of their names. O(rows · fields · log rows). */
 export const inferFields = (requests: readonly ScoringRequest[]): InferredFields => {
@@ -32,10 +36,22 @@ export const inferFields = (requests: readonly ScoringRequest[]): InferredFields
     });
   const fields: InferredField[] = [];
   const knots: number[] = [];
-  for (const name of [...columns.keys()].toSorted().slice(0, MAX_FIELDS)) {
+  const names = [...columns.keys()].toSorted().slice(0, MAX_FIELDS);
+  const categories = new Map(
+    names
+      .filter((name) => columns.get(name)!.some((value) => typeof value !== 'number'))
+      .map((name) => [name, byCount(columns.get(name)!)]),
+  );
+  const most = mostValues(
+    [...categories.values()].map(({ length }) => length),
+    MAX_INPUTS - (names.length - categories.size),
+  );
+  for (const name of names) {
     const values = columns.get(name)!;
-    if (values.some((value) => typeof value !== 'number')) {
-      const kept = mostFrequent(values.map(String));
+    const counted = categories.get(name);
+    if (counted !== undefined) {
+      // In the order of their text.
+      const kept = counted.slice(0, most).toSorted();
       if (kept.length > 1 || values.length < requests.length) fields.push({ name, as: 'oneHot', values: kept });
       continue;
     }
@@ -51,15 +67,18 @@ export const inferFields = (requests: readonly ScoringRequest[]): InferredFields
   return { fields, knots: Float64Array.from(knots) };
 };
 
-/** The most frequent values, in the order of their text. */
-const mostFrequent = (values: readonly string[]): string[] => {
+/** The most frequent first. */
+const byCount = (values: readonly AttributeValue[]): string[] => {
   const counts = new Map<string, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  const byCount = [...counts].toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
-  return byCount
-    .slice(0, MAX_VALUES)
-    .map(([value]) => value)
-    .toSorted();
+  for (const value of values) counts.set(String(value), (counts.get(String(value)) ?? 0) + 1);
+  return [...counts].toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).map(([value]) => value);
+};
+
+/** How many values each field may keep, so that all of them fit. */
+const mostValues = (sizes: readonly number[], room: number): number => {
+  let most = MAX_VALUES;
+  while (most > 1 && sizes.reduce((sum, size) => sum + Math.min(size, most), 0) > room) most--;
+  return most;
 };
 
 /** Every value that a request has; numbers that are not finite are absent. */
@@ -128,7 +147,7 @@ const writeCategory = (read: Read, values: readonly string[], at: number): Write
   return (request, x) => {
     const value = read(request);
     const place = value === undefined ? undefined : places.get(typeof value === 'string' ? value : String(value));
-    if (place !== undefined) x[place] = 1;
+    if (place !== undefined) x[place] = CATEGORY;
   };
 };
 

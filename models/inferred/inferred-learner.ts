@@ -2,7 +2,9 @@
 import { AttuneError, DAY_MS, type Experience } from '#contracts';
 import { packArtifact, unpackArtifact } from '../artifact.ts';
 import type { Expert } from '../expert.ts';
-import { ArmPart, RIDGES, SKETCH_DIMS, sketchOf } from './arm-part.ts';
+import { randomOf } from '../random.ts';
+import { ArmPart, DRAWS, drawPrior, RIDGES } from './arm-part.ts';
+import { packDraws } from './pack-draws.ts';
 import { inferFields } from './fields.ts';
 import { openGeneration, type Generation, type GenerationSpec } from './generation.ts';
 import { keptOf, experienceOf, type KeptRow } from './kept-row.ts';
@@ -16,6 +18,8 @@ export interface InferredHeader {
   readonly offset: number;
   /** √ of the reward's variance, by row of `heads`, times what the errors are scaled by. */
   readonly spreads: readonly number[];
+  /** Of each posterior, in `draws` with `drawScales`; 0 where nobody asks for errors. */
+  readonly draws: number;
 }
 
 export interface InferredTuning {
@@ -27,10 +31,10 @@ export interface InferredTuning {
 }
 
 export const INFERRED_TUNING: InferredTuning = {
-  outputs: 384,
-  bandwidth: 1.5,
+  outputs: 512,
+  bandwidth: 1.4,
   halfLifeDays: 60,
-  errorScale: { rate: 0.15, identity: 0.3 },
+  errorScale: { rate: 0.12, identity: 0.3 },
 };
 
 /** Rows at which fields and features are found anew, and all that was learned is learned again over them. */
@@ -41,6 +45,10 @@ const ITERATIONS = 8;
 const SETTLING_ITERATIONS = 60;
 /** More candidates than this live on the mean: their statistics would take too much memory (a megabyte each). */
 export const MAX_ARMS = 64;
+/** Candidates whose posterior is drawn from anew in one publication, some 30 ms each; the rest wait for the next ones. */
+const REDRAWS = 8;
+/** A snapshot is a record of the log, and Kafka takes a million bytes: with many candidates it carries fewer draws of each. */
+const DRAWS_BYTES = 512 * 1024;
 const RESCALE_AT = 1e9;
 /** Progressive losses of the ridges forget by this factor a row. */
 const LOSS_MEMORY = 0.9995;
@@ -60,7 +68,13 @@ interface Checkpoint {
   readonly ridge: number;
   readonly nextOthers: number;
   readonly generation: GenerationSpec | null;
-  readonly arms: readonly { readonly id: string; readonly weight: number; readonly squares: number }[];
+  readonly arms: readonly {
+    readonly id: string;
+    readonly weight: number;
+    readonly squares: number;
+    readonly rows?: number;
+    readonly nextDraws?: number;
+  }[];
   readonly rows: readonly KeptRow[];
 }
 
@@ -71,7 +85,9 @@ export class InferredLearner implements Expert {
   readonly #tuning: InferredTuning;
   #generation: Generation | null = null;
   #phi = new Float64Array(0);
-  readonly #u = new Float64Array(SKETCH_DIMS);
+  /** Room for a triangle. */
+  #factor = new Float64Array(0);
+  #priorDraws = new Float32Array(0);
   #arms = new Map<string, ArmPart>();
   /** Rows until the last generation, by decision and rank. */
   #rows = new Map<string, { experience: Experience; target: number }>();
@@ -131,27 +147,25 @@ export class InferredLearner implements Expert {
     this.#solve();
   }
 
-  snapshot(): {
+  /** @param withErrors with draws, from which a scorer has its standard errors */
+  snapshot(withErrors: boolean): {
     header: InferredHeader & { actions: readonly string[]; counts: readonly number[] };
-    arrays: Record<string, Float32Array | Float64Array>;
+    arrays: Record<string, Float32Array | Float64Array | Int16Array>;
   } {
     const generation = this.#generation!;
     this.#solve();
     const today = this.#today;
     const { stride } = generation;
-    const heads = new Float32Array(stride * (this.#arms.size + 1));
-    const size = (SKETCH_DIMS * (SKETCH_DIMS + 1)) / 2;
-    const factors = new Float32Array(size * (this.#arms.size + 1));
-    const widest = this.#spreadOf(undefined);
-    new ArmPart(stride).inverseFactor(1, 1, factors, 0);
-    const spreads = [widest];
-    let row = 1;
+    const rows = this.#arms.size + 1;
+    const heads = new Float32Array(stride * rows);
+    const spreads = [this.#spreadOf(undefined)];
     for (const arm of this.#arms.values()) {
-      heads.set(arm.means[this.#ridge]!, stride * row);
-      const spread = this.#spreadOf(arm);
-      arm.inverseFactor(today, widest > 0 ? (spread / widest) ** 2 : 1, factors, size * row++);
-      spreads.push(spread);
+      heads.set(arm.means[this.#ridge]!, stride * spreads.length);
+      spreads.push(this.#spreadOf(arm));
     }
+    const draws = withErrors ? Math.max(1, Math.min(DRAWS, Math.floor(DRAWS_BYTES / (2 * stride * rows)))) : 0;
+    if (withErrors) this.#redraw(spreads);
+    const packed = packDraws([this.#priorDraws, ...[...this.#arms.values()].map((arm) => arm.draws ?? this.#priorDraws)], stride, draws);
     return {
       header: {
         kind: 'inferred',
@@ -159,11 +173,23 @@ export class InferredLearner implements Expert {
         link: this.#isRate ? 'rate' : 'identity',
         offset: this.#mean,
         spreads,
+        draws,
         actions: [...this.#arms.keys()],
         counts: [...this.#arms.values()].map(({ weight }) => weight / today),
       },
-      arrays: { heads, factors, knots: generation.knots },
+      arrays: { heads, knots: generation.knots, ...packed },
     };
+  }
+
+  #redraw(spreads: readonly number[]): void {
+    const widest = spreads[0]!;
+    let left = REDRAWS;
+    let row = 0;
+    for (const arm of this.#arms.values()) {
+      const ratio = widest > 0 ? (spreads[++row]! / widest) ** 2 : 1;
+      if (!arm.drawsAreOld || left-- <= 0) continue;
+      arm.redraw(this.#today, ratio, this.#places, randomOf(this.#seed, row, arm.rows), this.#factor);
+    }
   }
 
   checkpoint(): Uint8Array {
@@ -183,14 +209,17 @@ export class InferredLearner implements Expert {
       ridge: this.#ridge,
       nextOthers: this.#nextOthers,
       generation: this.#generation?.spec ?? null,
-      arms: arms.map(([id, { weight, squares }]) => ({ id, weight, squares })),
+      arms: arms.map(([id, { weight, squares, rows, nextDraws }]) => ({ id, weight, squares, rows, nextDraws })),
       rows: [...this.#rows.values()].map(({ experience, target }) => keptOf(experience, target)),
     };
-    const arrays: Record<string, Float64Array> = { knots: this.#generation?.knots ?? new Float64Array(0), losses: this.#losses };
+    const arrays: Record<string, Float32Array | Float64Array> = {
+      knots: this.#generation?.knots ?? new Float64Array(0),
+      losses: this.#losses,
+    };
     arms.forEach(([, arm], i) => {
       arrays[`a${i}`] = arm.a;
       arrays[`b${i}`] = arm.b;
-      arrays[`s${i}`] = arm.sketch;
+      if (arm.draws !== null) arrays[`d${i}`] = arm.draws;
       arm.means.forEach((means, k) => (arrays[`m${i}.${k}`] = means));
     });
     return packArtifact({ header, arrays });
@@ -215,13 +244,16 @@ export class InferredLearner implements Expert {
     }
     if (header.generation === null) return learner;
     learner.#open(header.generation, array('knots'));
-    header.arms.forEach(({ id, weight, squares }, i) => {
+    header.arms.forEach(({ id, weight, squares, rows, nextDraws }, i) => {
       const arm = learner.#armOf(id)!;
       arm.weight = weight;
       arm.squares = squares;
+      // Absent in a checkpoint of before.
+      arm.rows = rows ?? 1;
+      arm.nextDraws = nextDraws ?? 1;
       arm.a.set(array(`a${i}`));
       arm.b.set(array(`b${i}`));
-      arm.sketch.set(array(`s${i}`));
+      arm.draws = (arrays[`d${i}`] as Float32Array | undefined) ?? null;
       arm.means.forEach((means, k) => means.set(array(`m${i}.${k}`)));
       arm.stale = true;
     });
@@ -240,8 +272,7 @@ export class InferredLearner implements Expert {
         for (let k = 0; k < RIDGES.length; k++)
           this.#losses[k] = LOSS_MEMORY * this.#losses[k]! + (error - dot(arm.means[k]!, this.#phi)) ** 2;
         arm.squares += g * this.lastError * this.lastError;
-        sketchOf(this.#phi, this.#places, this.#u);
-        arm.learn(this.#phi, this.#u, g, target);
+        arm.learn(this.#phi, g, target);
       }
     }
     this.#weight += g;
@@ -281,7 +312,10 @@ export class InferredLearner implements Expert {
 
   #open(spec: GenerationSpec, knots: Float64Array): void {
     this.#generation = openGeneration(spec, knots, 1);
-    this.#phi = new Float64Array(this.#generation.stride);
+    const { stride } = this.#generation;
+    this.#phi = new Float64Array(stride);
+    this.#factor = new Float64Array((stride * (stride + 1)) / 2);
+    this.#priorDraws = drawPrior(stride, this.#places, randomOf(spec.seed));
   }
 
   #solve(iterations = ITERATIONS): void {

@@ -1,25 +1,27 @@
-/** Scores the caller's candidates by an inferred snapshot: means over φ, and standard errors from the sketch. */
+/** Scores the caller's candidates by an inferred snapshot: means over φ, and standard errors from draws of their posteriors. */
 import type { Scorer } from '#contracts';
+import type { Artifact } from '../artifact.ts';
 import { clampRate } from '../calibrator/clamp-rate.ts';
 import type { SnapshotHeader } from '../version-blob.ts';
-import { SKETCH_DIMS, sketchOf } from './arm-part.ts';
 import { openGeneration, type Generation } from './generation.ts';
 import type { InferredHeader } from './inferred-learner.ts';
+import { interleaveDraws } from './pack-draws.ts';
 
-type Arrays = Readonly<Record<string, Float32Array | Float64Array | Int32Array>>;
+type Arrays = Artifact<unknown>['arrays'];
 
-const FACTOR = (SKETCH_DIMS * (SKETCH_DIMS + 1)) / 2;
 const KNOWN_GENERATIONS = 4;
 
 /** Generations by their content: snapshots of one generation share its kernel. */
-export const createInferredOpener = (loop: string, maxHeads: number) => {
+export const createInferredOpener = (loop: string) => {
   const generations = new Map<string, Generation>();
   return (header: SnapshotHeader & InferredHeader, arrays: Arrays): Scorer => {
     const knots = arrays['knots'] as Float64Array;
-    const key = JSON.stringify(header.generation) + Buffer.from(knots.buffer, knots.byteOffset, knots.byteLength).toString('latin1');
+    // Room for more than are there, so that a candidate more is not a kernel more.
+    const room = 2 ** Math.ceil(Math.log2((header.actions.length + 1) * (1 + drawsOf(header))));
+    const key = `${room} ${JSON.stringify(header.generation)}${Buffer.from(knots.buffer, knots.byteOffset, knots.byteLength).toString('latin1')}`;
     let generation = generations.get(key);
     if (generation === undefined) {
-      generation = openGeneration(header.generation, knots, maxHeads);
+      generation = openGeneration(header.generation, knots, room);
       generations.set(key, generation);
       if (generations.size > KNOWN_GENERATIONS) generations.delete(generations.keys().next().value!);
     }
@@ -27,22 +29,20 @@ export const createInferredOpener = (loop: string, maxHeads: number) => {
   };
 };
 
+/** A snapshot of before has none. */
+const drawsOf = ({ draws }: { readonly draws?: number }): number => draws ?? 0;
+
 const createInferredScorer = (loop: string, header: SnapshotHeader & InferredHeader, arrays: Arrays, generation: Generation): Scorer => {
-  const { kernel, xDims, stride, spec } = generation;
-  const heads = arrays['heads'] as Float32Array;
-  const factors = arrays['factors'] as Float32Array;
-  const places = { xDims, stride, outputs: spec.outputs };
+  const { kernel, stride } = generation;
+  const draws = drawsOf(header);
+  const packed = { draws: arrays['draws'] as Int16Array, drawScales: arrays['drawScales'] as Float32Array };
+  const heads = draws === 0 ? (arrays['heads'] as Float32Array) : interleaveDraws(arrays['heads'] as Float32Array, packed, stride, draws);
   const rowOf = new Map(header.actions.map((id, i) => [id, i + 1]));
   const { offset, counts, spreads, link } = header;
-  const u = new Float64Array(SKETCH_DIMS);
-  const errorOf = (row: number): number => {
-    let variance = 0;
-    for (let i = 0, k = row * FACTOR; i < SKETCH_DIMS; i++) {
-      let sum = 0;
-      for (let j = 0; j <= i; j++) sum += factors[k++]! * u[j]!;
-      variance += sum * sum;
-    }
-    return spreads[row]! * Math.sqrt(variance);
+  const errorOf = (at: number): number => {
+    let squares = 0;
+    for (let draw = 1; draw <= draws; draw++) squares += kernel.dots[at + draw]! ** 2;
+    return Math.sqrt(squares / draws);
   };
   return {
     loop,
@@ -52,18 +52,23 @@ const createInferredScorer = (loop: string, header: SnapshotHeader & InferredHea
     score(request, actions, out) {
       kernel.use(heads);
       generation.features(request);
-      const withErrors = out.standardErrors !== undefined;
-      if (withErrors) sketchOf(kernel.phi, places, u);
-      for (let from = 0; from < actions.length; from += kernel.rows.length) {
-        const to = Math.min(actions.length, from + kernel.rows.length);
-        for (let i = from; i < to; i++) kernel.rows[i - from] = rowOf.get(actions[i]!.id) ?? 0;
-        kernel.multiply(to - from);
+      const withErrors = draws > 0 && out.standardErrors !== undefined;
+      const width = withErrors ? 1 + draws : 1;
+      const atOnce = Math.floor(kernel.rows.length / width);
+      for (let from = 0; from < actions.length; from += atOnce) {
+        const to = Math.min(actions.length, from + atOnce);
         for (let i = from; i < to; i++) {
-          const row = kernel.rows[i - from]!;
-          const score = offset + kernel.dots[i - from]!;
+          const head = (rowOf.get(actions[i]!.id) ?? 0) * (1 + draws);
+          for (let k = 0; k < width; k++) kernel.rows[(i - from) * width + k] = head + k;
+        }
+        kernel.multiply((to - from) * width);
+        for (let i = from; i < to; i++) {
+          const at = (i - from) * width;
+          const row = kernel.rows[at]! / (1 + draws);
+          const score = offset + kernel.dots[at]!;
           out.propensities[i] = link === 'rate' ? clampRate(score) : score;
           out.effectiveN[i] = row === 0 ? 0 : counts[row - 1]!;
-          if (withErrors) out.standardErrors[i] = errorOf(row);
+          if (withErrors) out.standardErrors[i] = spreads[row]! * errorOf(at);
         }
       }
       out.hasStandardErrors = withErrors;

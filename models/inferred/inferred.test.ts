@@ -51,6 +51,7 @@ const scorerOf = (learner: ReturnType<typeof createLearner>) => {
 
 const learned = (rows: number) => {
   const learner = createLearner({ encoder: genericEncoder(), loop: 'test' });
+  learner.carriesVariances = true;
   for (let i = 0; i < rows; i++) {
     const { experience, target } = rowOf(i);
     learner.learnShown(experience, target);
@@ -73,6 +74,18 @@ test('numbers are told from categories, of any unit, and what does not vary is l
   expect([at(-1), at(0), at(1e12)].map((z) => z.toFixed(3))).toEqual(['-1.732', '-1.732', '1.732']);
   expect(at(49.5e6)).toBeCloseTo(0, 1);
   expect(at('no number')).toBe(0);
+});
+
+test('many categories share what room there is, the most frequent first', () => {
+  const requests = Array.from({ length: 4_000 }, (_, i) =>
+    requestOf(Object.fromEntries(Array.from({ length: 40 }, (__, field) => [`c${field}`, `v${Math.floor((i % 61) / (1 + (field % 2)))}`]))),
+  );
+  const { fields } = inferFields(requests);
+  const sizes = fields.map((field) => (field.as === 'oneHot' ? field.values.length : 1));
+  expect(sizes).toHaveLength(40);
+  expect(new Set(sizes).size).toBe(1);
+  expect(sizes[0]! * 40).toBeLessThanOrEqual(512);
+  expect(sizes[0]! * 40).toBeGreaterThan(400);
 });
 
 test('learns what no single value tells, whatever the units, and knows what it has not tried', () => {
@@ -127,4 +140,26 @@ test('rewards of any size keep their scale', () => {
 
 test('a target that is no number is refused', () => {
   expect(() => learned(40).learnShown(rowOf(41).experience, Number.NaN)).toThrow(/finite number/);
+});
+
+test('a snapshot of many candidates fits into a record of the log, and their errors still tell what was tried', () => {
+  const learner = createLearner({ encoder: genericEncoder(), loop: 'test' });
+  learner.carriesVariances = true;
+  for (let i = 0; i < 1_280; i++) {
+    const { experience, target } = rowOf(i);
+    learner.learnShown({ ...experience, action: { id: `arm${i % 64}`, features: {} } }, target);
+  }
+  let bytes = new Uint8Array(0);
+  // Not all are drawn anew in one publication.
+  for (let publication = 0; publication < 10; publication++) bytes = learner.publish().snapshotBlob as Uint8Array<ArrayBuffer>;
+  expect(bytes.length).toBeLessThan(1_000_000);
+  const out = { propensities: new Float32Array(2), effectiveN: new Float32Array(2), standardErrors: new Float32Array(2) };
+  const scorer = createVersion(learner.versionBlob).open(bytes);
+  scorer.score(
+    rowOf(1).experience.request,
+    ['arm1', 'new'].map((id) => ({ id, features: {} })),
+    out,
+  );
+  expect(out.standardErrors[0]).toBeGreaterThan(0);
+  expect(out.standardErrors[1]).toBeGreaterThan(1.2 * out.standardErrors[0]!);
 });

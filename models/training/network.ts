@@ -4,7 +4,7 @@ import { sigmoid } from '../calibrator/platt.ts';
 import { openTensorflow, type BackendName } from '../trunk/tensorflow.ts';
 import type { Activation, DenseLayer } from '../trunk/trunk.ts';
 import { registerGradients } from './gradients.ts';
-import { gaussian, randomOf, shuffle } from './random.ts';
+import { gaussian, randomOf, shuffle } from '../random.ts';
 import type { TrainingSet } from './training-set.ts';
 
 export interface HyperParameters {

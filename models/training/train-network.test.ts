@@ -6,7 +6,7 @@ import { createPlainKernel } from '../kernel/kernel.ts';
 import type { HyperParameters } from './network.ts';
 import { areaUnderCurve, calibrationError, logLoss } from './metrics.ts';
 import { openProgressFile } from './progress-file.ts';
-import { randomOf } from './random.ts';
+import { randomOf } from '../random.ts';
 import { trainNetwork, type Progress, type TrainingHooks, type TrainingOptions } from './train-network.ts';
 import type { TrainingSet } from './training-set.ts';
 

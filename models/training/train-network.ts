@@ -2,7 +2,7 @@
 import type { BackendName } from '../trunk/tensorflow.ts';
 import type { Trunk } from '../trunk/trunk.ts';
 import { createNetwork, type HyperParameters, type Network, type NetworkState, type Standardisation } from './network.ts';
-import { randomOf } from './random.ts';
+import { randomOf } from '../random.ts';
 import { toTrunk } from './to-trunk.ts';
 import type { TrainingSet } from './training-set.ts';
 
