@@ -55,6 +55,7 @@ const main = async (): Promise<void> => {
     const last = result.blocks.at(-1)!;
     console.log(
       `seed ${job.seed}: gap closed ${last.gapClosed.toFixed(3)} (context-free ${result.contextFreeGapClosed.toFixed(3)}); chosen ${percent(last.chosen)}, uniform ${percent(last.uniform)}, oracle ${percent(last.oracle)}; ` +
+        `calibration error ${result.calibrationError.toFixed(4)}; ` +
         `${result.meanEligible.toFixed(1)} eligible (at least 20: ${percent(result.passedOver)} of moments passed over); lift over random proven after ${result.liftProvenAt ?? 'never'}; ${((performance.now() - startedMs) / 1_000).toFixed(0)} s`,
     );
     console.log(
@@ -75,6 +76,7 @@ const main = async (): Promise<void> => {
       curve: Array.from({ length: BLOCKS }, (_, i) => mean((result) => result.blocks[i]!.gapClosed)),
       meanEligible: mean((result) => result.meanEligible),
       passedOver: mean((result) => result.passedOver),
+      calibrationError: mean((result) => result.calibrationError),
       uniformAcceptance: mean((result) => result.meanAcceptance),
       liftProvenAt: results.map((result) => result.liftProvenAt).toSorted((a, b) => (a ?? Infinity) - (b ?? Infinity)),
       seeds: results.length,

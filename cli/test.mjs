@@ -70,10 +70,13 @@ const summaryOf = ({ code, report }) => {
 
 const waiting = [...jobs.entries()];
 const ran = [];
+// Whoever ends the run ends it whole, not one job of it.
+let isStopped = false;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (isStopped = true));
 const lane = async () => {
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     const [index, job] = next;
-    ran[index] = await run(job, index);
+    ran[index] = isStopped ? { code: 1, report: '', output: null } : await run(job, index);
   }
 };
 await Promise.all(Array.from({ length: LANES }, lane));

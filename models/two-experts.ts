@@ -19,6 +19,8 @@ interface Checkpoint {
   readonly loss: number;
   readonly standingLoss: number;
   readonly snapshot: number;
+  /** Absent in a checkpoint of before. */
+  readonly nextRefresh?: number;
 }
 
 /** What a moving expert is besides: its means can be solved without a word. */
@@ -35,6 +37,8 @@ const LEAD = 2;
 const HALF = 0.5;
 /** One row counts at most this many times the mean loss. */
 const CLIP = 10;
+/** A caller's reward is any number; its square must stay one, too. */
+const LARGEST = 1e12;
 /** The features found in fewer rows are not yet what they will be. */
 const COMPARED_FROM = 512;
 
@@ -80,7 +84,8 @@ export class TwoExperts implements Learner {
     this.#moving.carriesVariances = carries;
   }
 
-  learnShown(experience: Experience, target: number): void {
+  learnShown(experience: Experience, reward: number): void {
+    const target = bounded(reward);
     const wasReady = this.#standing.ready;
     this.#moving.learnShown(experience, target);
     this.#standing.learnShown(experience, target);
@@ -89,7 +94,9 @@ export class TwoExperts implements Learner {
     else if (this.#standing.ready) this.#speaks = 'standing';
   }
 
-  correct(experience: Experience, oldTarget: number, newTarget: number | null): void {
+  correct(experience: Experience, oldReward: number, newReward: number | null): void {
+    const oldTarget = bounded(oldReward);
+    const newTarget = newReward === null ? null : bounded(newReward);
     this.#moving.correct(experience, oldTarget, newTarget);
     this.#standing.correct(experience, oldTarget, newTarget);
     if (newTarget === null || !this.#standing.ready) return;
@@ -128,6 +135,7 @@ export class TwoExperts implements Learner {
       loss: this.#loss,
       standingLoss: this.#standingLoss,
       snapshot: this.#snapshot,
+      nextRefresh: this.#nextRefresh,
     };
     const arrays = { moving: wordsOfBytes(this.#moving.checkpoint()), standing: wordsOfBytes(this.#standing.checkpoint()) };
     return packArtifact({ header, arrays });
@@ -146,6 +154,7 @@ export class TwoExperts implements Learner {
     learner.#loss = header.loss;
     learner.#standingLoss = header.standingLoss;
     learner.#snapshot = header.snapshot;
+    learner.#nextRefresh = header.nextRefresh ?? 0;
     return learner;
   }
 
@@ -172,3 +181,5 @@ export class TwoExperts implements Learner {
     else if (this.#advantage < -needed) this.#speaks = 'moving';
   }
 }
+
+const bounded = (reward: number): number => Math.max(-LARGEST, Math.min(LARGEST, reward));

@@ -10,6 +10,7 @@ import { openSharedLmdb } from './open-shared-lmdb.ts';
 
 const COUNT = Buffer.from('count');
 const OPENING = fileURLToPath(new URL('test-processes/opening.ts', import.meta.url));
+const WRITING = fileURLToPath(new URL('test-processes/writing.ts', import.meta.url));
 
 describe('an LMDB environment that processes share', { timeout: 60_000 }, () => {
   let path: string;
@@ -73,6 +74,15 @@ describe('an LMDB environment that processes share', { timeout: 60_000 }, () => 
         { timeout: 20_000 },
       )
       .toBe(2);
+  });
+
+  it('can be closed after another process put the number back, died, and nobody writes any more', async () => {
+    await root.transaction(increment);
+    await once(spawn(process.execPath, [WRITING, path], { stdio: 'inherit' }), 'close');
+    putBack(1);
+    await root.close();
+    root = openSharedLmdb({ path });
+    expect(root.getBinary(Buffer.from('theirs'))).toEqual(Buffer.of(5));
   });
 
   function increment(): number {

@@ -47,6 +47,15 @@ export function openSharedLmdb(options: SharedLmdbOptions): RootDatabase<Buffer,
   // A table that is new is a write.
   root.openDB = ((settings: object) => root.transactionSync(() => openDB(settings), WITHOUT_FSYNC)) as typeof root.openDB;
 
+  // lmdb flushes when it closes, and waits until the number is the newest commit's: after an opener that died it would wait for ever.
+  const close = root.close.bind(root);
+  let isClosed = false;
+  root.close = async () => {
+    if (!isClosed) root.transactionSync(() => undefined, WITHOUT_FSYNC);
+    isClosed = true;
+    await close();
+  };
+
   // What this opening may have put back is right again before anybody waits for it.
   root.transactionSync(() => undefined, WITHOUT_FSYNC);
   return root;

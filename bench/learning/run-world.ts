@@ -6,6 +6,7 @@ import type { Verdict } from '#decisioning';
 import { compileFeatures, emptyState, encodeState, viewOfState } from '#feature-store';
 import type { CustomerState } from '#feature-store';
 import { compileEncoder, createLearner, createVersion } from '#models';
+import { calibrationErrorOf } from '#models/evaluation';
 import type { Tuning } from '../../models/learner.ts';
 import { applyInput, compileRewards } from '#pipeline';
 import type { CustomerWork, StateFacts, StateInput } from '#pipeline';
@@ -49,6 +50,8 @@ export interface RunResult {
   /** Share of moments with fewer than twenty eligible actions, at which nothing was decided. */
   readonly passedOver: number;
   readonly meanAcceptance: number;
+  /** Expected calibration error of the propensities of what was chosen, ten bins, against the world's true chances; second half. */
+  readonly calibrationError: number;
   /** Decisions after which the lift of the model group over `random` left zero out for good; null: never. */
   readonly liftProvenAt: number | null;
   readonly lift: { readonly difference: number; readonly low: number; readonly high: number };
@@ -318,6 +321,8 @@ const createTally = ({ decisions, blocks: count, onBlock }: RunOptions) => {
   const means = new Map<string, { n: number; sum: number }>();
   const groups = { model: { n: 0, sum: 0 }, random: { n: 0, sum: 0 } };
   let provenAt: number | null = null;
+  const predicted: number[] = [];
+  const truth: number[] = [];
 
   const close = (until: number): void => {
     if (sums.n === 0) return;
@@ -355,6 +360,10 @@ const createTally = ({ decisions, blocks: count, onBlock }: RunOptions) => {
         const uniform = chances.reduce((sum, chance) => sum + chance, 0) / chances.length;
         const taken = verdict.chosen[0];
         const chosen = taken === undefined ? 0 : chances[ids.indexOf(taken.actionId)]!;
+        if (taken !== undefined && n >= decisions / 2) {
+          predicted.push(taken.propensity);
+          truth.push(chosen);
+        }
         sums.n++;
         sums.chosen += chosen;
         sums.greedy += chances[bestOf(verdict)]!;
@@ -392,6 +401,7 @@ const createTally = ({ decisions, blocks: count, onBlock }: RunOptions) => {
         meanEligible: eligibleSum / moments,
         passedOver: passedOver / (passedOver + moments),
         meanAcceptance: acceptance / moments,
+        calibrationError: calibrationErrorOf(predicted, truth).error,
         liftProvenAt: provenAt,
         lift: lift(),
       };

@@ -10,7 +10,7 @@ import { compileFeatures } from '#feature-store';
 import { compileEncoder, createLearner, genericEncoder } from '#models';
 import { createProgressLines, hashOfFile, listModels, openSource, planHistory, publishVersion, warmStart } from '#pipeline';
 import type { HistoryDeps, HistoryMapping } from '#pipeline';
-import { loadProject } from '#project';
+import { loadProject, personalNamesOf } from '#project';
 import type { Config } from '../config.ts';
 import { openStores } from '../open-stores.ts';
 import { appointChampion } from '../promotion/appoint.ts';
@@ -56,11 +56,14 @@ export const warmStartCommand = async (config: Config, args: readonly string[]):
       ? {}
       : readYamlFile(values.map, MappingSchema, 'mapping (action, reward, probability, time, channel, columns, ignore)');
   const source = await openSource(path, values.delimiter === '\\t' ? '\t' : (values.delimiter ?? null));
-  const plan = planHistory(source.columns, mapping);
   const fileHash = await hashOfFile(path);
   // The same file for the same loop in the same words makes the same version, and a version is published once.
   const seed = hash32(JSON.stringify([fileHash, loop, mapping, values.cap, values.at ?? null]));
   const project = loadProject(config.catalogDir);
+  const personal = personalNamesOf(project);
+  const planned = planHistory(source.columns, mapping);
+  // What no model may see while it serves is not learned here (law 7).
+  const plan = { ...planned, known: planned.known.filter(({ name }) => !personal.has(name)) };
   const learner = createLearner({ loop, encoder: loop === '' ? compileEncoder(project) : genericEncoder(), seed });
   const stores = await openStores(config);
   try {

@@ -47,6 +47,8 @@ export class ArmPart {
   rows = 0;
   /** Rows at which the posterior is to be drawn from again. */
   nextDraws = 1;
+  /** Effective rows when it was last drawn from. */
+  drawnAt = 0;
   /** Something was learned since the last solution. */
   stale = false;
   /** Rows that are not in A yet: four at once cost little more than one, for A is far larger than a cache. */
@@ -94,8 +96,10 @@ export class ArmPart {
     conjugateGradient({ a, dims, ridge, rhs, x: this.means[which]!, iterations, tolerance: TOLERANCE });
   }
 
-  get drawsAreOld(): boolean {
-    return this.rows >= this.nextDraws;
+  /** How overdue new draws are, from 1 on; under 1 they are not. Rows that were forgotten count as rows that came. */
+  ageOfDraws(today: number): number {
+    if (this.draws === null) return this.rows > 0 ? Infinity : 0;
+    return Math.max(this.rows / this.nextDraws, this.drawnAt / (DRAWN_EVERY * (this.weight / today + DRAWN_AFTER)));
   }
 
   /**
@@ -103,11 +107,20 @@ export class ArmPart {
    * @param ratio of the noise to the widest spread of rewards, both squared: what was never tried stays as uncertain as it was at first,
    * however little noise there is elsewhere
    * @param factor room for a triangle
+   *
+   * Where rounding has left A without a factor the draws stay as they were.
    */
   redraw(today: number, ratio: number, places: Places, random: () => number, factor: Float64Array): void {
     this.flush();
     const { dims } = this;
-    factorise(this.a, dims, ridgesOf(dims, places, DRAWN_RIDGE, today * ratio), factor);
+    this.nextDraws = Math.ceil(this.rows * DRAWN_EVERY) + DRAWN_AFTER;
+    this.drawnAt = this.weight / today;
+    try {
+      factorise(this.a, dims, ridgesOf(dims, places, DRAWN_RIDGE, today * ratio), factor);
+    } catch (error) {
+      if (error instanceof RangeError) return;
+      throw error;
+    }
     const draws = (this.draws ??= new Float32Array(dims * DRAWS));
     const w = new Float64Array(dims);
     const scale = Math.sqrt(today);
@@ -116,7 +129,6 @@ export class ArmPart {
       solveTransposed(factor, dims, w);
       draws.set(w, draw * dims);
     }
-    this.nextDraws = Math.ceil(this.rows * DRAWN_EVERY) + DRAWN_AFTER;
   }
 
   scale(factor: number): void {

@@ -9,7 +9,8 @@ export type InferredField =
   | { readonly name: FieldName; readonly as: 'rank'; readonly knots: number }
   /** One of two numbers: 1 for the greater. */
   | { readonly name: FieldName; readonly as: 'flag'; readonly greater: number }
-  | { readonly name: FieldName; readonly as: 'oneHot'; readonly values: readonly string[] };
+  /** `one`: what a category is in x; 1 where absent. */
+  | { readonly name: FieldName; readonly as: 'oneHot'; readonly values: readonly string[]; readonly one?: number };
 
 export interface InferredFields {
   readonly fields: readonly InferredField[];
@@ -52,7 +53,7 @@ export const inferFields = (requests: readonly ScoringRequest[]): InferredFields
     if (counted !== undefined) {
       // In the order of their text.
       const kept = counted.slice(0, most).toSorted();
-      if (kept.length > 1 || values.length < requests.length) fields.push({ name, as: 'oneHot', values: kept });
+      if (kept.length > 1 || values.length < requests.length) fields.push({ name, as: 'oneHot', values: kept, one: CATEGORY });
       continue;
     }
     const sorted = Float64Array.from(values as number[]).toSorted();
@@ -110,7 +111,7 @@ export const createFieldEncoder = ({ fields, knots }: InferredFields): FieldEnco
     const at = dims;
     dims += field.as === 'oneHot' ? field.values.length : 1;
     const read = createReader(field.name);
-    if (field.as === 'oneHot') return writeCategory(read, field.values, at);
+    if (field.as === 'oneHot') return writeCategory(read, field.values, at, field.one ?? 1);
     if (field.as === 'flag') return writeFlag(read, field.greater, at);
     const own = knots.subarray(from, (from += field.knots));
     if (own.length !== field.knots) throw new AttuneError('model.unreadable', `the knots of field ${field.name} are not all there`);
@@ -142,12 +143,12 @@ const writeFlag =
     if (Number(read(request)) === greater) x[at] = 1;
   };
 
-const writeCategory = (read: Read, values: readonly string[], at: number): Write => {
+const writeCategory = (read: Read, values: readonly string[], at: number, one: number): Write => {
   const places = new Map(values.map((value, i) => [value, at + i]));
   return (request, x) => {
     const value = read(request);
     const place = value === undefined ? undefined : places.get(typeof value === 'string' ? value : String(value));
-    if (place !== undefined) x[place] = CATEGORY;
+    if (place !== undefined) x[place] = one;
   };
 };
 

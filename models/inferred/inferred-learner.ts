@@ -43,10 +43,13 @@ const LAST = GENERATIONS.at(-1)!;
 const ITERATIONS = 8;
 /** After a generation has begun. */
 const SETTLING_ITERATIONS = 60;
-/** More candidates than this live on the mean: their statistics would take too much memory (a megabyte each). */
+/** More candidates than this live on the mean: their statistics would take too much memory (two megabytes each, eight with 512 inputs). */
 export const MAX_ARMS = 64;
-/** Candidates whose posterior is drawn from anew in one publication, some 30 ms each; the rest wait for the next ones. */
+/** Candidates whose posterior is drawn from anew in one publication at REDRAWS_DIMS dimensions, some 30 ms each; the rest wait for the next ones. */
 const REDRAWS = 8;
+const REDRAWS_DIMS = 520;
+/** Of a prior's strength: with less, rounding would leave no factor. */
+const LEAST_RATIO = 1e-6;
 /** A snapshot is a record of the log, and Kafka takes a million bytes: with many candidates it carries fewer draws of each. */
 const DRAWS_BYTES = 512 * 1024;
 const RESCALE_AT = 1e9;
@@ -74,6 +77,8 @@ interface Checkpoint {
     readonly squares: number;
     readonly rows?: number;
     readonly nextDraws?: number;
+    readonly drawnAt?: number;
+    readonly stale?: boolean;
   }[];
   readonly rows: readonly KeptRow[];
 }
@@ -181,14 +186,18 @@ export class InferredLearner implements Expert {
     };
   }
 
+  /** The most overdue first. */
   #redraw(spreads: readonly number[]): void {
+    const today = this.#today;
     const widest = spreads[0]!;
-    let left = REDRAWS;
-    let row = 0;
-    for (const arm of this.#arms.values()) {
-      const ratio = widest > 0 ? (spreads[++row]! / widest) ** 2 : 1;
-      if (!arm.drawsAreOld || left-- <= 0) continue;
-      arm.redraw(this.#today, ratio, this.#places, randomOf(this.#seed, row, arm.rows), this.#factor);
+    const overdue = [...this.#arms.values()]
+      .map((arm, i) => ({ arm, row: i + 1, age: arm.ageOfDraws(today) }))
+      .filter(({ age }) => age >= 1)
+      .toSorted((a, b) => (a.age === b.age ? a.row - b.row : b.age - a.age));
+    const { stride } = this.#generation!;
+    for (const { arm, row } of overdue.slice(0, Math.max(1, Math.round(REDRAWS * (REDRAWS_DIMS / stride) ** 3)))) {
+      const ratio = Math.max(LEAST_RATIO, widest > 0 ? (spreads[row]! / widest) ** 2 : 1);
+      arm.redraw(today, ratio, this.#places, randomOf(this.#seed, row, arm.rows), this.#factor);
     }
   }
 
@@ -209,7 +218,15 @@ export class InferredLearner implements Expert {
       ridge: this.#ridge,
       nextOthers: this.#nextOthers,
       generation: this.#generation?.spec ?? null,
-      arms: arms.map(([id, { weight, squares, rows, nextDraws }]) => ({ id, weight, squares, rows, nextDraws })),
+      arms: arms.map(([id, { weight, squares, rows, nextDraws, drawnAt, stale }]) => ({
+        id,
+        weight,
+        squares,
+        rows,
+        nextDraws,
+        drawnAt,
+        stale,
+      })),
       rows: [...this.#rows.values()].map(({ experience, target }) => keptOf(experience, target)),
     };
     const arrays: Record<string, Float32Array | Float64Array> = {
@@ -244,18 +261,19 @@ export class InferredLearner implements Expert {
     }
     if (header.generation === null) return learner;
     learner.#open(header.generation, array('knots'));
-    header.arms.forEach(({ id, weight, squares, rows, nextDraws }, i) => {
+    header.arms.forEach(({ id, weight, squares, rows, nextDraws, drawnAt, stale }, i) => {
       const arm = learner.#armOf(id)!;
       arm.weight = weight;
       arm.squares = squares;
       // Absent in a checkpoint of before.
       arm.rows = rows ?? 1;
       arm.nextDraws = nextDraws ?? 1;
+      arm.drawnAt = drawnAt ?? 0;
       arm.a.set(array(`a${i}`));
       arm.b.set(array(`b${i}`));
       arm.draws = (arrays[`d${i}`] as Float32Array | undefined) ?? null;
       arm.means.forEach((means, k) => means.set(array(`m${i}.${k}`)));
-      arm.stale = true;
+      arm.stale = stale ?? true;
     });
     return learner;
   }

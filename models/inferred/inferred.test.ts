@@ -113,6 +113,43 @@ test.each([20, 100, 1_000])('a checkpoint after %i rows goes on as the learner w
   expect(b!.means.map((mean, i) => Math.abs(mean - a!.means[i]!) < 1e-3)).toEqual([true, true, true]);
 });
 
+test.each([200, 700])('after %i rows a learner that is restored publishes what the one that goes on does, bit for bit', (rows) => {
+  const learner = learned(rows);
+  learner.publish();
+  const restored = restoreLearner(learner.checkpoint());
+  restored.carriesVariances = true;
+  for (let i = rows; i < rows + 100; i++) {
+    const { experience, target } = rowOf(i);
+    for (const one of [learner, restored]) one.learnShown(experience, target);
+    if (i % 20 === 0) expect(restored.publish()).toEqual(learner.publish());
+  }
+});
+
+test('what was tried long ago is uncertain again when it is forgotten', () => {
+  const learner = learned(1_000);
+  const before = scorerOf(learner)(rowOf(9).experience.request).errors;
+  for (let i = 1_000; i < 1_040; i++) {
+    const { experience, target } = rowOf(i);
+    // Only `left` is shown, ten half-lives later.
+    learner.learnShown({ ...experience, action: ARMS[0]!, decidedAtMs: NOW + 600 * 86_400_000 + i }, target);
+  }
+  const after = scorerOf(learner)(rowOf(9).experience.request).errors;
+  expect(before[1]).toBeLessThan(0.5 * before[2]!);
+  expect(after[1]).toBeGreaterThan(2 * before[1]!);
+});
+
+test('a reward beyond all bounds stops no publication', () => {
+  const learner = learned(300);
+  const { experience } = rowOf(301);
+  learner.learnShown(experience, 1e200);
+  for (let i = 302; i < 700; i++) {
+    learner.learnShown(rowOf(i).experience, rowOf(i).target);
+    if (i % 40 === 0) learner.publish();
+  }
+  const { means, errors } = scoresOf(learner, experience.request);
+  expect([...means, ...errors].every(Number.isFinite)).toBe(true);
+});
+
 test('a late outcome counts as if it had been known at once', () => {
   const late = createLearner({ encoder: genericEncoder(), loop: 'test' });
   const atOnce = createLearner({ encoder: genericEncoder(), loop: 'test' });
@@ -145,13 +182,12 @@ test('a target that is no number is refused', () => {
 test('a snapshot of many candidates fits into a record of the log, and their errors still tell what was tried', () => {
   const learner = createLearner({ encoder: genericEncoder(), loop: 'test' });
   learner.carriesVariances = true;
-  for (let i = 0; i < 1_280; i++) {
+  for (let i = 0; i < 520; i++) {
     const { experience, target } = rowOf(i);
     learner.learnShown({ ...experience, action: { id: `arm${i % 64}`, features: {} } }, target);
   }
-  let bytes = new Uint8Array(0);
-  // Not all are drawn anew in one publication.
-  for (let publication = 0; publication < 10; publication++) bytes = learner.publish().snapshotBlob as Uint8Array<ArrayBuffer>;
+  // Not all are drawn anew in one publication; `arm1` is among the first.
+  const bytes = learner.publish().snapshotBlob;
   expect(bytes.length).toBeLessThan(1_000_000);
   const out = { propensities: new Float32Array(2), effectiveN: new Float32Array(2), standardErrors: new Float32Array(2) };
   const scorer = createVersion(learner.versionBlob).open(bytes);

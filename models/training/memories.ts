@@ -23,7 +23,7 @@ export const memoriesFor = ({ kind }: EncoderSpec, halfLives: readonly number[] 
       : {
           halfLifeDays: GENERIC_TUNING.halfLifeDays,
           halfLifeRows: halfLife === Infinity ? 0 : halfLife,
-          sharedHalfLifeRows: halfLife === Infinity ? 0 : Math.round(halfLife * SHARED_LONGER),
+          sharedHalfLifeRows: halfLife === Infinity ? 0 : Math.max(1, Math.round(halfLife * SHARED_LONGER)),
         },
   );
 
