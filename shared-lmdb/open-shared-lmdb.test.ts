@@ -85,6 +85,17 @@ describe('an LMDB environment that processes share', { timeout: 60_000 }, () => 
     expect(root.getBinary(Buffer.from('theirs'))).toEqual(Buffer.of(5));
   });
 
+  it('can be closed while transactions are under way, and they are kept', async () => {
+    for (let turn = 1; turn <= 20; turn += 1) {
+      const writes = [1, 2, 3].map(() => root.transaction(increment));
+      await new Promise((resolve) => setImmediate(resolve));
+      await root.close();
+      await Promise.all(writes);
+      root = openSharedLmdb({ path });
+      expect(root.getBinary(COUNT)!.readUInt32LE()).toBe(3 * turn);
+    }
+  });
+
   function increment(): number {
     const next = (root.getBinary(COUNT)?.readUInt32LE() ?? 0) + 1;
     const bytes = Buffer.alloc(4);

@@ -47,12 +47,14 @@ export function openSharedLmdb(options: SharedLmdbOptions): RootDatabase<Buffer,
   // A table that is new is a write.
   root.openDB = ((settings: object) => root.transactionSync(() => openDB(settings), WITHOUT_FSYNC)) as typeof root.openDB;
 
-  // lmdb flushes when it closes, and waits until the number is the newest commit's: after an opener that died it would wait for ever.
+  // lmdb flushes when it closes, and waits until the number is the newest commit's: after an opener that died it would wait for ever. In turn
+  // behind the transactions that are under way, for those need this thread.
   const close = root.close.bind(root);
   let isClosed = false;
   root.close = async () => {
-    if (!isClosed) root.transactionSync(() => undefined, WITHOUT_FSYNC);
+    if (isClosed) return;
     isClosed = true;
+    await root.transaction(() => undefined);
     await close();
   };
 
