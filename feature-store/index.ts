@@ -38,7 +38,16 @@ export { decodeState, encodeState, fingerprintOf, timerOf } from './state/codec.
 export { positionPrefixOf, positionsOf } from './state/position.ts';
 export { evaluateFeatures } from './state/evaluate-features.ts';
 export { foldEvent } from './state/fold-event.ts';
-export { hasSeen, identityHash, identityHashOfEvent, rememberId, rememberNew, MAX_IDS, ID_TTL_MS } from './state/identity-ring.ts';
+export {
+  hasSeen,
+  identityHash,
+  identityHashOfEvent,
+  rememberId,
+  rememberNew,
+  MAX_IDS,
+  ID_TTL_MS,
+  oldestUnitAt,
+} from './state/identity-ring.ts';
 export { isCounted, moveMark, sourceMarkOf, MAX_MARKS, type SourceMark } from './state/source-marks.ts';
 export { viewOfReceipt, viewOfState } from './state/view.ts';
 export { withoutPersonal } from './state/without-personal.ts';

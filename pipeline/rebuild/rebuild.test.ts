@@ -78,15 +78,16 @@ describe('a rebuilt store is the store that was', () => {
       await traffic.wave();
       await drained();
       await role!.stop();
-      const expected = await contentOf(world, clock);
+      const atMs = clock();
+      const expected = await contentOf(world, atMs);
       expect(countOf(expected, 'state')).toBeGreaterThan(150);
       expect(countOf(expected, 'link')).toBeGreaterThan(20);
       const before = await Promise.all([TOPICS.rewards, TOPICS.deadLetters, TOPICS.events].map((topic) => readTopic(world.log, topic)));
 
       await rebuildWith({ snapshot });
-      expect(await contentOf(world, clock)).toEqual(expected);
+      expect(await contentOf(world, atMs)).toEqual(expected);
       await rebuildWith({ snapshot: null });
-      expect(await contentOf(world, clock)).toEqual(expected);
+      expect(await contentOf(world, atMs)).toEqual(expected);
       const after = await Promise.all([TOPICS.rewards, TOPICS.deadLetters, TOPICS.events].map((topic) => readTopic(world.log, topic)));
       expect(after.map(({ length }) => length)).toEqual(before.map(({ length }) => length));
     },
@@ -125,7 +126,8 @@ describe('a rebuilt store is the store that was', () => {
     expect(live.counters.failures).toBe(0);
     const store = await openLmdbFeatureStore({ dir: mkdtempSync(join(world.dir, 'reference-')), partitions: PARTITIONS });
     await rebuildWith({ snapshot: null, store });
-    expect(await contentOf(world, clock)).toEqual(await contentOf({ ...world, store }, clock));
+    const atMs = clock();
+    expect(await contentOf(world, atMs)).toEqual(await contentOf({ ...world, store }, atMs));
     await store.close();
   });
 
@@ -144,13 +146,14 @@ describe('a rebuilt store is the store that was', () => {
     await traffic.wave();
     await drained();
     await role!.stop();
-    const expected = await contentOf(world, clock);
+    const atMs = clock();
+    const expected = await contentOf(world, atMs);
     const log = { ...world.log, raisedAtMs: Date.now() + HOUR_MS };
     await expect(rebuildWith({ snapshot: null, log })).rejects.toMatchObject({ code: 'rebuild.raised' });
     expect(await isRebuilding(world.store.leases)).toBe(false);
-    expect(await contentOf(world, clock)).toEqual(expected);
+    expect(await contentOf(world, atMs)).toEqual(expected);
     await rebuildWith({ snapshot: null, log, acceptLoss: true });
     await rebuildWith({ snapshot: null, log: { ...world.log, raisedAtMs: Date.now() - HOUR_MS } });
-    expect(await contentOf(world, clock)).toEqual(expected);
+    expect(await contentOf(world, atMs)).toEqual(expected);
   });
 });

@@ -1,16 +1,19 @@
 /** All that a feature store holds, so that two can be compared. */
-import { HOUR_MS, MINUTE_MS, customerKeyFromBytes, decisionIdFromBytes, type Clock } from '#contracts';
-import { decodeLink, decodeState, recordKindOf } from '#feature-store';
+import { customerKeyFromBytes, decisionIdFromBytes } from '#contracts';
+import { decodeLink, decodeState, oldestUnitAt, recordKindOf } from '#feature-store';
 import { unpackWaiting } from '../state/waiting.ts';
 import type { World } from '../test-world.ts';
 
 /**
  * All that a store holds, as text by key. Tolerances: registers to four digits (float32, and topics may have been folded in another order: law 5);
- * revisions of rewards likewise; of the ring only what is younger than 23 h, since the role's clock runs ahead of the log's here. A timer under a decision that has come does nothing and is not compared.
+ * revisions of rewards likewise; of the ring only what it owes at `atMs`, since it may keep more, by when it was written. A timer under a decision that has come does nothing and is not compared.
+ *
+ * @param atMs one moment for all stores that are compared, not before the last commit: the ring forgets in steps of ten minutes, and a clock that
+ * went on between two readings would make one store two
  */
 export const contentOf = async (
   { store, log, project }: Pick<World, 'store' | 'log' | 'project'>,
-  clock: Clock,
+  atMs: number,
 ): Promise<Record<string, unknown>> => {
   const content: Record<string, unknown> = {};
   const waiting = new Set<string>();
@@ -35,7 +38,7 @@ export const contentOf = async (
         pairs: [...state.pairs].toSorted(([a], [b]) => a - b),
         pending: state.pending.map(({ items, ...rest }) => ({ ...rest, items: items.map((item) => ({ ...item, revision: 0 })) })),
         ring: state.ring.hashes
-          .filter((_, i) => i >= state.ring.forgotten && state.ring.units[i]! * 10 * MINUTE_MS > clock() - 23 * HOUR_MS)
+          .filter((_, i) => i >= state.ring.forgotten && state.ring.units[i]! >= oldestUnitAt(atMs))
           .toSorted((a, b) => a - b),
         timer: state.nextTimerMs,
       };

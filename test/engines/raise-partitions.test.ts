@@ -91,14 +91,15 @@ withEngine('kafka', (brokers) =>
         await later.wave();
         await drained(log);
         await role.stop();
-        const expected = await contentOf(after, Date.now);
+        const atMs = Date.now();
+        const expected = await contentOf(after, atMs);
         expect(Object.keys(expected)).toContain(`state ${customerKey(returns)}`);
 
         const rebuildFrom = (from: typeof snapshot | null) => rebuild({ ...after, logger: SILENT, snapshot: from, settleMs: 100 });
         await expect(rebuildFrom(null)).rejects.toMatchObject({ code: 'rebuild.raised' });
         await loseAll(url, prefix);
         await rebuildFrom(snapshot);
-        expect(await contentOf(after, Date.now)).toEqual(expected);
+        expect(await contentOf(after, atMs)).toEqual(expected);
       } finally {
         for (const each of open) await each.stop();
         await loseAll(url, prefix);

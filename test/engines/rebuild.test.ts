@@ -52,7 +52,8 @@ withEngine('kafka', (brokers) =>
         await traffic.wave();
         await drained(log);
         await role.stop();
-        const expected = await contentOf(world, Date.now);
+        const atMs = Date.now();
+        const expected = await contentOf(world, atMs);
         const rewards = (await readTopic(log, TOPICS.rewards)).length;
         expect(Object.keys(expected).length).toBeGreaterThan(150);
 
@@ -60,10 +61,10 @@ withEngine('kafka', (brokers) =>
         const { restored, replayed } = await rebuild({ ...world, logger: SILENT, snapshot, settleMs: 100 });
         expect(restored).toBeGreaterThan(80);
         expect(replayed).toBeGreaterThan(80);
-        expect(await contentOf(world, Date.now)).toEqual(expected);
+        expect(await contentOf(world, atMs)).toEqual(expected);
         await loseAll(url, prefix);
         await rebuild({ ...world, logger: SILENT, snapshot: null, settleMs: 100 });
-        expect(await contentOf(world, Date.now)).toEqual(expected);
+        expect(await contentOf(world, atMs)).toEqual(expected);
         expect((await readTopic(log, TOPICS.rewards)).length).toBe(rewards);
       } finally {
         await role.stop();
