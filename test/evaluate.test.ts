@@ -1,7 +1,6 @@
 /** `attune evaluate` end to end: a simulated pilot made by the product's own API and roles, its warehouse, and the command line upon it. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,17 +8,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { PolicyEvaluation, SlotEvaluation } from '#models/evaluation';
 import { openWarehouse, readWarehouseUsers, type Warehouse } from '#warehouse';
 import { EXIT } from '../cli/exit-codes.ts';
+import { hasChdb } from '../warehouse/server/test-chdb.ts';
 import { embeddedEnv } from './embedded-env.ts';
 import { freePort } from './free-port.ts';
 
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '..');
 const ENTRY = join(ROOT, 'cli/attune.mjs');

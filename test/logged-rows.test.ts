@@ -1,6 +1,5 @@
 /** Law 7: what training reads from the warehouse is what serving saw: the same x and ψ bit for bit, and so the same propensities. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -40,15 +39,7 @@ import { openWarehouse, readLoggedRows, startEmbeddedServer, type EmbeddedServer
 import { createContextCode, createEncoder } from '../models/encoder/encoder.ts';
 import { createSparseRow } from '../models/head/sparse-row.ts';
 import { CATALOG_DIR, ID_KEY, openTestServing, type TestServing } from '../serving/test-serving.ts';
-
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
+import { hasChdb } from '../warehouse/server/test-chdb.ts';
 
 const project = loadProject(CATALOG_DIR);
 const featureSet = compileFeatures(project);

@@ -1,5 +1,4 @@
 /** The walking skeleton, on the real system: event → state → decision → outcome → reward → learner → the next decision differs → SQL. */
-import { createRequire } from 'node:module';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { READER, openWarehouse } from '#warehouse';
 import type { Warehouse } from '#warehouse';
+import { hasChdb } from '../warehouse/server/test-chdb.ts';
 import { startSystem } from './system.ts';
 import type { System } from './system.ts';
 import { freePort } from './free-port.ts';
@@ -21,14 +21,6 @@ interface Decision {
 
 const READER_PASSWORD = 'loop-reader-password';
 const dataDir = mkdtempSync(join(tmpdir(), 'attune-loop-'));
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 let system: System;
 let warehouse: Warehouse;

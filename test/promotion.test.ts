@@ -1,6 +1,5 @@
 /** A promotion judged by the warehouse: decisions that were served, rewards that matured, challengers that had learned from none of them. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -23,15 +22,7 @@ import { openWarehouse, startEmbeddedServer, type EmbeddedServer, type Warehouse
 import { judgeVersion } from '../cli/promotion/judge-version.ts';
 import { announceModel } from '../serving/test-models.ts';
 import { CATALOG_DIR, openTestServing, type TestServing } from '../serving/test-serving.ts';
-
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
+import { hasChdb } from '../warehouse/server/test-chdb.ts';
 
 const LOOP = 'prices';
 const CANDIDATES = ['low', 'middle', 'high'].map((id) => ({ id, features: { price: id } }));

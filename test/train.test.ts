@@ -1,7 +1,6 @@
 /** `attune train` end to end on the embedded engines: from logged decisions to a challenger that the learn role takes up, killed in between. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,17 +27,10 @@ import { loadProject, personalNamesOf } from '#project';
 import { openWarehouse, readWarehouseUsers, type Warehouse } from '#warehouse';
 import { createEncoder } from '../models/encoder/encoder.ts';
 import { SILENT } from '../pipeline/role.ts';
+import { hasChdb } from '../warehouse/server/test-chdb.ts';
 import { embeddedEnv } from './embedded-env.ts';
 import { freePort } from './free-port.ts';
 
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
 const run = promisify(execFile);
 const CATALOG_DIR = join(import.meta.dirname, '../catalog/telco');
 const ENTRY = join(import.meta.dirname, '../cli/attune.mjs');

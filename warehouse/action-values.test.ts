@@ -1,6 +1,5 @@
 /** The view `action_values` says what the estimators of models/evaluation say of the same decisions, read back from the embedded warehouse. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -15,15 +14,8 @@ import {
   valueOf,
 } from '#models/evaluation';
 import { openWarehouse, readLoggedRows, startEmbeddedServer, type EmbeddedServer, type Warehouse } from './index.ts';
+import { hasChdb } from './server/test-chdb.ts';
 
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
 const IDS = ['plan', 'phone', 'notice'];
 const DECISIONS = 400;
 const textOf = (ms: number): string => new Date(ms).toISOString().slice(0, 23).replace('T', ' ');

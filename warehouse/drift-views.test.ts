@@ -1,18 +1,9 @@
 import { mkdtempSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWarehouse, startEmbeddedServer, type EmbeddedServer, type Warehouse } from './index.ts';
-
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
+import { hasChdb } from './server/test-chdb.ts';
 
 describe.skipIf(!hasChdb())('views of change (skipped where the optional package chdb is absent)', () => {
   let server: EmbeddedServer;

@@ -1,6 +1,5 @@
 /** `attune export` end to end: an embedded warehouse with rows of every type, and files that other readers open. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -11,20 +10,12 @@ import { compressors } from 'hyparquet-compressors';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openWarehouse, startEmbeddedServer, type EmbeddedServer, type Warehouse } from '#warehouse';
 import { runCommand } from '../../test/engines/roles.ts';
+import { hasChdb } from '../../warehouse/server/test-chdb.ts';
 import { exportCommand } from '../commands/export.ts';
 import { readConfig } from '../config.ts';
 import { exitCodeOfCommand, textOfFault } from '../faults.ts';
 import { countCsvRows } from './count-csv-rows.ts';
 import { writeWholeFile } from './write-whole-file.ts';
-
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 let dir: string;
 beforeAll(() => {

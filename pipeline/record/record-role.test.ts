@@ -1,5 +1,4 @@
 import { mkdtempSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -26,16 +25,9 @@ import {
 } from '#contracts';
 import { openLmdbLog, type EventLog } from '#event-log';
 import { openWarehouse, startEmbeddedServer, type EmbeddedServer, type Warehouse } from '#warehouse';
+import { hasChdb } from '../../warehouse/server/test-chdb.ts';
 import { createRecordRole, RECORD_GROUP, type RecordRole, type RecordRoleDeps } from './index.ts';
 
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
 const tmp = () => mkdtempSync(path.join(os.tmpdir(), 'attune-record-'));
 const keyOf = createCustomerKey('test-key');
 const T0 = Date.UTC(2026, 10, 1);

@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,20 +7,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { customerKeyToBytes, EngineUnavailable, TOPICS, type CustomerKey } from '#contracts';
 import { describeWarehouse } from '../describe-warehouse.ts';
 import { startEmbeddedServer, type EmbeddedServer } from '../server/start-embedded-server.ts';
+import { hasChdb } from '../server/test-chdb.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { openWarehouse, type Warehouse } from './open-warehouse.ts';
 import { parseRetentionDays } from './retention.ts';
 import { RowWriter } from './row-binary.ts';
 import { TABLES } from './tables.ts';
 
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
 const key = (n: number) => n.toString(16).padStart(32, '0') as CustomerKey;
 
 describe.skipIf(!hasChdb())('the warehouse client (skipped where the optional package chdb is absent)', () => {

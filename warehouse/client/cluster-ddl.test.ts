@@ -1,9 +1,9 @@
 import { mkdtempSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEmbeddedServer, type EmbeddedServer } from '../server/start-embedded-server.ts';
+import { hasChdb } from '../server/test-chdb.ts';
 import { renderForCluster } from './cluster-ddl.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { openWarehouse, type Warehouse } from './open-warehouse.ts';
@@ -16,15 +16,6 @@ const ownTable: string[] = [];
 await migrate({ command: async (sql) => void ownTable.push(sql), query: async () => [], insertApplied: async () => {} }, []);
 const statements = [...ownTable, ...readMigrations().flatMap((migration) => migration.statements)];
 const changes = retentionChanges(new Map(), parseRetentionDays()).map((change) => change.statement);
-
-const hasChdb = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 describe('the migrations, rendered for a cluster', () => {
   test('a table of facts is replicated within its shard and distributed over all by the partition of the log', () => {

@@ -2,7 +2,6 @@ import { createClient } from '@clickhouse/client';
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -10,18 +9,11 @@ import { text } from 'node:stream/consumers';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EMBEDDED_SERVER_MAIN, startEmbeddedServer, type EmbeddedServer } from './start-embedded-server.ts';
+import { hasChdb } from './test-chdb.ts';
 
-const absent = (): boolean => {
-  try {
-    createRequire(import.meta.url).resolve('chdb/package.json');
-    return false;
-  } catch {
-    return true;
-  }
-};
 const tmp = () => mkdtempSync(path.join(os.tmpdir(), 'attune-warehouse-'));
 
-describe.skipIf(absent())('the embedded server (skipped where the optional package chdb is absent)', () => {
+describe.skipIf(!hasChdb())('the embedded server (skipped where the optional package chdb is absent)', () => {
   const dir = tmp();
   let server: EmbeddedServer;
   let writer: ReturnType<typeof createClient>;
@@ -262,7 +254,7 @@ describe.skipIf(absent())('the embedded server (skipped where the optional packa
   });
 });
 
-describe.skipIf(absent())('the life of the embedded process', () => {
+describe.skipIf(!hasChdb())('the life of the embedded process', () => {
   test('5: a query past max_execution_time ends by itself, and the session serves on', async () => {
     // In this process: the limit is an option of the engine, and one process may open one directory.
     const dir = tmp();
