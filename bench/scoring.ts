@@ -1,5 +1,5 @@
 /** Encode, score, arbitrate, choose, and nothing else: TensorFlow.js, plain loops and the WASM SIMD kernel side by side. */
-import { NO_PAIR, type ActionProfile, type CustomerView, type Experience, type ScoringRequest } from '#contracts';
+import { UNKNOWN_CUSTOMER, type ActionProfile, type CustomerView, type Experience, type ScoringRequest } from '#contracts';
 import { createLearner, createLearnerOf, createVersion, type EncoderSpec, type Learner } from '#models';
 import { gammaOf, inverseGapWeighting, sampleIndex, scalePriorities } from '#models/exploration';
 import { createKernel, createPlainKernel, strideOf, type Kernel } from '../models/kernel/kernel.ts';
@@ -38,15 +38,10 @@ const { versionBlob, snapshotBlob } = train(createLearner({ encoder, loop: '' })
 function createRequest(seed: number): ScoringRequest {
   const features = Float32Array.from(names, (_, i) => Math.sin(seed * 31.7 + i * 7.1));
   const view: CustomerView = {
-    customerKey: '' as never,
+    ...UNKNOWN_CUSTOMER,
     known: true,
-    attributes: {},
     features,
     featureNames: names,
-    featureSet: 'bench',
-    contacts: [],
-    pair: () => NO_PAIR,
-    pendingActionIds: [],
   };
   return { view, context: { page: `p${seed % 5}` }, channel: 'app', direction: 'inbound', placement: null, nowMs: 1_750_000_000_000 };
 }

@@ -1,4 +1,4 @@
-import { NO_PAIR, type ActionProfile, type CustomerView, type Experience, type ScoreBuffers } from '#contracts';
+import { UNKNOWN_CUSTOMER, type ActionProfile, type CustomerView, type Experience, type ScoreBuffers } from '#contracts';
 import { expect, test } from 'vitest';
 import { createLearner, createVersion, genericEncoder, openScorer, restoreLearner, type EncoderSpec } from './index.ts';
 
@@ -10,15 +10,9 @@ const declared: EncoderSpec = {
   fields: [{ source: 'attribute', name: 'plan', encoding: { as: 'oneHot', values: ['basic', 'premium'] }, missing: true }],
 };
 const view = (plan: string): CustomerView => ({
-  customerKey: '00' as never,
+  ...UNKNOWN_CUSTOMER,
   known: true,
   attributes: { plan },
-  features: new Float32Array(0),
-  featureNames: [],
-  featureSet: '',
-  contacts: [],
-  pair: () => NO_PAIR,
-  pendingActionIds: [],
 });
 const action = (id: string, topic = 'plan'): ActionProfile => ({ id, features: { topic } });
 const experience = (i: number, plan: string, shown: ActionProfile): Experience => ({

@@ -1,21 +1,14 @@
 import { expect, test } from 'vitest';
-import { NO_PAIR, type CustomerView, type Experience } from '#contracts';
+import { UNKNOWN_CUSTOMER, type Experience } from '#contracts';
 import { unpackArtifact } from './artifact.ts';
 import { createLearner, genericEncoder } from './index.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
-const view = {
-  known: false,
-  attributes: {},
-  features: new Float32Array(0),
-  featureNames: [],
-  pair: () => NO_PAIR,
-} as Partial<CustomerView>;
 
 const rowOf = (i: number, arm: string, context: Record<string, number>): Experience => ({
   decisionId: String(i),
   rank: 1,
-  request: { view: view as CustomerView, context, channel: 'app', direction: 'inbound', placement: null, nowMs: NOW },
+  request: { view: UNKNOWN_CUSTOMER, context, channel: 'app', direction: 'inbound', placement: null, nowMs: NOW },
   action: { id: arm, features: {} },
   probability: 0.5,
   propensity: 0.5,

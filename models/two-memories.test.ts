@@ -1,4 +1,4 @@
-import { NO_PAIR, type ActionProfile, type CustomerView, type Experience } from '#contracts';
+import { UNKNOWN_CUSTOMER, type ActionProfile, type Experience } from '#contracts';
 import { expect, test } from 'vitest';
 import { createLearner, createVersion, genericEncoder, restoreLearner, type Learner } from './index.ts';
 
@@ -12,12 +12,10 @@ const experience = (i: number, job: string): Experience => ({
   action,
   request: {
     view: {
+      ...UNKNOWN_CUSTOMER,
       known: true,
       attributes: { job },
-      features: new Float32Array(0),
-      featureNames: [],
-      pair: () => NO_PAIR,
-    } as unknown as CustomerView,
+    },
     context: {},
     channel: 'phone',
     direction: 'inbound',

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  NO_PAIR,
   TOPICS,
   decisionCodec,
   hashUnit,
   rewardCodec,
   shardOfDecision,
   decisionIdFromBytes,
+  UNKNOWN_CUSTOMER,
   type Decision,
   type ScoringRequest,
 } from '#contracts';
@@ -32,17 +32,7 @@ const rateOf = (segment: string, action: string): number =>
   SEGMENTS.indexOf(segment) === CANDIDATES.findIndex(({ id }) => id === action) ? 0.7 : 0.15;
 
 const requestOf = (segment: string): ScoringRequest => ({
-  view: {
-    customerKey: '' as never,
-    known: false,
-    attributes: {},
-    features: new Float32Array(0),
-    featureNames: [],
-    featureSet: '',
-    contacts: [],
-    pair: () => NO_PAIR,
-    pendingActionIds: [],
-  },
+  view: UNKNOWN_CUSTOMER,
   context: { segment },
   channel: 'web',
   direction: 'inbound',

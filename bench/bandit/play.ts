@@ -1,6 +1,6 @@
 /** Plays a bandit problem through the product: its decision, its learner, its snapshots, as callers' own candidates would be. */
 import { fileURLToPath } from 'node:url';
-import { NO_PAIR, type ActionProfile, type CustomerKey, type CustomerView, type Experience, type ScoringRequest } from '#contracts';
+import { UNKNOWN_CUSTOMER, type ActionProfile, type Experience, type ScoringRequest } from '#contracts';
 import { compileCatalog, decide } from '#decisioning';
 import { createLearner, createVersion, genericEncoder } from '#models';
 import { loadProject } from '#project';
@@ -42,7 +42,7 @@ export const play = (problem: BanditProblem, seed: number): Played => {
   for (let round = 0; round < problem.rounds; round++) {
     const nowMs = NOW_MS + round * MS_A_ROUND;
     const request: ScoringRequest = {
-      view: STRANGER,
+      view: UNKNOWN_CUSTOMER,
       context: problem.context(round),
       channel: 'app',
       direction: 'inbound',
@@ -84,18 +84,6 @@ const uniformRegret = (problem: BanditProblem): number => {
   let sum = 0;
   for (let round = 0; round < rounds; round++) for (let arm = 0; arm < arms.length; arm++) sum += problem.regret(round, arm) / arms.length;
   return sum;
-};
-
-const STRANGER: CustomerView = {
-  customerKey: '00000000000000000000000000000000' as CustomerKey,
-  known: false,
-  attributes: {},
-  features: new Float32Array(0),
-  featureNames: [],
-  featureSet: '',
-  contacts: [],
-  pair: () => NO_PAIR,
-  pendingActionIds: [],
 };
 
 export const mulberry32 = (seed: number): (() => number) => {

@@ -3,7 +3,7 @@
  * `node bench/bank/offline.ts --data DIR [--every 16] [--tuning JSON]`. Tune on the first half; the second is what the example reports.
  */
 import { parseArgs } from 'node:util';
-import { NO_PAIR, type ActionProfile, type CustomerView, type Experience, type ScoringRequest } from '#contracts';
+import { UNKNOWN_CUSTOMER, type ActionProfile, type Experience, type ScoringRequest } from '#contracts';
 import { createLearner, type Tuning } from '../../models/learner.ts';
 import { createVersion } from '../../models/scorer.ts';
 import { genericEncoder } from '#models';
@@ -25,14 +25,12 @@ const action: ActionProfile = { id: 'term-deposit', features: {} };
 
 const requestOf = ({ customer, call, context }: BankContact, nowMs: number): ScoringRequest => {
   const view = {
+    ...UNKNOWN_CUSTOMER,
     known: true,
     attributes: { ...customer, callNumber: call['number']! },
     features: Float32Array.of(1),
     featureNames: ['calls30d'],
-    contacts: [],
-    pair: () => NO_PAIR,
-    pendingActionIds: [],
-  } as unknown as CustomerView;
+  };
   return { view, context, channel: 'phone', direction: 'inbound', placement: null, nowMs };
 };
 

@@ -1,5 +1,5 @@
 /** A stream of moments and arms whose rewards change while it runs, played through the product's own learner, scorer and decision. */
-import { NO_PAIR, type ActionProfile, type CustomerView, type Experience, type Scorer, type ScoringRequest } from '#contracts';
+import { UNKNOWN_CUSTOMER, type ActionProfile, type CustomerView, type Experience, type Scorer, type ScoringRequest } from '#contracts';
 import { decide, type Catalog } from '#decisioning';
 import { createLearner, createVersion, genericEncoder } from '#models';
 import { createUniformState, nextUniform, seedUniform } from '#models/exploration';
@@ -78,15 +78,9 @@ export const playWorld = ({ seed, rounds, armsAt, rateAt, segments, catalog }: W
 
 const requestOf = (segment: number, noise: number, nowMs: number): ScoringRequest => {
   const view: CustomerView = {
-    customerKey: '00000000000000000000000000000001' as never,
+    ...UNKNOWN_CUSTOMER,
     known: true,
     attributes: { segment: `s${segment}`, region: `r${Math.floor(noise * 7)}` },
-    features: new Float32Array(0),
-    featureNames: [],
-    featureSet: '',
-    contacts: [],
-    pair: () => NO_PAIR,
-    pendingActionIds: [],
   };
   return { view, context: {}, channel: 'app', direction: 'inbound', placement: null, nowMs };
 };

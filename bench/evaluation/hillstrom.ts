@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
-import { NO_PAIR, type ActionProfile, type CustomerView, type Experience, type ScoringRequest } from '#contracts';
+import { UNKNOWN_CUSTOMER, type ActionProfile, type Experience, type ScoringRequest } from '#contracts';
 import {
   asymptoticInterval,
   crossFit,
@@ -79,17 +79,13 @@ export const readHillstrom = (dir: string): readonly Customer[] | null => {
       channel: row['channel']!,
     };
     const view = {
+      ...UNKNOWN_CUSTOMER,
       known: true,
       attributes,
-      features: new Float32Array(0),
-      featureNames: [],
-      contacts: [],
-      pair: () => NO_PAIR,
-      pendingActionIds: [],
     };
     return {
       request: {
-        view: view as unknown as CustomerView,
+        view,
         context: {},
         channel: 'email',
         direction: 'outbound',

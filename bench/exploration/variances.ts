@@ -1,5 +1,5 @@
 /** What the posterior's variances cost: a publication, a snapshot, a decision's scores, with and without them. */
-import { NO_PAIR, type ActionProfile, type CustomerView, type Experience, type ScoreBuffers } from '#contracts';
+import { UNKNOWN_CUSTOMER, type ActionProfile, type CustomerView, type Experience, type ScoreBuffers } from '#contracts';
 import { createLearner, createVersion, type EncoderSpec } from '#models';
 import { cpuMs } from '../cpu-ms.ts';
 
@@ -68,15 +68,10 @@ export const measureVariances = (rows: number): VarianceCosts => {
 
 const experienceOf = (seed: number): Experience => {
   const view: CustomerView = {
-    customerKey: '' as never,
+    ...UNKNOWN_CUSTOMER,
     known: true,
-    attributes: {},
     features: Float32Array.from(names, (_, i) => Math.sin(seed * 31.7 + i * 7.1)),
     featureNames: names,
-    featureSet: 'bench',
-    contacts: [],
-    pair: () => NO_PAIR,
-    pendingActionIds: [],
   };
   const request = {
     view,

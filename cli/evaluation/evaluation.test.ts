@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
-import { hashUnit, NO_PAIR, type CustomerKey, type CustomerView, type Scorer } from '#contracts';
+import { hashUnit, UNKNOWN_CUSTOMER, type CustomerKey, type Scorer } from '#contracts';
 import { compileCatalog, decide } from '#decisioning';
 import type { LoggedDecision } from '#models';
 import { collectRounds, evaluatePolicy, evaluateSlots, loggedPolicy } from '#models/evaluation';
@@ -35,16 +35,11 @@ const scorerOf = (n: number): Scorer => ({
 /** What the product decides, read back as the warehouse would have it. */
 const decided = (n: number, limit = 1): LoggedDecision => {
   const view = {
+    ...UNKNOWN_CUSTOMER,
     customerKey: `c-${n % 60}` as CustomerKey,
     known: true,
     attributes: { plan: n % 2 === 0 ? 'basic' : 'premium', tenureMonths: n % 40 },
-    features: new Float32Array(0),
-    featureNames: [],
-    featureSet: '',
-    contacts: [],
-    pendingActionIds: [],
-    pair: () => NO_PAIR,
-  } as unknown as CustomerView;
+  };
   const asked = {
     view,
     context: {},

@@ -41,3 +41,16 @@ export interface CustomerView {
   /** Actions of decisions that still wait for an outcome. */
   readonly pendingActionIds: readonly string[];
 }
+
+/** Of whom nothing was read: no attributes, no features, no contacts. Spread, the base of a view of which only some parts are known. */
+export const UNKNOWN_CUSTOMER: CustomerView = Object.freeze({
+  customerKey: '0'.repeat(32) as CustomerKey,
+  known: false,
+  attributes: Object.freeze({}),
+  features: new Float32Array(0),
+  featureNames: Object.freeze([]),
+  featureSet: '',
+  contacts: Object.freeze([]),
+  pair: () => NO_PAIR,
+  pendingActionIds: Object.freeze([]),
+});

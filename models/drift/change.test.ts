@@ -1,5 +1,5 @@
 /** Actions that come, go and come back, through the learner and the scorer. */
-import { NO_PAIR, type ActionProfile, type Experience } from '#contracts';
+import { UNKNOWN_CUSTOMER, type ActionProfile, type Experience } from '#contracts';
 import { expect, test } from 'vitest';
 import type { EncoderSpec } from '../encoder/spec.ts';
 import { createLearner } from '../learner.ts';
@@ -10,17 +10,7 @@ const NOW = 1_760_000_000_000;
 const encoder: EncoderSpec = { kind: 'declared', fields: [], profile: ['topic'], crosses: [], priorRate: 0.1 };
 const action = (id: string): ActionProfile => ({ id, features: { topic: 'plan' } });
 const experience = (i: number, shown: ActionProfile): Experience => {
-  const view = {
-    customerKey: '00' as never,
-    known: true,
-    attributes: {},
-    features: new Float32Array(0),
-    featureNames: [],
-    featureSet: '',
-    contacts: [],
-    pair: () => NO_PAIR,
-    pendingActionIds: [],
-  };
+  const view = { ...UNKNOWN_CUSTOMER, known: true };
   const request = { view, context: {}, channel: 'app', direction: 'inbound' as const, placement: null, nowMs: NOW + i * 60_000 };
   return { decisionId: `d${i}`, rank: 1, request, action: shown, probability: 0.5, propensity: 0.1, decidedAtMs: NOW + i * 60_000 };
 };

@@ -1,4 +1,4 @@
-import { NO_PAIR, type CustomerView, type ScoringRequest } from '#contracts';
+import { UNKNOWN_CUSTOMER, type CustomerView, type ScoringRequest } from '#contracts';
 import { describe, expect, test } from 'vitest';
 import { createUniformState, nextUniform, seedUniform } from '../exploration/index.ts';
 import { createDriftWatch } from './drift-watch.ts';
@@ -83,15 +83,11 @@ const requestOf = (
   context: ScoringRequest['context'] = {},
 ): ScoringRequest => ({
   view: {
-    customerKey: '00' as never,
+    ...UNKNOWN_CUSTOMER,
     known: true,
     attributes,
     features: Float32Array.from(features),
     featureNames: features.map((_, i) => `f${i}`),
-    featureSet: '',
-    contacts: [],
-    pair: () => NO_PAIR,
-    pendingActionIds: [],
   },
   context,
   channel: 'app',

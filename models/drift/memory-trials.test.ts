@@ -1,4 +1,4 @@
-import { NO_PAIR, type Experience } from '#contracts';
+import { UNKNOWN_CUSTOMER, type Experience } from '#contracts';
 import { expect, test } from 'vitest';
 import { createUniformState, nextUniform, seedUniform } from '../exploration/index.ts';
 import type { EncoderSpec } from '../encoder/spec.ts';
@@ -15,17 +15,7 @@ const rowsOf = (seed: number, target: (i: number, arm: number, uniform: number) 
   return Array.from({ length: 3_000 }, (_, i) => {
     const arm = Math.floor(nextUniform(uniforms) * 3);
     const decidedAtMs = NOW + i * HOUR_MS;
-    const view = {
-      customerKey: '00' as never,
-      known: true,
-      attributes: {},
-      features: new Float32Array(0),
-      featureNames: [],
-      featureSet: '',
-      contacts: [],
-      pair: () => NO_PAIR,
-      pendingActionIds: [],
-    };
+    const view = { ...UNKNOWN_CUSTOMER, known: true };
     const experience: Experience = {
       decisionId: `d${i}`,
       rank: 1,

@@ -1,4 +1,4 @@
-import { NO_PAIR, hashUnit, type ActionProfile, type CustomerView, type Experience, type ScoreBuffers } from '#contracts';
+import { hashUnit, UNKNOWN_CUSTOMER, type ActionProfile, type CustomerView, type Experience, type ScoreBuffers } from '#contracts';
 import { describe, expect, test } from 'vitest';
 import { createLearner, createVersion, genericEncoder, restoreLearner, type EncoderSpec, type Learner } from '../index.ts';
 import { createUniformState, nextUniform, seedUniform } from '../exploration/index.ts';
@@ -25,15 +25,10 @@ const declared: EncoderSpec = {
 const actions: ActionProfile[] = ['x', 'y', 'z'].map((id) => ({ id, features: { topic: 't' } }));
 const experience = (i: number, features: Float32Array, action: ActionProfile): Experience => {
   const view: CustomerView = {
-    customerKey: '00' as never,
+    ...UNKNOWN_CUSTOMER,
     known: true,
-    attributes: {},
     features,
     featureNames: names,
-    featureSet: '',
-    contacts: [],
-    pair: () => NO_PAIR,
-    pendingActionIds: [],
   };
   const request = { view, context: {}, channel: 'app', direction: 'inbound' as const, placement: null, nowMs: NOW };
   return { decisionId: `d${i}`, rank: 1, probability: 0.5, propensity: 0.2, decidedAtMs: NOW, action, request };

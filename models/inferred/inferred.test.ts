@@ -1,17 +1,11 @@
 import { expect, test } from 'vitest';
-import { NO_PAIR, type AttributeValue, type CustomerView, type Experience, type ScoringRequest } from '#contracts';
+import { UNKNOWN_CUSTOMER, type AttributeValue, type Experience, type ScoringRequest } from '#contracts';
 import { createLearner, createVersion, genericEncoder, restoreLearner } from '../index.ts';
 import { createFieldEncoder, inferFields } from './fields.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const requestOf = (context: Readonly<Record<string, AttributeValue>>): ScoringRequest => ({
-  view: {
-    known: false,
-    attributes: {},
-    features: new Float32Array(0),
-    featureNames: [],
-    pair: () => NO_PAIR,
-  } as Partial<CustomerView> as CustomerView,
+  view: UNKNOWN_CUSTOMER,
   context,
   channel: 'app',
   direction: 'inbound',

@@ -1,5 +1,5 @@
 /** A row kept for the next generation, as a checkpoint holds it: all that an encoder may read of an experience. */
-import { NO_PAIR, type ActionProfile, type AttributeValue, type CustomerView, type Experience } from '#contracts';
+import { UNKNOWN_CUSTOMER, type ActionProfile, type AttributeValue, type Experience } from '#contracts';
 
 export interface KeptRow {
   readonly decisionId: string;
@@ -44,12 +44,12 @@ export const experienceOf = (row: KeptRow): Experience => {
     context,
   } = row;
   const view = {
+    ...UNKNOWN_CUSTOMER,
     known: true,
     attributes,
     features: Float32Array.from(Object.values(features)),
     featureNames: Object.keys(features),
-    pair: () => NO_PAIR,
-  } as Partial<CustomerView> as CustomerView;
+  };
   const request = { view, channel, direction, placement, nowMs, context };
   return { decisionId, rank, decidedAtMs, probability, propensity, action, request };
 };

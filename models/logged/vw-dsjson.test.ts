@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NO_PAIR, type CustomerKey } from '#contracts';
+import { NO_PAIR, UNKNOWN_CUSTOMER, type CustomerKey } from '#contracts';
 import type { LoggedDecision } from './logged-decision.ts';
 import { dsjsonLine } from './vw-dsjson.ts';
 
@@ -8,14 +8,12 @@ const decision: LoggedDecision = {
   loop: '',
   request: {
     view: {
+      ...UNKNOWN_CUSTOMER,
       customerKey: 'f'.repeat(32) as CustomerKey,
       known: true,
       attributes: { plan: 'basic', roaming: true },
       features: Float32Array.of(2, Number.NaN),
       featureNames: ['calls', 'overage'],
-      featureSet: '',
-      contacts: [],
-      pendingActionIds: [],
       pair: (id) => (id === 'b' ? { ...NO_PAIR, shown: 3, rejected: 1, lastShownMs: Date.UTC(2026, 10, 24, 13) } : NO_PAIR),
     },
     context: { page: 'bill' },

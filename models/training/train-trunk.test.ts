@@ -1,6 +1,6 @@
 /** The half-life that a training chooses is the one that the world's speed asks for, and the version that it makes forgets by it. */
 import { expect, test } from 'vitest';
-import { DAY_MS, HOUR_MS, NO_PAIR, type CustomerKey, type Experience } from '#contracts';
+import { DAY_MS, HOUR_MS, UNKNOWN_CUSTOMER, type CustomerKey, type Experience } from '#contracts';
 import { createUniformState, nextUniform, seedUniform } from '../exploration/index.ts';
 import type { EncoderSpec } from '../encoder/spec.ts';
 import { createLearnerOf, restoreLearner } from '../learner.ts';
@@ -52,17 +52,7 @@ const momentAt = (i: number, atMs: number) => ({
   customerKey: '' as CustomerKey,
   decidedAtMs: atMs,
   request: {
-    view: {
-      customerKey: '' as CustomerKey,
-      known: false,
-      attributes: {},
-      features: new Float32Array(0),
-      featureNames: [],
-      featureSet: '',
-      contacts: [],
-      pendingActionIds: [],
-      pair: () => NO_PAIR,
-    },
+    view: UNKNOWN_CUSTOMER,
     context: { page: i % 2 === 0 ? 'bill' : 'shop' },
     channel: 'app',
     direction: 'inbound' as const,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NO_PAIR, type CustomerKey } from '#contracts';
+import { UNKNOWN_CUSTOMER, type CustomerKey } from '#contracts';
 import { genericEncoder } from '../encoder/compile-encoder.ts';
 import type { LoggedDecision } from '../logged/logged-decision.ts';
 import { createTrainingSet, effectiveRows, type Objective } from './training-set.ts';
@@ -8,17 +8,7 @@ const decision = (n: number, probability: number, y: number | null, more: Partia
   decisionId: `d-${n}`,
   loop: 'prices',
   request: {
-    view: {
-      customerKey: '' as CustomerKey,
-      known: false,
-      attributes: {},
-      features: new Float32Array(0),
-      featureNames: [],
-      featureSet: '',
-      contacts: [],
-      pendingActionIds: [],
-      pair: () => NO_PAIR,
-    },
+    view: UNKNOWN_CUSTOMER,
     context: { page: `p${n % 3}` },
     channel: 'web',
     direction: 'inbound',

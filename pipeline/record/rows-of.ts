@@ -5,7 +5,7 @@ import {
   deadLetterCodec,
   decisionCodec,
   eventCodec,
-  NO_PAIR,
+  UNKNOWN_CUSTOMER,
   outcomeCodec,
   rewardCodec,
   TOPICS,
@@ -87,7 +87,7 @@ export const createRowReader = (sources: RowSources): ((topic: Topic, value: Buf
 
   /** Null: there is a state, and it cannot be read here. */
   const customerOf = async (decision: Decision): Promise<CustomerAsRead | null> => {
-    if (!decision.customerKnown || decision.state.length === 0) return STRANGER;
+    if (!decision.customerKnown || decision.state.length === 0) return UNKNOWN_CUSTOMER;
     try {
       return await sources.viewOf(decision);
     } catch {
@@ -164,8 +164,6 @@ interface Candidates {
   readonly known: boolean;
 }
 const candidatesNamed = (ids: readonly string[], known: boolean): Candidates => ({ ids, strings: encodeStrings(ids), known });
-
-const STRANGER: CustomerAsRead = { attributes: {}, pair: () => NO_PAIR };
 
 const pairsOf = (customer: CustomerAsRead, ids: readonly string[], scored: readonly number[]): (readonly [string, PairCounters])[] => {
   const met: (readonly [string, PairCounters])[] = [];

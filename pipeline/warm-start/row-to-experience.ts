@@ -1,6 +1,6 @@
 /** One row of a historical log as an experience, or why it is none. */
-import { NO_PAIR } from '#contracts';
-import type { ActionProfile, AttributeValue, CustomerKey, CustomerView, Experience } from '#contracts';
+import { UNKNOWN_CUSTOMER } from '#contracts';
+import type { ActionProfile, AttributeValue, CustomerView, Experience } from '#contracts';
 import { textOfCell } from '../import/text-of-cell.ts';
 import type { SourceRecord } from '../import/source.ts';
 import type { HistoryPlan } from './plan-history.ts';
@@ -59,15 +59,12 @@ export const rowToExperience = (deps: HistoryDeps, { line, values, fault }: Sour
     else context[known] = value;
   }
   const view: CustomerView = {
-    customerKey: '' as CustomerKey,
+    ...UNKNOWN_CUSTOMER,
     known: true,
     attributes,
     features: vector,
     featureNames: features.names,
     featureSet: features.fingerprint,
-    contacts: [],
-    pair: () => NO_PAIR,
-    pendingActionIds: [],
   };
   const channel = plan.channel === null ? '' : text(plan.channel);
   const request = { view, context, channel, direction: 'inbound', placement: null, nowMs: decidedAtMs } as const;

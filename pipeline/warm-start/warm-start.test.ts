@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { hashUnit, type ActionProfile } from '#contracts';
+import { hashUnit, UNKNOWN_CUSTOMER, type ActionProfile } from '#contracts';
 import { createLearner, createVersion, genericEncoder, type Learner } from '#models';
 import { openSource } from '../import/open-source.ts';
 import { planHistory, type HistoryMapping } from './plan-history.ts';
@@ -50,17 +50,7 @@ const teach = async (
   return { ...taught, learner, faults };
 };
 
-const view = {
-  customerKey: '' as never,
-  known: true,
-  attributes: {},
-  features: new Float32Array(0),
-  featureNames: [],
-  featureSet: '',
-  contacts: [],
-  pair: () => ({ shown: 0, accepted: 0, rejected: 0, lastShownMs: 0, lastRejectedMs: 0 }),
-  pendingActionIds: [],
-};
+const view = { ...UNKNOWN_CUSTOMER, known: true };
 const bestFor = (learner: Learner, plan: string): string => {
   const { versionBlob, snapshotBlob } = learner.publish();
   const out = { propensities: new Float32Array(2), effectiveN: new Float32Array(2) };
