@@ -16,7 +16,7 @@ const LAW = {
   cli: ['contracts', 'project', 'event-log', 'feature-store', 'warehouse', 'models', 'decisioning', 'pipeline', 'serving', 'simulator'],
 };
 const folders = Object.keys(LAW);
-const TEST = '[.]test[.]ts$|/testing/|/contract-suite|/test-';
+const TEST = '[.]test[.]ts$|/testing/|/fuzz/|/contract-suite|/test-';
 
 const oneWay = folders.map((folder) => ({
   name: `${folder}-imports-only-what-it-may`,
@@ -65,11 +65,18 @@ export default {
       from: { path: `^(${folders.join('|')})/` },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
     },
+    {
+      name: 'lmdb-is-opened-by-shared-lmdb',
+      comment: 'an environment that was opened otherwise loses commits when other processes open it: docs/decisions/0031',
+      severity: 'error',
+      from: { pathNot: '^shared-lmdb/' },
+      to: { path: '(^|/)node_modules/lmdb/|^lmdb$' },
+    },
     { name: 'tests-are-not-imported', severity: 'error', from: {}, to: { path: '[.]test[.]ts$' } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(node_modules|data)/|^notebooks/data/' },
+    exclude: { path: '^data/|^notebooks/data/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

@@ -7,12 +7,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { open } from 'lmdb';
 import { MINUTE_MS, TOPICS, customerKeyToBytes, eventCodec, partitionOf, shardOf } from '#contracts';
 import { openLmdbLog } from '#event-log';
 import { compileFeatures, openLmdbFeatureStore } from '#feature-store';
 import { compileRewards, createStateMetrics, DEFAULT_BATCH, processBatch } from '#pipeline';
 import { loadProject } from '#project';
+import { openSharedLmdb } from '#shared-lmdb';
 import { cpuMs } from './cpu-ms.ts';
 import { NOW, customerBytes, eventOf, keyOf, random } from './pipeline/traffic.ts';
 
@@ -23,7 +23,7 @@ const measure = async (customers: number, events: number) => {
   const dir = mkdtempSync(join(tmpdir(), 'attune-bench-pipeline-'));
   const log = await openLmdbLog({ dir: join(dir, 'log'), partitions: PARTITIONS });
   const store = await openLmdbFeatureStore({ dir: join(dir, 'store'), partitions: PARTITIONS });
-  const floor = open<Buffer, Buffer>({ path: join(dir, 'floor'), encoding: 'binary', keyEncoding: 'binary' });
+  const floor = openSharedLmdb({ path: join(dir, 'floor') });
   const project = loadProject(new URL('../catalog/telco', import.meta.url).pathname);
   const featureSet = compileFeatures(project);
   const facts = { featureSet, rewards: compileRewards(project), actionGroup: () => null };

@@ -7,13 +7,16 @@
  * commit, which the data file tells and which only the holder of the write lock changes. One that does not writes nothing, puts the
  * number right, and begins anew.
  */
-import { open, TransactionFlags, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
+import { open, TransactionFlags, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from 'lmdb';
 import { refreshNewest } from './lock-file.ts';
 
 export type SharedLmdbOptions = Pick<RootDatabaseOptionsWithPath, 'mapSize' | 'maxDbs' | 'maxReaders' | 'eventTurnBatching'> & {
   /** A directory; made when absent. */
   readonly path: string;
 };
+
+export type SharedLmdb = RootDatabase<Buffer, Buffer>;
+export type SharedLmdbTable = Database<Buffer, Buffer>;
 
 /** What a step comes to that was not run. */
 const STALE = Symbol('stale');
@@ -22,7 +25,7 @@ const STALE = Symbol('stale');
 const WITHOUT_FSYNC: TransactionFlags = TransactionFlags.SYNCHRONOUS_COMMIT | TransactionFlags.NO_SYNC_FLUSH;
 
 /** Keys and values are bytes. Writes outside of a transaction are for `putSync` and `removeSync` alone, which make one. */
-export function openSharedLmdb(options: SharedLmdbOptions): RootDatabase<Buffer, Buffer> {
+export function openSharedLmdb(options: SharedLmdbOptions): SharedLmdb {
   const root = open<Buffer, Buffer>({ ...options, noSubdir: false, cache: false, encoding: 'binary', keyEncoding: 'binary' });
   const transaction = root.transaction.bind(root);
   const transactionSync = root.transactionSync.bind(root);
@@ -64,7 +67,7 @@ export function openSharedLmdb(options: SharedLmdbOptions): RootDatabase<Buffer,
 }
 
 /** Inside a write transaction that has written nothing. Otherwise the next transaction of any process is. */
-function isOnNewest(root: RootDatabase<Buffer, Buffer>, path: string): boolean {
+function isOnNewest(root: SharedLmdb, path: string): boolean {
   const newest = newestCommit(root);
   if (root.getWriteTxnId() > newest) return true;
   refreshNewest(path, newest);
@@ -72,7 +75,7 @@ function isOnNewest(root: RootDatabase<Buffer, Buffer>, path: string): boolean {
 }
 
 /** The greater number of the data file's two heads, by lmdb's environment itself: `getStats` would walk the free pages each time. */
-function newestCommit(root: RootDatabase<Buffer, Buffer>): number {
+function newestCommit(root: SharedLmdb): number {
   const { env } = root as unknown as { readonly env: { info(): { readonly lastTxnId: number } } };
   return env.info().lastTxnId;
 }

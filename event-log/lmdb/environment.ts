@@ -1,9 +1,8 @@
 /** One LMDB environment, shared by processes, whose dead readers are swept so that they pin no pages. */
-import type { RootDatabase } from 'lmdb';
 import { EngineUnavailable } from '#contracts';
-import { openSharedLmdb } from '#shared-lmdb';
+import { openSharedLmdb, type SharedLmdb } from '#shared-lmdb';
 
-export type Env = RootDatabase<Buffer, Buffer>;
+export type Env = SharedLmdb;
 
 const SWEEP_READERS_MS = 10_000;
 

@@ -1,13 +1,12 @@
 /** One LMDB environment: one file, one write lock; opened with the settings that several processes on one machine need. */
 import { mkdirSync } from 'node:fs';
-import type { Database, RootDatabase } from 'lmdb';
 import { AttuneError, EngineUnavailable, SECOND_MS } from '#contracts';
-import { openSharedLmdb } from '#shared-lmdb';
+import { openSharedLmdb, type SharedLmdb, type SharedLmdbTable } from '#shared-lmdb';
 
-export type Table = Database<Buffer, Buffer>;
+export type Table = SharedLmdbTable;
 
 export interface Environment {
-  readonly root: RootDatabase<Buffer, Buffer>;
+  readonly root: SharedLmdb;
   table(name: string): Table;
   /** Runs alone among all processes, and is durable (the machine's death included) when resolved. Nothing slow inside. */
   durably<T>(step: () => T): Promise<T>;

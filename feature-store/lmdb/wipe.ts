@@ -1,5 +1,5 @@
 /** LMDB frees pages without overwriting them: this writes zeros over every free page, so that what was deleted is in no file. */
-import type { RootDatabase } from 'lmdb';
+import type { SharedLmdb } from '#shared-lmdb';
 
 /** A page each: more than a leaf takes, so that it goes to a page of its own, and less than a page. */
 const ZEROS = Buffer.alloc(4_000);
@@ -12,7 +12,7 @@ const BETWEEN_PASSES_MS = 500;
  * Readers and writers go on meanwhile; it takes the file's free pages for a moment, 64 in a transaction.
  * @param isStopped asked between transactions; then it returns early
  */
-export const wipeFreePages = async (root: RootDatabase<Buffer, Buffer>, isStopped: () => boolean = () => false): Promise<void> => {
+export const wipeFreePages = async (root: SharedLmdb, isStopped: () => boolean = () => false): Promise<void> => {
   const zeros = root.openDB<Buffer, Buffer>({ name: 'zeros', encoding: 'binary', keyEncoding: 'binary' });
   const pages = (): number => (root.getStats() as { lastPageNumber: number }).lastPageNumber;
   for (let pass = 0; pass < PASSES; pass++) {
@@ -36,7 +36,7 @@ export const wipeFreePages = async (root: RootDatabase<Buffer, Buffer>, isStoppe
 };
 
 /** Whoever deletes calls it within the same transaction: what LMDB shifts within a page is then zeros. */
-export const removeWiped = (table: Pick<RootDatabase<Buffer, Buffer>, 'getBinary' | 'putSync' | 'removeSync'>, key: Buffer): void => {
+export const removeWiped = (table: Pick<SharedLmdb, 'getBinary' | 'putSync' | 'removeSync'>, key: Buffer): void => {
   const value = table.getBinary(key);
   if (value === undefined) return;
   table.putSync(key, Buffer.alloc(value.length));
