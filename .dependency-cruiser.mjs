@@ -11,9 +11,22 @@ const LAW = {
   models: ['contracts', 'project'],
   decisioning: ['contracts', 'project', 'models/exploration'],
   pipeline: ['contracts', 'project', 'shared-lmdb', 'event-log', 'feature-store', 'warehouse', 'models', 'decisioning'],
+  channels: ['contracts', 'project'],
   serving: ['contracts', 'project', 'event-log', 'feature-store', 'warehouse', 'models', 'decisioning'],
   simulator: ['contracts'],
-  cli: ['contracts', 'project', 'event-log', 'feature-store', 'warehouse', 'models', 'decisioning', 'pipeline', 'serving', 'simulator'],
+  cli: [
+    'contracts',
+    'project',
+    'event-log',
+    'feature-store',
+    'warehouse',
+    'models',
+    'decisioning',
+    'pipeline',
+    'channels',
+    'serving',
+    'simulator',
+  ],
 };
 const folders = Object.keys(LAW);
 const TEST = '[.]test[.]ts$|/testing/|/fuzz/|/contract-suite|/test-';

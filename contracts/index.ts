@@ -11,6 +11,7 @@ export * from './decision/decision.ts';
 export * from './outcome/outcome.ts';
 export * from './reward/reward.ts';
 export * from './communication/communication.ts';
+export * from './channel/channel.ts';
 export * from './dead-letter/dead-letter.ts';
 export * from './model/model.ts';
 export * from './control/control.ts';

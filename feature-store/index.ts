@@ -1,5 +1,7 @@
 /** The feature store: its port and LMDB adapter, feature definitions, the customer's state and what a decision sees of it. */
 export * from './port.ts';
+export * from './documents.ts';
+export * from './reservations.ts';
 export { openLmdbFeatureStore, type LmdbFeatureStoreOptions } from './lmdb/open-lmdb-feature-store.ts';
 export { openLateFeatureStore, type LateFeatureStoreOptions } from './late-feature-store.ts';
 export { openRedisFeatureStore, REDIS_MAY_LOSE_MS, type RedisFeatureStoreOptions } from './redis/open-redis-feature-store.ts';

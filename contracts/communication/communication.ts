@@ -1,10 +1,27 @@
-/** A message's step on its way to the customer. */
+/** A message's step on its way to the customer (docs/decisions/0032). */
 import v1 from './v1.avsc.json' with { type: 'json' };
+import v2 from './v2.avsc.json' with { type: 'json' };
 import { createRecordCodec } from '../avro.ts';
+
+/** In the order of a message's life; `heldOut` and `matured` are of the trial that measures what contacting does. */
+export const COMMUNICATION_STATES = [
+  'queued',
+  'sent',
+  'delivered',
+  'failed',
+  'bounced',
+  'expired',
+  'denied',
+  'deferred',
+  'heldOut',
+  'matured',
+  'cancelled',
+] as const;
+export type CommunicationState = (typeof COMMUNICATION_STATES)[number];
 
 /** A message's step on its way to the customer. */
 export interface Communication {
-  /** of the message */
+  /** of the message: its decision's id, where a decision asked for it */
   readonly communicationId: Buffer;
   /** the decision that asked for it */
   readonly decisionId: Buffer | null;
@@ -15,11 +32,67 @@ export interface Communication {
   /** what was sent */
   readonly treatmentId: string;
   /** of the message */
-  readonly state: 'queued' | 'sent' | 'delivered' | 'failed' | 'bounced' | 'expired' | 'denied' | 'deferred';
+  readonly state: CommunicationState;
   /** why */
   readonly reasonCode: string | null;
   /** ms since 1970 UTC */
   readonly at: number;
+  /** the action that it brings */
+  readonly actionId: string;
+  /** who wanted it: api, trigger:<id>, segment:<id>, snooze, tmf681 */
+  readonly cause: string;
+  /** of the trial: contacted or heldOut; empty where none was opened */
+  readonly arm: '' | 'contacted' | 'heldOut';
+  /** ms since 1970 UTC; of deferred: when it is decided again; of queued and heldOut: when the trial closes */
+  readonly until: number | null;
+  /** ms since 1970 UTC; past it the message is not sent any more */
+  readonly expiresAt: number | null;
+  /** where it goes; personal; only in queued */
+  readonly address: string | null;
+  /** filled in and escaped, as JSON text; personal; only in queued; null there: it stands in the document of the same id */
+  readonly content: string | null;
+  /** BCP 47 */
+  readonly language: string | null;
+  /** of sending, from 1; 0 before */
+  readonly attempt: number;
+  /** the name that the next hop gave it */
+  readonly providerId: string | null;
+  /** it may have been sent twice, or not at all: the protocol cannot tell */
+  readonly doubtful: boolean;
+  /** of matured: how often the customer came to us within the window */
+  readonly inboundContacts: number;
 }
 
-export const communicationCodec = createRecordCodec<Communication>({ name: 'attune.communications', versions: [v1 as never] });
+/** What a step does not say. */
+export const UNSAID: Pick<
+  Communication,
+  | 'reasonCode'
+  | 'actionId'
+  | 'cause'
+  | 'arm'
+  | 'until'
+  | 'expiresAt'
+  | 'address'
+  | 'content'
+  | 'language'
+  | 'attempt'
+  | 'providerId'
+  | 'doubtful'
+  | 'inboundContacts'
+> = Object.freeze({
+  reasonCode: null,
+  actionId: '',
+  cause: '',
+  arm: '',
+  until: null,
+  expiresAt: null,
+  address: null,
+  content: null,
+  language: null,
+  attempt: 0,
+  providerId: null,
+  doubtful: false,
+  inboundContacts: 0,
+});
+
+export const communicationCodec = createRecordCodec<Communication>({ name: 'attune.communications', versions: [v1 as never, v2 as never] });
