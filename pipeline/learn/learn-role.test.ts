@@ -133,6 +133,41 @@ describe('the learn role', () => {
     expect(new Set(snapshots).size).toBe(snapshots.length);
   });
 
+  test('a loop that cannot be published holds up neither the others nor the checkpoints, and is tried again at its pace', async () => {
+    let refuses = false;
+    const told: unknown[] = [];
+    const role = await start({
+      checkpointEveryMs: 20,
+      logger: { ...SILENT, error: (fields) => void told.push(fields) },
+      createLearner(loop) {
+        const learner = ledgerLearner({ loop, snapshot: 0, rows: {} });
+        const publish = learner.publish.bind(learner);
+        return Object.assign(learner, {
+          publish(after?: number) {
+            if (refuses && loop === '') throw new Error('no factor was found');
+            return publish(after);
+          },
+        });
+      },
+    });
+    refuses = true;
+    const sinceMs = performance.now();
+    const checkpoints = role.metrics()['checkpoints']!;
+    const own = { loop: 'bank', ownCandidates: '[{"id":"offer-fiber","features":{}}]' };
+    await world.log.append([aDecision('c-1', 1, 'offer-fiber'), aReward('c-1', 1, 1, 1)]);
+    await until(() => role.metrics()['failures']! >= 1);
+    await world.log.append([aDecision('c-2', 2, 'offer-fiber', own), aReward('c-2', 2, 1, 1, 'bank')]);
+    await until(async () => (await models()).some(({ loop, experiences }) => loop === 'bank' && experiences === 1));
+    await until(() => role.metrics()['checkpoints']! > checkpoints + 1);
+    await until(() => role.metrics()['failures']! >= 3);
+    expect(performance.now() - sinceMs).toBeGreaterThan(900);
+    expect(told).toHaveLength(role.metrics()['failures']!);
+    expect(told[0]).toMatchObject({ loop: '', version: 'ledger', err: { message: 'no factor was found' } });
+    expect((await models()).some(({ loop, experiences }) => loop === '' && experiences === 1)).toBe(false);
+    refuses = false;
+    await until(async () => (await models()).some(({ loop, experiences }) => loop === '' && experiences === 1));
+  });
+
   test("an erased customer's rows go, and what was logged before is not learned again", async () => {
     const role = await start();
     await world.log.append([aDecision('c-1', 1, 'offer-fiber'), aReward('c-1', 1, 1, 0)]);

@@ -309,7 +309,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     if (!inOffice && mayPublish()) await takeOffice();
     await seekChallengers();
     if (inOffice) await publishDue(nowMs);
-    else solveQuietly(nowMs);
+    else await solveQuietly(nowMs);
     if (desk.size > 0 && nowMs - checkpointed >= Math.max(checkpointEveryMs, 10 * metrics.checkpointMs)) await checkpoint();
     if (inOffice && nowMs - Math.max(publisher.sharedAt, startedAt - shareEveryMs + Math.min(FIRST_SHARE_MS, shareEveryMs)) >= shareEveryMs)
       await publisher.share(offsets, slots.values(), caughtUp());
@@ -371,22 +371,46 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     }
   };
 
+  const isDue = ({ publishedAt, failedAt }: LearnerSlot, everyMs: number, nowMs: number): boolean =>
+    nowMs - publishedAt >= everyMs && nowMs - failedAt >= Math.max(everyMs, AFTER_FAILURE_MS);
+  /**
+   * One that fails is tried again when it is next due. The others come at the next tick, the longest waiting first, behind the checkpoint:
+   * where the engines do not answer, that waits for one publication and not for one a loop.
+   */
   const publishDue = async (nowMs: number): Promise<void> => {
     if (publisher.hasNews) slots.get('')!.dirty = true;
-    for (const slot of [...slots.values(), ...caughtUp()]) {
+    const due = [...slots.values(), ...caughtUp()].filter((slot) => {
       const { loop, version } = slot.learner;
       const everyMs = board.champion(loop) === version ? publishEveryMs : Math.max(publishEveryMs, RIVALS_PUBLISH_EVERY_MS);
-      if (slot.dirty && nowMs - slot.publishedAt >= Math.max(everyMs, intervalAfter(slot.publishMs))) await publisher.publish(slot);
+      return slot.dirty && isDue(slot, Math.max(everyMs, intervalAfter(slot.publishMs)), nowMs);
+    });
+    for (const slot of due.toSorted((a, b) => Math.max(a.publishedAt, a.failedAt) - Math.max(b.publishedAt, b.failedAt)))
+      if (!(await tryOn(slot, 'published', () => publisher.publish(slot)))) return;
+  };
+  const solveQuietly = async (nowMs: number): Promise<void> => {
+    for (const slot of [...slots.values(), ...caughtUp()]) {
+      const everyMs = Math.max(STANDBY_SOLVES_EVERY_MS, 10 * slot.publishMs);
+      if (!slot.unsolved || nowMs - Math.max(slot.solvedAt, slot.failedAt) < everyMs) continue;
+      await tryOn(slot, 'solved for', () => {
+        const startMs = performance.now();
+        slot.learner.publish();
+        slot.unsolved = false;
+        slot.solvedAt = nowMs;
+        slot.publishMs = performance.now() - startMs;
+      });
     }
   };
-  const solveQuietly = (nowMs: number): void => {
-    for (const slot of [...slots.values(), ...caughtUp()]) {
-      if (!slot.unsolved || nowMs - slot.solvedAt < Math.max(STANDBY_SOLVES_EVERY_MS, 10 * slot.publishMs)) continue;
-      const startMs = performance.now();
-      slot.learner.publish();
-      slot.unsolved = false;
-      slot.solvedAt = nowMs;
-      slot.publishMs = performance.now() - startMs;
+  /** False: it failed, and is reported. */
+  const tryOn = async (slot: LearnerSlot, what: string, task: () => Promise<void> | void): Promise<boolean> => {
+    try {
+      await task();
+      slot.failedAt = 0;
+      return true;
+    } catch (error) {
+      slot.failedAt = clock();
+      const { loop, version } = slot.learner;
+      failed(error, `a learner could not be ${what}; it is tried again when it is next due`, { loop, version });
+      return false;
     }
   };
 
@@ -403,12 +427,12 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       await inTurn(tick);
     } catch (error) {
       restsUntilMs = performance.now() + AFTER_FAILURE_MS;
-      failed(error, 'publishing or a checkpoint failed; it is tried again');
+      failed(error, 'a checkpoint or a part of the learner’s office failed; it is tried again');
     }
   };
-  const failed = (error: unknown, what: string): void => {
+  const failed = (error: unknown, what: string, of: object = {}): void => {
     metrics.failures++;
-    logger.error({ err: error }, what);
+    logger.error({ ...of, err: error }, what);
   };
   const experiences = (): number => [...slots.values()].reduce((sum, { learner }) => sum + learner.experiences, 0);
 

@@ -12,6 +12,8 @@ export interface LearnerSlot {
   publishedAt: number;
   solvedAt: number;
   publishMs: number;
+  /** When it last could not be published or solved for; 0: it could. */
+  failedAt: number;
   /** Null: nobody watches. */
   readonly drift: DriftWatch | null;
   /** For the next record: why it became the champion. */
@@ -27,5 +29,6 @@ export const slotFor = (learner: Learner, watermark = 0, drift: DriftWatch | nul
   publishedAt: 0,
   solvedAt: 0,
   publishMs: 0,
+  failedAt: 0,
   note: '',
 });
