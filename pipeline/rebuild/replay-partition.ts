@@ -17,7 +17,7 @@ export interface ReplayDeps {
 /** @param from the first offset of each topic, @param until the offset after the last one */
 export const replayPartition = async (deps: ReplayDeps, partition: number, from: Offsets, until: Offsets): Promise<void> => {
   const { log, batch, erasedAt, isCounted } = deps;
-  // As when they came: by today's clock, ids of the past would be forgotten between a record and its repetition.
+  // The log's time, as when they came.
   let nowMs = 0;
   const batchDeps: BatchDeps = { ...batch, log, silent: true, erasedAt, isCounted, clock: () => nowMs };
   const queues = STATE_INPUTS.map((topic) => createQueue(log, topic, partition, from[topic] ?? 0, until[topic] ?? 0));

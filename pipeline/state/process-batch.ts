@@ -122,9 +122,25 @@ const isErased = (deps: BatchDeps, input: StateInput): boolean => {
 /** What waited in an outbox was taken long before the log had it. */
 const takenAtMs = (input: StateInput): number => {
   const { timestampMs } = input.record;
-  if (input.kind === 'event') return Math.min(timestampMs, input.event.receivedAt);
-  return input.kind === 'decision' ? Math.min(timestampMs, input.decision.decidedAt) : timestampMs;
+  switch (input.kind) {
+    case 'event':
+      return Math.min(timestampMs, input.event.receivedAt);
+    case 'decision':
+      return Math.min(timestampMs, input.decision.decidedAt);
+    case 'outcome':
+      return Math.min(timestampMs, input.outcome.receivedAt);
+    case 'timer':
+    case 'communication':
+      return timestampMs;
+  }
 };
+
+/**
+ * Of what the ring of ids forgets: the inputs' own time. By the clock alone, a backlog of more than a day would be forgotten between an input and
+ * its retry, which would then count twice, but once in a rebuild.
+ */
+const ringTimeMs = (inputs: readonly StateInput[], nowMs: number): number =>
+  inputs.reduce((oldest, input) => Math.min(oldest, takenAtMs(input)), nowMs);
 
 /** What is stored under every id that the batch names, and who answers for each record. */
 const planOf = async (deps: BatchDeps, partition: number, inputs: readonly StateInput[], slices: Slices): Promise<Plan> => {
@@ -259,7 +275,7 @@ const planCommit = (
   plan.commits.push({
     key: keyBytes,
     shard,
-    value: ended ? null : encodeState(state, deps.clock()),
+    value: ended ? null : encodeState(state, ringTimeMs(inputs, deps.clock())),
     expected: isState ? positionPrefixOf(value) : value,
     companions,
     timer: {

@@ -14,6 +14,7 @@ import {
 import type { Topic } from '#contracts';
 import { openLmdbLog } from '#event-log';
 import { listDeadLetters, replayDeadLetters } from '../dead-letters/dead-letters.ts';
+import { rebuild } from '../rebuild/rebuild.ts';
 import { SILENT } from '../role.ts';
 import {
   START_MS,
@@ -92,6 +93,39 @@ describe('the state role', () => {
     await settled();
     expect(role!.counters).toMatchObject({ events: 1, decisions: 1, outcomes: 1, duplicates: 3 });
     expect(await readTopic(world.log, TOPICS.rewards)).toHaveLength(1);
+  });
+
+  test('a retry counts once also where all of it is read a day late, and a rebuild agrees', async () => {
+    const atMs = Date.now();
+    const records = [
+      anEvent('c-1', 'e1', 'ticket.opened', { ticketId: 't', topic: 'network', severity: 'low' }, atMs),
+      aDecision('c-1', 1, 'offer-fiber', { decidedAt: atMs, channel: 'sms' }),
+      anOutcome('c-1', 1, 'offer-fiber', 'rejected', { decidedAt: atMs, receivedAt: atMs }),
+    ];
+    for (const record of [...records, ...records]) await world.log.append([record]);
+    nowMs = atMs + 30 * HOUR_MS;
+    await start({ maxRecords: 1 });
+    await settled();
+    expect(role!.counters).toMatchObject({ events: 1, decisions: 1, outcomes: 1, duplicates: 3, timersFired: 0 });
+    await role!.stop();
+    const live = (await stateOf(world, 'c-1'))!;
+    expect(live.pair('offer-fiber')).toMatchObject({ shown: 1, rejected: 1 });
+    await rebuild({ ...world, snapshot: null, logger: SILENT, settleMs: 50 });
+    const rebuilt = (await stateOf(world, 'c-1'))!;
+    expect(rebuilt.pairs).toEqual(live.pairs);
+    expect(rebuilt.ring.hashes).toEqual(live.ring.hashes);
+  });
+
+  test('what waited in an outbox for more than a day, and the retry that waited with it, count once', async () => {
+    const atMs = Date.now() - 30 * HOUR_MS;
+    const outcome = (receivedAt: number) => anOutcome('c-1', 1, 'offer-fiber', 'rejected', { decidedAt: atMs, receivedAt });
+    await world.log.append([aDecision('c-1', 1, 'offer-fiber', { decidedAt: atMs })]);
+    for (const record of [outcome(atMs + 1_000), outcome(atMs + 2_000)]) await world.log.append([record]);
+    nowMs = Date.now();
+    await start({ maxRecords: 1 });
+    await settled();
+    expect(role!.counters).toMatchObject({ decisions: 1, outcomes: 1, duplicates: 1, timersFired: 0 });
+    expect((await stateOf(world, 'c-1'))!.pair('offer-fiber')).toMatchObject({ rejected: 1 });
   });
 
   test('an outcome that precedes its decision waits for it', async () => {
