@@ -1,5 +1,6 @@
 import { UNKNOWN_CUSTOMER, type ActionProfile, type CustomerView, type Experience, type ScoreBuffers } from '#contracts';
 import { expect, test } from 'vitest';
+import { packArtifact, unpackArtifact } from './artifact.ts';
 import { createLearner, createVersion, genericEncoder, openScorer, restoreLearner, type EncoderSpec } from './index.ts';
 
 const declared: EncoderSpec = {
@@ -112,4 +113,11 @@ test("a caller's loop learns real-valued rewards", () => {
   }
   expect(scoreOf(learner, 'basic', [A]).propensities[0]).toBeCloseTo(5, 0);
   expect(scoreOf(learner, 'premium', [A]).propensities[0]).toBeCloseTo(-3, 0);
+});
+
+test('a checkpoint of a format that is not known is refused by its name', () => {
+  const { header, arrays } = unpackArtifact<object>(createLearner({ encoder: declared, loop: '' }).checkpoint());
+  expect(() => restoreLearner(packArtifact({ header: { ...header, format: 2 }, arrays }))).toThrow(
+    /has format 2, and this Attune reads 1:/,
+  );
 });

@@ -1,6 +1,7 @@
 /** The learner: hierarchical Bayesian regression on sufficient statistics, forgetting by half-life, corrected late, published often. */
 import { AttuneError, DAY_MS, type ActionProfile, type Experience } from '#contracts';
 import { packArtifact, unpackArtifact } from './artifact.ts';
+import { requireFormat } from './checkpoint-format.ts';
 import { logit, Platt, sigmoid } from './calibrator/platt.ts';
 import { createContextCode, createEncoder, type ActionPart } from './encoder/encoder.ts';
 import type { EncoderSpec } from './encoder/spec.ts';
@@ -63,8 +64,10 @@ const OWN_ITERATIONS = 5;
 const MAX_OWN_PARTS = 500;
 const MAX_WEIGHTS = 20_000;
 
+const FORMAT = 1;
+
 interface CheckpointHeader {
-  readonly format: 1;
+  readonly format: typeof FORMAT;
   readonly tuning: Tuning;
   readonly link: Link;
   readonly snapshot: number;
@@ -236,7 +239,7 @@ class BayesianLearner implements MovingExpert {
     const owns = [...this.#owns];
     const shared = this.#shared.packed;
     const header: CheckpointHeader = {
-      format: 1,
+      format: FORMAT,
       tuning: this.#tuning,
       link: this.#link,
       snapshot: this.#snapshot,
@@ -275,6 +278,7 @@ class BayesianLearner implements MovingExpert {
 
   static restore(bytes: Uint8Array): BayesianLearner {
     const { header, arrays } = unpackArtifact<CheckpointHeader>(bytes);
+    requireFormat('a learner', header.format, [FORMAT]);
     const array = (name: string): Float64Array => arrays[name] as Float64Array;
     const words = arrays['version'] as Int32Array;
     const learner = new BayesianLearner(bytesOfWords(words), header.tuning);

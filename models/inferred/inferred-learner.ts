@@ -1,13 +1,12 @@
 /** The learner of a caller's loop whose world stands still: a Bayesian ridge a candidate, over features found in the loop's own rows. */
 import { AttuneError, DAY_MS, type Experience } from '#contracts';
-import { packArtifact, unpackArtifact } from '../artifact.ts';
 import type { Expert } from '../expert.ts';
 import { randomOf } from '../random.ts';
 import { ArmPart, DRAWS, drawPrior, RIDGES } from './arm-part.ts';
 import { packDraws } from './pack-draws.ts';
 import { inferFields } from './fields.ts';
 import { openGeneration, type Generation, type GenerationSpec } from './generation.ts';
-import { keptOf, experienceOf, type KeptRow } from './kept-row.ts';
+import { packInferred, unpackInferred } from './inferred-checkpoint.ts';
 
 /** A snapshot's header, besides what all snapshots have. */
 export interface InferredHeader {
@@ -57,31 +56,6 @@ const RESCALE_AT = 1e9;
 const LOSS_MEMORY = 0.9995;
 /** Ridges that do not predict are solved each time the rows have grown by this. */
 const OTHERS_EVERY = 1.3;
-
-interface Checkpoint {
-  readonly format: 1;
-  readonly tuning: InferredTuning;
-  readonly experiences: number;
-  readonly originMs: number;
-  readonly newestMs: number;
-  readonly weight: number;
-  readonly sum: number;
-  readonly low: number;
-  readonly high: number;
-  readonly ridge: number;
-  readonly nextOthers: number;
-  readonly generation: GenerationSpec | null;
-  readonly arms: readonly {
-    readonly id: string;
-    readonly weight: number;
-    readonly squares: number;
-    readonly rows?: number;
-    readonly nextDraws?: number;
-    readonly drawnAt?: number;
-    readonly stale?: boolean;
-  }[];
-  readonly rows: readonly KeptRow[];
-}
 
 export class InferredLearner implements Expert {
   experiences = 0;
@@ -202,10 +176,8 @@ export class InferredLearner implements Expert {
   }
 
   checkpoint(): Uint8Array {
-    const arms = [...this.#arms];
-    for (const [, arm] of arms) arm.flush();
-    const header: Checkpoint & { readonly seed: number } = {
-      format: 1,
+    for (const arm of this.#arms.values()) arm.flush();
+    return packInferred({
       seed: this.#seed,
       tuning: this.#tuning,
       experiences: this.experiences,
@@ -213,68 +185,35 @@ export class InferredLearner implements Expert {
       newestMs: this.#newestMs,
       weight: this.#weight,
       sum: this.#sum,
-      low: Number.isFinite(this.#low) ? this.#low : 0,
-      high: Number.isFinite(this.#high) ? this.#high : 0,
+      low: this.#low,
+      high: this.#high,
       ridge: this.#ridge,
       nextOthers: this.#nextOthers,
-      generation: this.#generation?.spec ?? null,
-      arms: arms.map(([id, { weight, squares, rows, nextDraws, drawnAt, stale }]) => ({
-        id,
-        weight,
-        squares,
-        rows,
-        nextDraws,
-        drawnAt,
-        stale,
-      })),
-      rows: [...this.#rows.values()].map(({ experience, target }) => keptOf(experience, target)),
-    };
-    const arrays: Record<string, Float32Array | Float64Array> = {
-      knots: this.#generation?.knots ?? new Float64Array(0),
       losses: this.#losses,
-    };
-    arms.forEach(([, arm], i) => {
-      arrays[`a${i}`] = arm.a;
-      arrays[`b${i}`] = arm.b;
-      if (arm.draws !== null) arrays[`d${i}`] = arm.draws;
-      arm.means.forEach((means, k) => (arrays[`m${i}.${k}`] = means));
+      generation: this.#generation?.spec ?? null,
+      knots: this.#generation?.knots ?? new Float64Array(0),
+      arms: this.#arms,
+      rows: [...this.#rows.values()],
     });
-    return packArtifact({ header, arrays });
   }
 
+  /** Throws `model.unreadable`. */
   static restore(bytes: Uint8Array): InferredLearner {
-    const { header, arrays } = unpackArtifact<Checkpoint & { readonly seed: number }>(bytes);
-    const array = (name: string): Float64Array => arrays[name] as Float64Array;
-    const learner = new InferredLearner(header.seed, header.tuning);
-    learner.experiences = header.experiences;
-    learner.#originMs = header.originMs;
-    learner.#newestMs = header.newestMs;
-    learner.#weight = header.weight;
-    learner.#sum = header.sum;
-    if (header.experiences > 0) [learner.#low, learner.#high] = [header.low, header.high];
-    learner.#ridge = header.ridge;
-    learner.#nextOthers = header.nextOthers;
-    learner.#losses.set(array('losses'));
-    for (const row of header.rows) {
-      const experience = experienceOf(row);
-      learner.#rows.set(keyOf(experience), { experience, target: row.target });
-    }
-    if (header.generation === null) return learner;
-    learner.#open(header.generation, array('knots'));
-    header.arms.forEach(({ id, weight, squares, rows, nextDraws, drawnAt, stale }, i) => {
-      const arm = learner.#armOf(id)!;
-      arm.weight = weight;
-      arm.squares = squares;
-      // Absent in a checkpoint of before.
-      arm.rows = rows ?? 1;
-      arm.nextDraws = nextDraws ?? 1;
-      arm.drawnAt = drawnAt ?? 0;
-      arm.a.set(array(`a${i}`));
-      arm.b.set(array(`b${i}`));
-      arm.draws = (arrays[`d${i}`] as Float32Array | undefined) ?? null;
-      arm.means.forEach((means, k) => means.set(array(`m${i}.${k}`)));
-      arm.stale = stale ?? true;
-    });
+    const state = unpackInferred(bytes);
+    const learner = new InferredLearner(state.seed, state.tuning);
+    learner.experiences = state.experiences;
+    learner.#originMs = state.originMs;
+    learner.#newestMs = state.newestMs;
+    learner.#weight = state.weight;
+    learner.#sum = state.sum;
+    learner.#low = state.low;
+    learner.#high = state.high;
+    learner.#ridge = state.ridge;
+    learner.#nextOthers = state.nextOthers;
+    learner.#losses.set(state.losses);
+    learner.#rows = new Map(state.rows.map((row) => [keyOf(row.experience), row]));
+    if (state.generation !== null) learner.#open(state.generation, state.knots);
+    learner.#arms = new Map(state.arms);
     return learner;
   }
 

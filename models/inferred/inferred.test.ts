@@ -1,7 +1,9 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { UNKNOWN_CUSTOMER, type AttributeValue, type Experience, type ScoringRequest } from '#contracts';
 import { createLearner, createVersion, genericEncoder, restoreLearner } from '../index.ts';
+import { unpackArtifact, packArtifact } from '../artifact.ts';
 import { createFieldEncoder, inferFields } from './fields.ts';
+import { INFERRED_TUNING, InferredLearner } from './inferred-learner.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const requestOf = (context: Readonly<Record<string, AttributeValue>>): ScoringRequest => ({
@@ -192,4 +194,33 @@ test('a snapshot of many candidates fits into a record of the log, and their err
   );
   expect(out.standardErrors[0]).toBeGreaterThan(0);
   expect(out.standardErrors[1]).toBeGreaterThan(1.2 * out.standardErrors[0]!);
+});
+
+describe('a checkpoint', () => {
+  const learner = new InferredLearner(1, INFERRED_TUNING);
+  for (let i = 0; i < 140; i++) learner.learnShown(rowOf(i).experience, rowOf(i).target);
+  learner.snapshot(true);
+  const { header, arrays } = unpackArtifact<Record<string, unknown> & { readonly arms: readonly Record<string, unknown>[] }>(
+    learner.checkpoint(),
+  );
+  const next = (one: InferredLearner) => {
+    one.learnShown(rowOf(140).experience, rowOf(140).target);
+    return one.snapshot(false).arrays;
+  };
+
+  test('of the format before is read', () => {
+    const arms = header.arms.map(({ id, weight, squares }) => ({ id, weight, squares }));
+    const former = Object.fromEntries(Object.entries(arrays).filter(([name]) => !name.startsWith('d')));
+    const restored = InferredLearner.restore(packArtifact({ header: { ...header, arms, format: 1 }, arrays: former }));
+    const same = InferredLearner.restore(learner.checkpoint());
+    expect(restored.candidates).toBe(2);
+    expect(restored.effectiveN).toBe(same.effectiveN);
+    const [a, b] = [next(restored), next(same)].map(({ heads }) => heads as Float32Array);
+    expect(Math.max(...a!.map((weight, i) => Math.abs(weight - b![i]!)))).toBeLessThan(1e-2);
+  });
+
+  test('of a format that is not known is refused by its name', () => {
+    const unknown = packArtifact({ header: { ...header, format: 3 }, arrays });
+    expect(() => InferredLearner.restore(unknown)).toThrow(/has format 3, and this Attune reads 1 and 2/);
+  });
 });
