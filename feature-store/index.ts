@@ -36,6 +36,24 @@ export {
   type PendingItem,
   type TimedValue,
 } from './state/customer-state.ts';
+export {
+  closeMessage,
+  closeTrials,
+  countInbound,
+  forgetMessages,
+  isLetOut,
+  letOut,
+  nextOfOutreach,
+  openTrial,
+  plan,
+  takeDue,
+  unplan,
+  MAX_MESSAGES,
+  type OpenMessage,
+  type Outreach,
+  type Planned,
+  type Trial,
+} from './state/outreach.ts';
 export { decodeState, encodeState, fingerprintOf, timerOf } from './state/codec.ts';
 export { positionPrefixOf, positionsOf } from './state/position.ts';
 export { evaluateFeatures } from './state/evaluate-features.ts';

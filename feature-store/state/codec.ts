@@ -7,10 +7,15 @@ import { oldestUnitAt } from './identity-ring.ts';
 import { migrateState } from './migrate-state.ts';
 import { hasVarints, lengthOfPosition, positionsOf, writePosition } from './position.ts';
 
-/** Without marks a state has six sections, and the bytes that it had before there were any. */
+/** By the last section that holds something: without marks and outreach a state has the bytes that it had before there were any. */
 const VERSION = 1;
 const VERSION_WITH_MARKS = 2;
-const sectionsOf = (version: number): number => (version === VERSION ? SECTIONS.length - 1 : SECTIONS.length);
+const VERSION_WITH_OUTREACH = 3;
+const sectionsOf = (version: number): number => SECTIONS.length - (VERSION_WITH_OUTREACH - version);
+const versionOf = (state: CustomerState): number => {
+  if (state.hasOutreach) return VERSION_WITH_OUTREACH;
+  return state.hasMarks ? VERSION_WITH_MARKS : VERSION;
+};
 const head = new ByteWriter(128);
 const body = new ByteWriter();
 
@@ -60,7 +65,7 @@ export const encodeState = (state: CustomerState, nowMs: number): Buffer => {
   head.reset();
   body.reset();
   writePosition(head, state.epoch, state.positions);
-  const version = state.hasMarks ? VERSION_WITH_MARKS : VERSION;
+  const version = versionOf(state);
   head.u8(version);
   head.bytes(state.featureSet.fingerprintBytes);
   head.varint(state.nextTimerMs ?? 0);
@@ -77,10 +82,11 @@ export const encodeState = (state: CustomerState, nowMs: number): Buffer => {
 
 const versionAt = (bytes: Buffer): number => {
   const at = lengthOfPosition(bytes);
-  if (bytes[at] !== VERSION && bytes[at] !== VERSION_WITH_MARKS)
+  const version = bytes[at]!;
+  if (version < VERSION || version > VERSION_WITH_OUTREACH)
     throw new AttuneError(
       'state.version',
-      `a stored state has version ${bytes[at]}; this build reads ${VERSION} and ${VERSION_WITH_MARKS}`,
+      `a stored state has version ${version}; this build reads ${VERSION} to ${VERSION_WITH_OUTREACH}`,
     );
   return at;
 };

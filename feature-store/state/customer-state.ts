@@ -12,6 +12,8 @@ import {
 import type { FeatureSet } from '../definitions/feature-set.ts';
 import { ByteReader, type ByteWriter } from './bytes.ts';
 import { evaluateStored } from './evaluate-features.ts';
+import type { Outreach } from './outreach.ts';
+import { readOutreach, writeOutreach } from './outreach-section.ts';
 import * as sections from './sections.ts';
 import type { SourceMark } from './source-marks.ts';
 
@@ -73,12 +75,12 @@ export interface IdentityRing {
   forgotten: number;
 }
 
-/** In the order in which they are stored; the last one only where there is something in it. */
-export const SECTIONS = ['attributes', 'registers', 'contacts', 'pairs', 'pending', 'ring', 'marks'] as const;
-export type Section = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+/** In the order in which they are stored; the last two only where there is something in them. */
+export const SECTIONS = ['attributes', 'registers', 'contacts', 'pairs', 'pending', 'ring', 'marks', 'outreach'] as const;
+export type Section = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 const NOTHING = Buffer.alloc(0);
-const NO_SECTIONS: readonly number[] = [0, 0, 0, 0, 0, 0, 0, 0];
+const NO_SECTIONS: readonly number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /** Sections that were never asked for are written back as they were. */
 export class CustomerState {
@@ -97,6 +99,7 @@ export class CustomerState {
   #pending: PendingDecision[] | undefined = undefined;
   #ring: IdentityRing | undefined = undefined;
   #marks: SourceMark[] | undefined = undefined;
+  #outreach: Outreach | undefined = undefined;
 
   /** @param bounds where each section begins in `bytes`, and where the last one ends */
   constructor(featureSet: FeatureSet, positions: number[], bytes: Buffer = NOTHING, bounds: readonly number[] = NO_SECTIONS) {
@@ -143,6 +146,17 @@ export class CustomerState {
     return this.#marks === undefined ? this.#bounds[7]! > this.#bounds[6]! : this.#marks.length > 0;
   }
 
+  get outreach(): Outreach {
+    return (this.#outreach ??= readOutreach(this.#reader(7)));
+  }
+
+  /** Without reading it. */
+  get hasOutreach(): boolean {
+    if (this.#outreach === undefined) return this.#bounds[8]! > this.#bounds[7]!;
+    const { planned, messages, trials } = this.#outreach;
+    return planned.length + messages.length + trials.length > 0;
+  }
+
   /** For a view of a state that nobody changes: values by name, without the times. */
   attributeValues(): Record<string, AttributeValue> {
     return sections.readAttributeValues(this.#reader(0), this.featureSet);
@@ -180,6 +194,8 @@ export class CustomerState {
         return sections.writeRing(writer, this.ring, oldestUnit);
       case 6:
         return sections.writeMarks(writer, this.marks);
+      case 7:
+        return writeOutreach(writer, this.outreach);
     }
   }
 
@@ -197,8 +213,10 @@ export class CustomerState {
         return this.#pending !== undefined;
       case 5:
         return this.#ring !== undefined;
-      default:
+      case 6:
         return this.#marks !== undefined;
+      default:
+        return this.#outreach !== undefined;
     }
   }
 
@@ -227,7 +245,10 @@ export const emptyState = (featureSet: FeatureSet): CustomerState =>
     STATE_INPUTS.map(() => -1),
   );
 
-/** Keeps the newest MAX_CONTACTS, whatever order they come in; minutes are kept, not milliseconds. */
+/**
+ * Keeps MAX_CONTACTS, whatever order they come in; minutes are kept, not milliseconds. The oldest inbound one gives way first: limits of
+ * messages are counted exactly as long as there are no more than MAX_CONTACTS of these.
+ */
 export const addContact = (state: CustomerState, contact: Contact): void => {
   const contacts = state.contacts;
   const entry: Contact = {
@@ -239,7 +260,13 @@ export const addContact = (state: CustomerState, contact: Contact): void => {
   const place = contacts.findIndex((other) => compareContacts(entry, other) < 0);
   if (place < 0) contacts.push(entry);
   else contacts.splice(place, 0, entry);
-  if (contacts.length > MAX_CONTACTS) contacts.length = MAX_CONTACTS;
+  if (contacts.length > MAX_CONTACTS) contacts.splice(oldestInbound(contacts), 1);
+};
+
+/** The last one where all are outbound. */
+const oldestInbound = (contacts: readonly Contact[]): number => {
+  const place = contacts.findLastIndex(({ direction }) => direction === 'inbound');
+  return place < 0 ? contacts.length - 1 : place;
 };
 
 export interface PairChange {

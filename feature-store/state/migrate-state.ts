@@ -14,7 +14,14 @@ export const migrateState = (from: CustomerState, set: FeatureSet): CustomerStat
   to.ring.hashes.push(...from.ring.hashes.slice(from.ring.forgotten));
   to.ring.units.push(...from.ring.units.slice(from.ring.forgotten));
   to.marks.push(...from.marks);
+  if (from.hasOutreach) moveOutreach(from, to);
   return to;
+};
+
+const moveOutreach = ({ outreach }: CustomerState, to: CustomerState): void => {
+  to.outreach.planned.push(...outreach.planned);
+  to.outreach.messages.push(...outreach.messages);
+  to.outreach.trials.push(...outreach.trials);
 };
 
 const moveAttributes = (from: CustomerState, to: CustomerState): void => {
