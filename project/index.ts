@@ -15,3 +15,18 @@ export type { Source, SourceFormat, SourceScope } from './sources/source.ts';
 export { faultOfEvent, faultOfSource, faultOfTime } from './check-event.ts';
 export type { EventFault } from './check-event.ts';
 export type { EventField, EventFieldType, EventType, EventTypes } from './event-types.ts';
+export { compileChannels } from './channels/compile-channels.ts';
+export { NO_CHANNELS } from './channels/channels.ts';
+export type {
+  AdapterKind,
+  ChannelDefinition,
+  Channels,
+  ChannelSettings,
+  FileSettings,
+  HttpSettings,
+  ReceiptSettings,
+  SmppSettings,
+  SmtpSettings,
+  VolumeCap,
+  WebhookSettings,
+} from './channels/channels.ts';
