@@ -1,6 +1,8 @@
 /** What every feature store promises: the suite that each adapter's test runs (laws 4 and 5 of the design). */
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describeDocuments } from './contract-suite-documents.ts';
+import { describeReservations } from './contract-suite-reservations.ts';
 import type { FeatureStore, StateCommit, StateKey } from './port.ts';
 
 export interface StoreUnderTest {
@@ -368,6 +370,9 @@ export const describeFeatureStoreContract = (name: string, create: () => Promise
         expect(await store.leases.hold('a', 'first', 60_000)).toBe(false);
       });
     });
+
+    describeDocuments(async () => (await under.open()).documents);
+    describeReservations(async () => (await under.open()).reservations);
 
     test('closing twice is safe, and what was committed is there after opening again', async () => {
       await store.states.commit([write(anna, 1, { timer: { from: null, to: 5 } })]);

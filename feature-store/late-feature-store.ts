@@ -95,6 +95,19 @@ export const openLateFeatureStore = async ({
       release: async (...args) => get().leases.release(...args),
       holder: async (name) => get().leases.holder(name),
     },
+    documents: {
+      get: async (...args) => get().documents.get(...args),
+      put: async (...args) => get().documents.put(...args),
+      remove: async (...args) => get().documents.remove(...args),
+      list: async (...args) => get().documents.list(...args),
+      due: async (...args) => get().documents.due(...args),
+      forget: async (...args) => get().documents.forget(...args),
+    },
+    reservations: {
+      reserve: async (...args) => get().reservations.reserve(...args),
+      release: async (...args) => get().reservations.release(...args),
+      held: async (...args) => get().reservations.held(...args),
+    },
     mayLoseMs,
     onLoss(listener) {
       let ended = false;

@@ -1,4 +1,6 @@
-/** The feature store's port: customer state, timers and blobs, on LMDB embedded or Redis in production. */
+/** The feature store's port: customer state, timers, blobs, documents and reservations, on LMDB embedded or Redis in production. */
+import type { Documents } from './documents.ts';
+import type { Reservations } from './reservations.ts';
 
 /** 16 bytes: a customer key, or a decision id (links from a decision to its customer, outcomes that wait for their decision). */
 export type StateKey = Buffer;
@@ -97,11 +99,14 @@ export interface FeatureStore {
   readonly blobs: Blobs;
   readonly requests: Requests;
   readonly leases: Leases;
+  readonly documents: Documents;
+  readonly reservations: Reservations;
   /** 0 where what was acknowledged stays. Else: the death of the engine, or a change of its leader, may undo commits up to this old. */
   readonly mayLoseMs: number;
   /**
    * Called when commits of the last `mayLoseMs` may have been undone. Until every listener has resolved, `states.commit` and
-   * `states.readMany` reject with EngineUnavailable, so that nothing is built on what was lost; `states.read` goes on. Returns how to end it.
+   * `states.readMany` reject with EngineUnavailable, and so do `documents.due`, whatever writes documents, and `reservations.reserve`, so that
+   * nothing is built on what was lost; `states.read`, `documents.get` and `documents.list` go on. Returns how to end it.
    */
   onLoss(listener: () => Promise<void>): () => void;
   /** Safe to call twice. */

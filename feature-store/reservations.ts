@@ -3,7 +3,9 @@
 export interface Reservations {
   /**
    * True: `holder` holds one of `max` places until `untilMs`, or held it already (asked again it counts once, and keeps its first end).
-   * False: all places are held at `nowMs`.
+   * False: all places are held at `nowMs`. Durable when resolved. What has ended for the caller whose clock is ahead may have ended for all.
+   * @param name 1 to 256 bytes of UTF-8
+   * @param holder 1 to 64 bytes
    */
   reserve(
     name: string,

@@ -138,6 +138,8 @@ const reading = (store: FeatureStore, read: FeatureStore['states']['read']): Fea
   timers: store.timers,
   blobs: store.blobs,
   requests: store.requests,
+  documents: store.documents,
+  reservations: store.reservations,
   mayLoseMs: store.mayLoseMs,
   onLoss: (listener) => store.onLoss(listener),
   leases: store.leases,

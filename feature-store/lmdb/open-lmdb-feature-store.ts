@@ -1,11 +1,13 @@
-/** The feature store on LMDB: three environments, because each has one write lock: states with timers, blobs, requests. */
+/** The feature store on LMDB: four environments, because each has one write lock: states with timers, blobs, requests, documents. */
 import { join } from 'node:path';
 import { AttuneError } from '#contracts';
 import type { FeatureStore } from '../port.ts';
 import { createLmdbBlobs } from './blobs.ts';
 import { openEnvironment, type Environment } from './environment.ts';
+import { createLmdbDocuments } from './documents.ts';
 import { createLmdbLeases } from './leases.ts';
 import { createLmdbRequests } from './requests.ts';
+import { createLmdbReservations } from './reservations.ts';
 import { createLmdbStates } from './states.ts';
 
 export interface LmdbFeatureStoreOptions {
@@ -19,12 +21,17 @@ export interface LmdbFeatureStoreOptions {
 const OTHER_TABLES = 16;
 
 export const openLmdbFeatureStore = async ({ dir, partitions }: LmdbFeatureStoreOptions): Promise<FeatureStore> => {
-  const environments = ['states', 'blobs', 'requests'].map((name) => openEnvironment(join(dir, name), partitions + OTHER_TABLES));
-  const [states, blobs, requests] = environments as [Environment, Environment, Environment];
+  const environments = ['states', 'blobs', 'requests', 'documents'].map((name) =>
+    openEnvironment(join(dir, name), partitions + OTHER_TABLES),
+  );
+  const [states, blobs, requests, documents] = environments as [Environment, Environment, Environment, Environment];
   try {
     await agreeOnPartitions(states, partitions, join(dir, 'states'));
     const { stop, ...tables } = createLmdbStates(states, partitions);
+    const { stop: stopDocuments, ...withDocuments } = createLmdbDocuments(documents);
     return {
+      ...withDocuments,
+      reservations: createLmdbReservations(documents),
       ...tables,
       blobs: createLmdbBlobs(blobs),
       requests: createLmdbRequests(requests),
@@ -32,7 +39,7 @@ export const openLmdbFeatureStore = async ({ dir, partitions }: LmdbFeatureStore
       mayLoseMs: 0,
       onLoss: () => () => {},
       close: async () => {
-        await stop();
+        await Promise.all([stop(), stopDocuments()]);
         await Promise.all(environments.map((environment) => environment.close()));
       },
     };

@@ -4,7 +4,8 @@ import { recordKindOf } from '../companion.ts';
 import type { CommitResult, DueTimer, StateCommit, StateKey, States, Timers } from '../port.ts';
 import { refuseMistakes } from '../refuse-mistakes.ts';
 import { attempt, type Environment, type Table } from './environment.ts';
-import { removeWiped, wipeFreePages } from './wipe.ts';
+import { createWipeSoon } from './wipe-soon.ts';
+import { removeWiped } from './wipe.ts';
 
 const SCAN_CHUNK = 500;
 
@@ -18,25 +19,10 @@ export interface LmdbStates {
 export const createLmdbStates = (environment: Environment, partitions: number): LmdbStates => {
   const tables = Array.from({ length: partitions }, (_, partition) => environment.table(`states-${partition}`));
   const timers = environment.table('timers');
-  const meta = environment.table('meta');
   const tableOf = (shard: number): Table => tables[partitionOf(shard, partitions)]!;
   const read = (key: StateKey, shard: number): Buffer | null => attempt('read a state', () => tableOf(shard).getBinary(key) ?? null);
 
-  let wiping: NodeJS.Timeout | undefined;
-  let wiped: Promise<void> = Promise.resolve();
-  let stopped = false;
-  /** Soon, so that many erasures share one; what a crash prevents is done at the next start. */
-  const wipeSoon = (): void => {
-    wiping ??= setTimeout(() => {
-      wiping = undefined;
-      wiped = wiped.then(wipe).catch(() => undefined);
-    }, WIPE_AFTER_MS).unref();
-  };
-  const wipe = async (): Promise<void> => {
-    await wipeFreePages(environment.root, () => stopped);
-    if (wiping === undefined && !stopped) await environment.durably(() => meta.removeSync(WIPE_DUE));
-  };
-  if (meta.doesExist(WIPE_DUE)) wipeSoon();
+  const wiper = createWipeSoon(environment);
 
   // Whatever can be wrong with a commit is found before its first write: a batch of transactions is not taken back.
   const apply = (commit: StateCommit): CommitResult => {
@@ -53,18 +39,14 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
       else if (value === null) table.removeSync(key);
       else table.putSync(key, value);
     }
-    if (commit.wipe === true) meta.putSync(WIPE_DUE, NOTHING);
+    if (commit.wipe === true) wiper.mark();
     if (old !== null) timers.removeSync(old);
     if (next !== null) timers.putSync(next, shardBytes(commit.shard));
     return 'committed';
   };
 
   return {
-    async stop() {
-      stopped = true;
-      clearTimeout(wiping);
-      await wiped;
-    },
+    stop: () => wiper.stop(),
     states: {
       read,
       readMany: async (keys) => keys.map(({ key, shard }) => read(key, shard)),
@@ -72,7 +54,7 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
         refuseMistakes(commits);
         if (commits.length === 0) return [];
         const results = await environment.durably(() => commits.map(apply));
-        if (commits.some((commit) => commit.wipe === true)) wipeSoon();
+        if (commits.some((commit) => commit.wipe === true)) wiper.soon();
         return results;
       },
       scan: (kind) => scan(tables, kind),
@@ -88,9 +70,6 @@ export const createLmdbStates = (environment: Environment, partitions: number): 
   };
 };
 
-const NOTHING = Buffer.alloc(0);
-const WIPE_DUE = Buffer.from('wipe-due');
-const WIPE_AFTER_MS = 500;
 const LOWEST = Buffer.alloc(0);
 
 /** The vector that was read is still the first bytes of what is there. */

@@ -20,6 +20,10 @@ export interface Keys {
   blob(bucket: number, hash: string): Buffer;
   name(bucket: number, name: string): Buffer;
   lease(bucket: number, name: string): Buffer;
+  document(bucket: number, kind: string, id: string): Buffer;
+  /** Of the bucket's documents, all kinds. */
+  documentIndex(bucket: number): Buffer;
+  reservations(bucket: number, name: string): Buffer;
   /** A bucket from which something was wiped since the files were last rewritten. */
   wiped(bucket: number): Buffer;
   /** Finds states and links in a SCAN. */
@@ -55,6 +59,9 @@ export const createKeys = (prefix: string): Keys => {
     blob: (bucket, hash) => name(bucket, 'b', hash),
     name: (bucket, text) => Buffer.concat([name(bucket, 'n', ''), Buffer.from(text, 'utf8')]),
     lease: (bucket, text) => Buffer.concat([name(bucket, 'e', ''), Buffer.from(text, 'utf8')]),
+    document: (bucket, kind, id) => Buffer.concat([name(bucket, 'd', ''), Buffer.from(`${kind}\0${id}`, 'utf8')]),
+    documentIndex: (bucket) => name(bucket, 'x', ''),
+    reservations: (bucket, text) => Buffer.concat([name(bucket, 'v', ''), Buffer.from(text, 'utf8')]),
     wiped: (bucket) => name(bucket, 'w', ''),
     scanPattern: Buffer.from(`${prefix.replaceAll(/[\\*?[\]]/g, String.raw`\$&`)}{??}[sl]*`, 'latin1'),
     parse(key) {

@@ -3,11 +3,13 @@ import type { FeatureStore } from '../port.ts';
 import { parsePlace } from './addresses.ts';
 import { createRedisBlobs } from './blobs.ts';
 import { createCommands } from './commands.ts';
+import { createRedisDocuments } from './documents.ts';
 import { createKeys } from './keys.ts';
 import { createRedisLeases } from './leases.ts';
 import { createLossGate, identitiesOf, type LossGate } from './loss-gate.ts';
 import { openNodes, type Nodes } from './nodes.ts';
 import { createRedisRequests } from './requests.ts';
+import { createRedisReservations } from './reservations.ts';
 import { createRedisStates } from './states.ts';
 import { createRedisTimers } from './timers.ts';
 import { createWiper } from './wipe.ts';
@@ -72,6 +74,8 @@ export const openRedisFeatureStore = async (options: RedisFeatureStoreOptions): 
       blobs: createRedisBlobs(commands, keys),
       requests: createRedisRequests(commands, keys),
       leases: createRedisLeases(commands, keys),
+      documents: createRedisDocuments({ commands, keys, gate: losses, onWipe: () => wiper.soon() }),
+      reservations: createRedisReservations({ commands, keys, gate: losses }),
       mayLoseMs: REDIS_MAY_LOSE_MS,
       onLoss: (listener) => losses.onLoss(listener),
       async close() {

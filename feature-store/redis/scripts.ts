@@ -106,3 +106,33 @@ export const RELEASE = script(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 `);
+
+/**
+ * A document and its entries of the index. KEYS: the document, its bucket's index. ARGV: the head with which it begins ('': there is none), its
+ * new bytes ('': none), the number of entries that go, these, then those that come. Returns 1, or 0: it has another head, and nothing was changed.
+ */
+export const CHANGE_DOCUMENT = script(`
+local head = ARGV[1]
+if head == '' then
+  if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+elseif redis.call('GETRANGE', KEYS[1], 0, #head - 1) ~= head then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end
+local go = tonumber(ARGV[3])
+for i = 4, 3 + go do redis.call('ZREM', KEYS[2], ARGV[i]) end
+for i = 4 + go, #ARGV do redis.call('ZADD', KEYS[2], 0, ARGV[i]) end
+return 1
+`);
+
+/** ARGV: holder, now, end, places, ms to keep the name. Of what has ended a thousand go at a time, so that a midnight does not hold up the node. */
+export const RESERVE = script(`
+local name, holder, now, ends = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local over = redis.call('ZCOUNT', name, '-inf', now)
+if over > 0 then redis.call('ZREMRANGEBYRANK', name, 0, math.min(over, 1000) - 1) end
+local held = redis.call('ZSCORE', name, holder)
+if held and tonumber(held) > tonumber(now) then return 1 end
+if redis.call('ZCOUNT', name, '(' .. now, '+inf') >= tonumber(ARGV[4]) then return 0 end
+if tonumber(ends) <= tonumber(now) then return 1 end
+redis.call('ZADD', name, ends, holder)
+if redis.call('PTTL', name) < tonumber(ARGV[5]) then redis.call('PEXPIRE', name, ARGV[5]) end
+return 1
+`);
