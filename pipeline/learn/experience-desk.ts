@@ -1,6 +1,9 @@
 /** Rows in hand: what changed since the last checkpoint stays in memory, so that a crash forgets rows and statistics together. */
 import type { ErasedCustomer, ExperienceRow, ExperienceStore, LearnedRow } from './experience-store.ts';
 
+/** A desk with more rows is written to the store before its time. */
+export const MAX_IN_HAND = 20_000;
+
 export interface MutableRow extends ExperienceRow {
   decision: Buffer | null;
   customerKey: string | null;

@@ -7,7 +7,7 @@ import { SILENT } from '../role.ts';
 import { aDecision, customerKey, decisionId, openWorld, readTopic, until } from '../test-world.ts';
 import type { World } from '../test-world.ts';
 import { createLearnRole } from './learn-role.ts';
-import type { LearnRoleDeps } from './learn-role.ts';
+import type { LearnRoleDeps } from './learn-role-deps.ts';
 import { aReward, ledgerLearner } from './test-ledger.ts';
 import type { Ledger } from './test-ledger.ts';
 

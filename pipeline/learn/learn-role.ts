@@ -4,97 +4,41 @@
  * Every process with this role learns from all partitions, with offsets of its own beside its statistics (law 4). Only the one that holds the
  * lease speaks; the others are ready to go on in its place (docs/learning.md, docs/decisions/0015).
  */
-import { AttuneError, DAY_MS, HOUR_MS, MINUTE_MS, TOPICS, customerKeyFromBytes, erasureCodec, modelCodec } from '#contracts';
-import type { Clock, CustomerKey, ModelRecord } from '#contracts';
-import type { Consumer, EventLog, Follower, LogRecord } from '#event-log';
-import type { FeatureSet, FeatureStore } from '#feature-store';
-import type { DriftWatch, Learner } from '#models';
+import { DAY_MS, HOUR_MS, MINUTE_MS, TOPICS, customerKeyFromBytes, erasureCodec, modelCodec } from '#contracts';
+import type { CustomerKey, ModelRecord } from '#contracts';
+import type { Consumer, Follower, LogRecord } from '#event-log';
 import { keepLease } from '../lease/keep-lease.ts';
 import type { KeptLease } from '../lease/keep-lease.ts';
-import type { Logger, Role } from '../role.ts';
-import { catchUpChallenger, caughtUpChallenger } from './challenger.ts';
-import type { CatchingUpChallenger, Challenger } from './challenger.ts';
+import type { Role } from '../role.ts';
 import { watchCatchingUp } from './catching-up.ts';
 import type { CatchingUp } from './catching-up.ts';
 import { driftMetrics, tellDrift } from './drift.ts';
-import { createExperienceDesk } from './experience-desk.ts';
+import { MAX_IN_HAND, createExperienceDesk } from './experience-desk.ts';
 import { createExperienceJoin } from './experience-join.ts';
 import type { ExperienceJoin } from './experience-join.ts';
-import type { ProfileOf } from './experience-of.ts';
 import { openExperienceStore } from './experience-store.ts';
-import type { ExperienceStore, LearnCheckpoint } from './experience-store.ts';
-import { learnerFileName, removeOtherLearnerFiles, writeLearnerFile } from './learner-files.ts';
+import type { ExperienceStore } from './experience-store.ts';
+import type { LearnRoleDeps } from './learn-role-deps.ts';
+import { groupOfHome } from './learner-group.ts';
 import { openLearnerHome } from './learner-home.ts';
 import type { LearnerHome } from './learner-home.ts';
-import { slotFor } from './learner-slot.ts';
-import type { LearnerSlot } from './learner-slot.ts';
+import { createLearnersInHand } from './learners-in-hand.ts';
 import { createModelBoard } from './model-board.ts';
 import { createPublisher } from './publisher.ts';
-import { TOPICS_LEARNED, offsetKey, readBack, restoreLearners } from './restore-learners.ts';
+import { createPublishing } from './publishing.ts';
+import { TOPICS_LEARNED, offsetKey } from './restore-learners.ts';
+import { restoreRole } from './restore-role.ts';
+import type { Deposed } from './restore-role.ts';
+import { createChallengerSearch } from './seek-challengers.ts';
+import { writeCheckpoint } from './write-checkpoint.ts';
 
 const LEARNER_LEASE = 'learner';
 
-export type HomeOfLearner = Pick<LearnerHome, 'id' | 'number'>;
-
-/** For a log that only one machine reads: what the first home has not read, the log keeps (REQUIRED_GROUPS). */
-const groupOfHome = ({ number }: HomeOfLearner): string => (number === 1 ? 'learn' : `learn-${number}`);
-/** For a log that many machines read. Anew at each start: the group of a killed process keeps its partitions until the broker misses it. */
-export const groupOfStart = ({ id }: HomeOfLearner): string => `learn.${id}.${Date.now().toString(36)}`;
-
-export interface LearnRoleDeps {
-  readonly log: EventLog;
-  readonly store: Pick<FeatureStore, 'blobs' | 'leases' | 'mayLoseMs' | 'onLoss'>;
-  /** Where the join of decisions and rewards and the learners' checkpoints live; a second process takes a directory beside it. */
-  readonly dir: string;
-  /**
-   * The consumer group: no two may share one, since each learner reads everything. Default: `learn` for the first home and `learn-2` … for
-   * the others, which suits a log that only one machine reads; else `groupOfStart`.
-   */
-  readonly groupOf?: (home: HomeOfLearner) => string;
-  /** '' makes the catalog's learner, any other name one of the caller's candidates. */
-  readonly createLearner: (loop: string) => Learner | Promise<Learner>;
-  readonly restoreLearner: (bytes: Uint8Array) => Learner | Promise<Learner>;
-  /** On a version that somebody else made: a trained trunk that challenges. Default: challengers are not learned here. */
-  readonly createLearnerOf?: (versionBlob: Uint8Array) => Learner | Promise<Learner>;
-  /** Absent: nobody watches for drift. */
-  readonly createDriftWatch?: () => DriftWatch;
-  readonly featureSet: () => FeatureSet;
-  /** Names that no model sees (personalNamesOf). */
-  readonly personal: () => ReadonlySet<string>;
-  /** By catalog version; null when that catalog is gone, or not there yet. What is found is kept. */
-  readonly profiles: (catalogVersion: string) => Promise<ProfileOf | null>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Default 50: at most one snapshot a loop in this time; dear ones come more rarely, see `intervalAfter`. */
-  readonly publishEveryMs?: number;
-  /** Default 5,000. */
-  readonly checkpointEveryMs?: number;
-  /** Default an hour: how much a machine without files of its own has to learn again. */
-  readonly shareEveryMs?: number;
-  /** Default 4,000: publishing resumes within 4/3 of this after the holder died. */
-  readonly leaseMs?: number;
-  /** Default 15: rows of older decisions are forgotten. */
-  readonly ttlDays?: number;
-  /** Default 32: loops of the callers' own candidates. */
-  readonly maxLoops?: number;
-}
-
-const MAX_IN_HAND = 20_000;
-/** A tenth of the time goes to publishing, but nobody waits longer than half a second for that, unless a snapshot costs more than 250 ms. */
-const intervalAfter = (publishMs: number): number => Math.max(2 * publishMs, Math.min(500, 10 * publishMs));
-/** Of those that are not the champion: fresh enough to take its place at any moment. */
-const RIVALS_PUBLISH_EVERY_MS = 2_000;
-/** A standby solves too, although nobody sees it: means start from the last ones, and a first solution in one step would be a poor one. */
-const STANDBY_SOLVES_EVERY_MS = 2_000;
 /** The first shared checkpoint does not wait for an hour. */
 const FIRST_SHARE_MS = MINUTE_MS;
 /** What others replaced is theirs to remove; it is kept in mind this long, should they die before they did. */
 const OTHERS_REMOVE_MS = 10 * MINUTE_MS;
 const AFTER_FAILURE_MS = 500;
-/** Of a tick, for a challenger that is catching up. */
-const CATCH_UP_MS = 15;
-/** Of one loop: each costs what the loop's own learner costs. */
-const MAX_CHALLENGERS = 3;
 
 export interface LearnRole extends Role {
   loops(): readonly string[];
@@ -118,18 +62,11 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   const { log, store, clock, logger, publishEveryMs = 50, checkpointEveryMs = 5_000, shareEveryMs = HOUR_MS } = deps;
   const { leaseMs = 4_000, ttlDays = 15, maxLoops = 32 } = deps;
   const metrics = { checkpoints: 0, checkpointMs: 0, failures: 0, unreadable: 0, missed: 0, terms: 0, intruders: 0 };
-  const slots = new Map<string, LearnerSlot>();
-  /** By version: trained trunks that learn beside the loops' own learners, as challengers or as champions. */
-  const challengers = new Map<string, Challenger | CatchingUpChallenger>();
-  /** Versions that cannot be learned here. */
-  const unlearnable = new Set<string>();
   const erased = new Map<CustomerKey, number>();
   const offsets: Record<string, number> = {};
   const board = createModelBoard();
   /** Next offset of attune.models by partition, as far as it was followed. */
   const followed = new Map<number, number>();
-  /** Blobs of which the log speaks, among those that an earlier life was about to put. */
-  const watched = new Set<string>();
   let opened: Opened | undefined;
   /** Asked for once this learner is worth hearing. */
   let lease: KeptLease | undefined;
@@ -141,7 +78,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   let restsUntilMs = 0;
   let inOffice = false;
   /** Of the encoder before: stepped down by the first record of its successor's office. */
-  let deposed: { readonly version: string; readonly note: string } | null = null;
+  let deposed: Deposed | null = null;
   let consumer: Consumer | undefined;
   let group = 'learn';
   let ticker: NodeJS.Timeout | undefined;
@@ -151,7 +88,33 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
   const mayPublish = (): boolean => lease?.held === true;
   const publisher = createPublisher({ log, store, board, clock, mayPublish, intend: (blobs) => opened?.rows.intend(blobs) });
 
-  const slotOfLearner = (learner: Learner, watermark = 0): LearnerSlot => slotFor(learner, watermark, deps.createDriftWatch?.() ?? null);
+  const failed = (error: unknown, what: string, of: object = {}): void => {
+    metrics.failures++;
+    logger.error({ ...of, err: error }, what);
+  };
+  const learners = createLearnersInHand({
+    createLearner: deps.createLearner,
+    createDriftWatch: () => deps.createDriftWatch?.() ?? null,
+    maxLoops,
+  });
+  const publishing = createPublishing({
+    learners,
+    board,
+    publisher,
+    clock,
+    publishEveryMs,
+    failed,
+  });
+  const seekChallengers = createChallengerSearch({
+    board,
+    learners,
+    blobs: store.blobs,
+    restoreLearner: deps.restoreLearner,
+    createLearnerOf: deps.createLearnerOf ?? null,
+    catchUp: () => ({ rows: opened!.rows, desk: () => desk, join: opened!.join }),
+    logger,
+    failed,
+  });
 
   const follow = (record: LogRecord): void => {
     if (record.topic === TOPICS.erasures) {
@@ -171,12 +134,14 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
 
   /** Roles changed hands: each version's newest record is to say what it plays now. */
   const freshen = (loop: string): void => {
-    for (const slot of [...slots.values(), ...caughtUp()]) if (slot.learner.loop === loop) slot.dirty = true;
+    for (const slot of learners.all()) if (slot.learner.loop === loop) slot.dirty = true;
   };
 
   /** Another learner spoke, or an operator about an old snapshot: the last word on what is learned here must be ours, or not be ours at all. */
   const answer = (model: ModelRecord, posted: number): void => {
-    const slot = [slots.get(model.loop), challengers.get(model.version)?.slot].find((one) => one?.learner.version === model.version);
+    const slot = [learners.own.get(model.loop), learners.challengers.get(model.version)?.slot].find(
+      (one) => one?.learner.version === model.version,
+    );
     const late = model.note !== '' && model.snapshot < posted;
     if (slot === undefined || (publisher.isOwn(model) && !late)) return;
     if (model.snapshot <= posted) {
@@ -188,19 +153,6 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     inOffice = false;
     lease?.doubt();
     logger.warn({ snapshot: model.snapshot, above: posted }, 'another process publishes as the learner; this one asks for the lease again');
-  };
-
-  const slotOf = async (loop: string): Promise<LearnerSlot | null> => {
-    const slot = slots.get(loop);
-    if (slot !== undefined) return slot;
-    if (slots.size > maxLoops) return null;
-    const learner = await deps.createLearner(loop);
-    // Two partitions may ask at once; the first one's learner stays.
-    const other = slots.get(loop);
-    if (other !== undefined) return other;
-    const made = slotOfLearner(learner);
-    slots.set(loop, made);
-    return made;
   };
 
   const onBatch = async (records: readonly LogRecord[]): Promise<void> => {
@@ -224,30 +176,8 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     if (opened === undefined) return;
     const { home, rows } = opened;
     const startMs = performance.now();
-    const taken = desk.take();
-    const next: LearnCheckpoint = {
-      sequence: ++sequence,
-      epoch: log.epoch,
-      offsets: { ...offsets },
-      learners: [...slots.values(), ...caughtUp()].map(({ learner, watermark }, index) => ({
-        loop: learner.loop,
-        version: learner.version,
-        file: learnerFileName(sequence, index),
-        watermark,
-        ...(index >= slots.size && { challenger: true }),
-      })),
-      superseded: board.superseded(),
-      atMs: clock(),
-    };
-    const files = [...slots.values(), ...caughtUp()].map(({ learner }) => learner.checkpoint());
-    try {
-      for (const [index, bytes] of files.entries()) await writeLearnerFile(home.dir, next.learners[index]!.file, bytes);
-      await rows.commit({ ...taken, checkpoint: next });
-    } catch (error) {
-      desk.restore(taken);
-      throw error;
-    }
-    await removeOtherLearnerFiles(home.dir, new Set(next.learners.map(({ file }) => file)));
+    const at = { sequence: ++sequence, epoch: log.epoch, offsets, superseded: board.superseded(), atMs: clock() };
+    await writeCheckpoint({ dir: home.dir, rows, desk }, learners, at);
     metrics.checkpoints++;
     metrics.checkpointMs = performance.now() - startMs;
     checkpointed = clock();
@@ -276,12 +206,12 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       // A trained trunk that serves goes on: its encoder is its own.
       if (board.champion('') === deposed.version) {
         await publisher.retire('', deposed.version, deposed.note);
-        board.crown('', slots.get('')!.learner.version, clock());
+        board.crown('', learners.own.get('')!.learner.version, clock());
       }
       deposed = null;
     }
-    for (const slot of [...slots.values(), ...caughtUp()]) slot.dirty = true;
-    logger.info({ experiences: experiences() }, 'this process is the learner now');
+    for (const slot of learners.all()) slot.dirty = true;
+    logger.info({ experiences: learners.experiences() }, 'this process is the learner now');
   };
 
   const isWorthHearing = (nowMs: number): boolean => {
@@ -308,109 +238,16 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     if (lease === undefined && isWorthHearing(nowMs)) await standFor();
     if (!inOffice && mayPublish()) await takeOffice();
     await seekChallengers();
-    if (inOffice) await publishDue(nowMs);
-    else await solveQuietly(nowMs);
+    if (inOffice) await publishing.publishDue(nowMs);
+    else await publishing.solveDue(nowMs);
     if (desk.size > 0 && nowMs - checkpointed >= Math.max(checkpointEveryMs, 10 * metrics.checkpointMs)) await checkpoint();
     if (inOffice && nowMs - Math.max(publisher.sharedAt, startedAt - shareEveryMs + Math.min(FIRST_SHARE_MS, shareEveryMs)) >= shareEveryMs)
-      await publisher.share(offsets, slots.values(), caughtUp());
+      await publisher.share(offsets, learners.own.values(), learners.caughtUp());
     if (nowMs - swept >= MINUTE_MS) {
       swept = nowMs;
       await opened!.rows.sweep(nowMs - ttlDays * DAY_MS, 5_000);
       if (inOffice) await publisher.removeSuperseded();
       else for (const { blob, atMs } of board.superseded()) if (atMs < nowMs - OTHERS_REMOVE_MS) board.removed(blob);
-    }
-  };
-  const caughtUp = (): LearnerSlot[] => [...challengers.values()].flatMap((one) => (one.caughtUp ? [one.slot] : []));
-  const challengersOf = (loop: string, decisionId: string): LearnerSlot[] => {
-    if (challengers.size === 0) return [];
-    return [...challengers.values()].flatMap((one) => (one.slot.learner.loop === loop && one.hasReached(decisionId) ? [one.slot] : []));
-  };
-
-  /** Whoever is announced and not yet learned is taken on; who retired is let go; who is behind catches up. */
-  const seekChallengers = async (): Promise<void> => {
-    for (const [version, { slot }] of challengers) if (board.role(slot.learner.loop, version) === 'retired') challengers.delete(version);
-    if (deps.createLearnerOf !== undefined) for (const root of board.contenders()) await takeOn(root, deps.createLearnerOf);
-    for (const one of challengers.values()) {
-      if (one.caughtUp || !('step' in one)) continue;
-      await one.step(CATCH_UP_MS);
-      if (!one.caughtUp) continue;
-      const { loop, version, experiences: learned } = one.slot.learner;
-      one.slot.dirty = true;
-      logger.info({ loop, version, experiences: learned }, 'a challenger has caught up and is published');
-    }
-  };
-  const takeOn = async (
-    { loop, version, role, blob }: ModelRecord,
-    createLearnerOf: NonNullable<LearnRoleDeps['createLearnerOf']>,
-  ): Promise<void> => {
-    if (challengers.has(version) || unlearnable.has(version) || slots.get(loop)?.learner.version === version) return;
-    const rivals = [...challengers.values()].filter(({ slot }) => slot.learner.loop === loop);
-    try {
-      const { posterior, posteriorUntil } = board.posted(loop, version).origin;
-      // Model zero of another encoder, which has stepped back or is about to.
-      if (posterior === null && role !== 'challenger') return void unlearnable.add(version);
-      if (rivals.length >= MAX_CHALLENGERS) {
-        unlearnable.add(version);
-        logger.warn(
-          { loop, version, limit: MAX_CHALLENGERS },
-          'too many challengers: this one is not learned until the process starts again',
-        );
-        return;
-      }
-      const bytes = await store.blobs.get(posterior ?? blob);
-      if (bytes === null)
-        throw new AttuneError('model.missing', `blob ${posterior ?? blob} of model ${version} is not in the feature store`);
-      const learner = posterior === null ? await createLearnerOf(bytes) : await deps.restoreLearner(bytes);
-      const { rows, join } = opened!;
-      challengers.set(version, catchUpChallenger(learner, posteriorUntil, { rows, desk: () => desk, join }));
-      logger.info({ loop, version, experiences: learner.experiences }, 'a challenger is learned from here on, and first catches up');
-    } catch (error) {
-      if ((error as { retriable?: boolean }).retriable === true) throw error;
-      unlearnable.add(version);
-      failed(error, 'a challenger cannot be learned');
-    }
-  };
-
-  const isDue = ({ publishedAt, failedAt }: LearnerSlot, everyMs: number, nowMs: number): boolean =>
-    nowMs - publishedAt >= everyMs && nowMs - failedAt >= Math.max(everyMs, AFTER_FAILURE_MS);
-  /**
-   * One that fails is tried again when it is next due. The others come at the next tick, the longest waiting first, behind the checkpoint:
-   * where the engines do not answer, that waits for one publication and not for one a loop.
-   */
-  const publishDue = async (nowMs: number): Promise<void> => {
-    if (publisher.hasNews) slots.get('')!.dirty = true;
-    const due = [...slots.values(), ...caughtUp()].filter((slot) => {
-      const { loop, version } = slot.learner;
-      const everyMs = board.champion(loop) === version ? publishEveryMs : Math.max(publishEveryMs, RIVALS_PUBLISH_EVERY_MS);
-      return slot.dirty && isDue(slot, Math.max(everyMs, intervalAfter(slot.publishMs)), nowMs);
-    });
-    for (const slot of due.toSorted((a, b) => Math.max(a.publishedAt, a.failedAt) - Math.max(b.publishedAt, b.failedAt)))
-      if (!(await tryOn(slot, 'published', () => publisher.publish(slot)))) return;
-  };
-  const solveQuietly = async (nowMs: number): Promise<void> => {
-    for (const slot of [...slots.values(), ...caughtUp()]) {
-      const everyMs = Math.max(STANDBY_SOLVES_EVERY_MS, 10 * slot.publishMs);
-      if (!slot.unsolved || nowMs - Math.max(slot.solvedAt, slot.failedAt) < everyMs) continue;
-      await tryOn(slot, 'solved for', () => {
-        const startMs = performance.now();
-        slot.learner.publish();
-        slot.unsolved = false;
-        slot.solvedAt = nowMs;
-        slot.publishMs = performance.now() - startMs;
-      });
-    }
-  };
-  /** False: it failed, and is reported. */
-  const tryOn = async (slot: LearnerSlot, what: string, task: () => Promise<void> | void): Promise<boolean> => {
-    try {
-      await task();
-      slot.failedAt = 0;
-      return true;
-    } catch (error) {
-      slot.failedAt = clock();
-      const { loop, version } = slot.learner;
-      failed(error, `a learner could not be ${what}; it is tried again when it is next due`, { loop, version });
-      return false;
     }
   };
 
@@ -430,67 +267,6 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       failed(error, 'a checkpoint or a part of the learner’s office failed; it is tried again');
     }
   };
-  const failed = (error: unknown, what: string, of: object = {}): void => {
-    metrics.failures++;
-    logger.error({ ...of, err: error }, what);
-  };
-  const experiences = (): number => [...slots.values()].reduce((sum, { learner }) => sum + learner.experiences, 0);
-
-  const restore = async (home: LearnerHome, rows: ExperienceStore, join: ExperienceJoin): Promise<void> => {
-    const saved = rows.checkpoint();
-    sequence = saved?.sequence ?? 0;
-    if (saved === null) rows.clear();
-    const restoring = { log, blobs: store.blobs, dir: home.dir, restoreLearner: deps.restoreLearner, logger };
-    const restored = await restoreLearners(restoring, saved, board.shared);
-    Object.assign(offsets, restored.offsets);
-    for (const { learner, watermark, challenger } of restored.learners) {
-      if (challenger) {
-        const { posteriorUntil } = board.posted(learner.loop, learner.version).origin;
-        challengers.set(learner.version, caughtUpChallenger(learner, watermark, posteriorUntil));
-      } else slots.set(learner.loop, slotOfLearner(learner, watermark));
-    }
-    metrics.missed = restored.missed;
-    if (restored.missed > 0)
-      logger.warn(
-        { records: restored.missed },
-        'the log no longer reaches back to what was learned last; these decisions and rewards are never learned from',
-      );
-    if (restored.from === 'shared checkpoint') {
-      await readBack({ log, clock, ttlDays }, restored.offsets, async (record) => {
-        await join.rebuild(record).catch((error: unknown) => {
-          if ((error as { code?: string }).code !== 'record.unreadable') throw error;
-        });
-        if (desk.size > MAX_IN_HAND) await rows.commit({ ...desk.take(), checkpoint: null });
-      });
-    }
-    adoptSuperseded(rows, saved);
-    await renewCatalogsLearner(rows, join);
-  };
-
-  /** The board has read all that the log tells; what an earlier life removed is no longer to be removed, what it intended belongs to nobody. */
-  const adoptSuperseded = (rows: ExperienceStore, saved: LearnCheckpoint | null): void => {
-    const since = (saved?.atMs ?? 0) - MINUTE_MS;
-    for (const { blob, atMs } of board.superseded()) if (atMs < since) board.removed(blob);
-    for (const entry of saved?.superseded ?? []) board.supersede({ ...entry, kind: entry.kind ?? 'snapshot' });
-    for (const intended of rows.intended()) if (!watched.has(intended.blob)) board.supersede({ ...intended, atMs: clock() });
-  };
-  /** Statistics of another encoder than today's are learned again from the rows. */
-  const renewCatalogsLearner = async (rows: ExperienceStore, join: ExperienceJoin): Promise<void> => {
-    const fresh = await deps.createLearner('');
-    const before = slots.get('');
-    if (before?.learner.version === fresh.version) return;
-    slots.set('', slotOfLearner(fresh, before?.watermark));
-    if (before === undefined) return;
-    if (desk.size > 0) await rows.commit({ ...desk.take(), checkpoint: null });
-    const learnt = await join.relearn(fresh, rows.scan());
-    const note = `attune: the encoder changed; learned again from ${learnt} rows`;
-    slots.get('')!.note = note;
-    deposed = { version: before.learner.version, note };
-    logger.info(
-      { from: before.learner.version, to: fresh.version, rows: learnt },
-      'the encoder changed: a new model version learned from the kept rows',
-    );
-  };
 
   const open = async (): Promise<Opened> => {
     const home = openLearnerHome(deps.dir);
@@ -503,13 +279,14 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       profiles: deps.profiles,
       clock,
       desk,
-      slotOf,
-      challengersOf,
-      slotThere: (loop) => slots.get(loop) ?? null,
+      slotOf: (loop) => learners.slotOf(loop),
+      challengersOf: (loop, decisionId) => learners.challengersOf(loop, decisionId),
+      slotThere: (loop) => learners.own.get(loop) ?? null,
       erased,
       onDrift: (found) => tellDrift(logger, found),
     });
     const intended = new Set(rows.intended().map(({ blob }) => blob));
+    const named = new Set<string>();
     const follower = log.follow([TOPICS.models, TOPICS.erasures], (record) => {
       try {
         follow(record);
@@ -517,14 +294,19 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
         followed.set(record.partition, record.offset + 1);
         if (intended.size === 0) return;
         const { blob, checkpoint: shared } = modelCodec.decode(record.value);
-        for (const named of [blob, shared]) if (named !== null && intended.has(named)) watched.add(named);
+        for (const one of [blob, shared]) if (one !== null && intended.has(one)) named.add(one);
       } catch (error) {
         failed(error, 'a model or erasure record cannot be read');
       }
     });
     await follower.caughtUp;
     intended.clear();
-    await restore(home, rows, join);
+    const { createLearner, restoreLearner } = deps;
+    const places = { log, blobs: store.blobs, dir: home.dir, rows, desk, join, board, learners };
+    const restored = await restoreRole({ ...places, createLearner, restoreLearner, named, clock, ttlDays, logger });
+    ({ sequence, deposed } = restored);
+    Object.assign(offsets, restored.offsets);
+    metrics.missed = restored.missed;
     return { home, rows, join, follower, catchingUp: await watchCatchingUp(log, clock()) };
   };
 
@@ -546,22 +328,22 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
     get group() {
       return group;
     },
-    loops: () => [...slots.keys()],
+    loops: () => [...learners.own.keys()],
     checkpoint: () => inTurn(checkpoint),
     publish: () =>
       inTurn(async () => {
-        for (const slot of [...slots.values(), ...caughtUp()]) if (slot.dirty && inOffice) await publisher.publish(slot);
+        for (const slot of learners.all()) if (slot.dirty && inOffice) await publisher.publish(slot);
       }),
-    share: () => inTurn(() => publisher.share(offsets, slots.values(), caughtUp())),
+    share: () => inTurn(() => publisher.share(offsets, learners.own.values(), learners.caughtUp())),
     metrics: () => ({
       ...opened?.join.metrics,
       ...metrics,
       ...publisher.metrics,
-      ...driftMetrics(slots.values()),
-      loops: slots.size,
-      challengers: challengers.size,
+      ...driftMetrics(learners.own.values()),
+      loops: learners.own.size,
+      challengers: learners.challengers.size,
       inHand: desk.size,
-      experiences: experiences(),
+      experiences: learners.experiences(),
       isLearner: inOffice ? 1 : 0,
     }),
     async start() {
@@ -570,7 +352,7 @@ export const createLearnRole = (deps: LearnRoleDeps): LearnRole => {
       opened = await open();
       hearLoss = store.onLoss(async () => {
         board.doubtBlobs();
-        for (const slot of [...slots.values(), ...caughtUp()]) slot.dirty = true;
+        for (const slot of learners.all()) slot.dirty = true;
       });
       await inTurn(tick);
       group = (deps.groupOf ?? groupOfHome)(opened.home);
