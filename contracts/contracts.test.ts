@@ -70,8 +70,8 @@ describe('records', () => {
     for (const codec of codecs) released[codec.name] = codec.fingerprint.toString('hex');
     expect(released).toMatchInlineSnapshot(`
       {
-        "attune.communications": "7b0849230038bb63",
-        "attune.controls": "31097170957feb30",
+        "attune.communications": "e4ade5352148a9fc",
+        "attune.controls": "cd73174e71a480a2",
         "attune.dead-letters": "28332dff747f2df5",
         "attune.decisions": "098a436e48449180",
         "attune.erasures": "97227630828dd326",
@@ -113,6 +113,13 @@ describe('records', () => {
       posteriorUntil: 0,
       roleAt: 0,
     });
+  });
+
+  test('controls of the second version pause without a notice and hold nobody out', () => {
+    const v2 = avro.Type.forSchema(JSON.parse(readFileSync(new URL('control/v2.avsc.json', import.meta.url), 'utf8')) as avro.Schema);
+    const { notices, downChannels, holdouts, ...fields } = { ...contracts.NO_CONTROLS, version: 3, pausedActions: ['a'] };
+    const bytes = Buffer.concat([Buffer.of(0xc3, 0x01), contracts.fingerprintOfType(v2), v2.toBuffer({ ...fields, pinnedModel: null })]);
+    expect(contracts.controlCodec.decode(bytes)).toEqual({ ...fields, notices, downChannels, holdouts });
   });
 
   test('an erasure of the first version has no shard', () => {

@@ -11,7 +11,9 @@ export interface DecideInput {
   /** Null: no model; the actions' priors stand in for propensities. */
   readonly scorer: Scorer | null;
   /** Null: nothing is paused. */
-  readonly controls: Pick<Control, 'stopOutbound' | 'pausedActions' | 'pausedChannels' | 'explorationOff'> | null;
+  readonly controls:
+    | (Pick<Control, 'stopOutbound' | 'pausedActions' | 'pausedChannels' | 'explorationOff'> & Partial<Pick<Control, 'downChannels'>>)
+    | null;
   readonly channel: string;
   readonly direction: 'inbound' | 'outbound';
   readonly placement: string | null;

@@ -1,5 +1,7 @@
-/** The event log: its port, the log embedded on LMDB, the log on Kafka with its schema registry, and the outbox in front of it. */
+/** The event log: its port, the log embedded on LMDB, the log on Kafka with its schema registry, the outbox in front of it, and the controls that stand on it. */
 export type * from './port.ts';
+export { followControls } from './controls/follow-controls.ts';
+export type { ChangeControls, ControlsHolder, FollowControlsDeps } from './controls/follow-controls.ts';
 export { openLmdbLog } from './lmdb/open-lmdb-log.ts';
 export type { LmdbEventLog, OpenLmdbLogOptions } from './lmdb/open-lmdb-log.ts';
 export { openKafkaLog } from './kafka/open-kafka-log.ts';

@@ -1,14 +1,13 @@
 /** What the routes share, as one plain object. */
 import type { onRequestHookHandler } from 'fastify';
 import type { Clock } from '#contracts';
-import type { EventLog } from '#event-log';
-import type { FeatureStore, RebuildWatch } from '#feature-store';
+import type { ControlsHolder, EventLog } from '#event-log';
+import type { FeatureStore, KeepControls, RebuildWatch } from '#feature-store';
 import type { Scope } from './auth/api-keys.ts';
 import type { Decider } from './deciding/decider.ts';
 import type { Shadow } from './deciding/shadow.ts';
 import type { Subjects } from './deciding/subject.ts';
 import type { CatalogHolder } from './holders/catalog-holder.ts';
-import type { ControlsHolder } from './holders/controls-holder.ts';
 import type { ErasuresHolder } from './holders/erasures-holder.ts';
 import type { ModelsHolder } from './holders/models-holder.ts';
 import type { Metrics } from './metrics/metrics.ts';
@@ -23,6 +22,8 @@ export interface ServingContext {
   readonly clock: Clock;
   readonly catalog: CatalogHolder;
   readonly controls: ControlsHolder;
+  /** For receipts, which name the version that they obeyed. */
+  readonly keepControls: KeepControls;
   readonly erasures: ErasuresHolder;
   readonly models: ModelsHolder;
   readonly shadow: Shadow;

@@ -268,6 +268,30 @@ test('controls need actor and reason, are in force at once and in other processe
   await other.close();
 });
 
+test('who pauses leaves a notice, who resumes removes it; what the machine sets is only shown', async () => {
+  const put = async (payload: object) => (await serving.app.inject({ method: 'PUT', url: '/v1/controls', payload })).json<object>();
+  const notices = async (payload: object) => ((await put(payload)) as { notices: { by: string }[] }).notices;
+  const ana = { kind: 'action', name: 'help-videos', by: 'ana', reason: 'dead link', at: expect.stringMatching(/Z$/) };
+  expect(await notices({ actor: 'ana', reason: 'dead link', pausedActions: ['help-videos'] })).toEqual([ana]);
+  const both = { actor: 'bo', reason: 'audit', pausedActions: ['help-videos'], pausedChannels: ['web'] };
+  expect(await notices(both)).toEqual([ana, { kind: 'channel', name: 'web', by: 'bo', reason: 'audit', at: expect.any(String) }]);
+  expect(await notices({ actor: 'ana', reason: 'mended', pausedActions: [] })).toEqual([expect.objectContaining({ name: 'web' })]);
+  expect(await put({ actor: 'bo', reason: 'done', pausedChannels: [] })).toMatchObject({ notices: [], downChannels: [], holdouts: [] });
+  expect(await put({ actor: 'attune', reason: 'x' })).toMatchObject({ status: 400, errors: [{ field: 'actor' }] });
+  expect(await put({ actor: 'bo', reason: 'x', holdouts: [] })).toMatchObject({ status: 400 });
+});
+
+test('changes through several processes at once are all in force afterwards', async () => {
+  const other = await serving.again();
+  const put = async (app: typeof serving.app, payload: object) =>
+    (await app.inject({ method: 'PUT', url: '/v1/controls', payload: { actor: 'ana', reason: 'r', ...payload } })).statusCode;
+  expect(await Promise.all([put(serving.app, { explorationOff: true }), put(other.app, { stopOutbound: true })])).toEqual([200, 200]);
+  const both = { explorationOff: true, stopOutbound: true };
+  await expect.poll(async () => (await other.app.inject({ method: 'GET', url: '/v1/controls' })).json<object>()).toMatchObject(both);
+  expect(await put(serving.app, { explorationOff: false, stopOutbound: false })).toBe(200);
+  await other.close();
+});
+
 test('health, readiness, metrics and the OpenAPI document are there', async () => {
   expect((await get('/healthz')).json()).toEqual({ status: 'ok' });
   expect((await get('/readyz')).statusCode).toBe(200);

@@ -1,8 +1,8 @@
 /** The API as one object: opens what follows the log, registers the routes, warms up, drains. */
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { createCustomerKey, within, type Clock } from '#contracts';
-import type { EventLog, Outbox } from '#event-log';
-import { watchRebuild, type FeatureStore } from '#feature-store';
+import { followControls, type EventLog, type Outbox } from '#event-log';
+import { createControlsKeeper, watchRebuild, type FeatureStore } from '#feature-store';
 import { createAuthorise } from './auth/authorise.ts';
 import type { ApiKey } from './auth/api-keys.ts';
 import type { ServingContext } from './context.ts';
@@ -10,7 +10,6 @@ import { createDecider } from './deciding/decider.ts';
 import { createShadow } from './deciding/shadow.ts';
 import { createSubjects } from './deciding/subject.ts';
 import { openCatalogHolder } from './holders/catalog-holder.ts';
-import { followControls } from './holders/controls-holder.ts';
 import { followErasures } from './holders/erasures-holder.ts';
 import { followModels, type OpenVersion } from './holders/models-holder.ts';
 import { createHttpServer } from './http-server.ts';
@@ -152,21 +151,25 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
       models.retry();
     },
   });
-  const controls = followControls(log, fault('record'));
-  const erasures = followErasures(log, fault('record'));
-  const models = followModels({ log, blobs: store.blobs, openVersion: deps.openVersion ?? openVersionLazily, onFault: fault('model') });
-  controls.onChange((control) => models.control(control));
-  // The log may have told of those in force already.
-  models.control(controls.current());
-  const shadow = createShadow({ models, share: config.shadowShare, monotonicMs: () => performance.now() });
-  const subjects = createSubjects(createCustomerKey(deps.idKey));
-  erasures.onErased((key) => subjects.forget(key));
   const appender = createAppender({
     log,
     boundMs: config.appendBoundMs,
     monotonicMs: () => performance.now(),
     onAppended: (tookMs, records) => metrics.appended(tookMs, records),
   });
+  const controls = followControls({ log, onUnreadable: fault('record'), append: (records) => appender.append(records) });
+  const erasures = followErasures(log, fault('record'));
+  const models = followModels({ log, blobs: store.blobs, openVersion: deps.openVersion ?? openVersionLazily, onFault: fault('model') });
+  const keepControls = createControlsKeeper(store.blobs, fault('record'));
+  controls.onChange((control) => {
+    models.control(control);
+    void keepControls(control);
+  });
+  // The log may have told of those in force already.
+  models.control(controls.current());
+  const shadow = createShadow({ models, share: config.shadowShare, monotonicMs: () => performance.now() });
+  const subjects = createSubjects(createCustomerKey(deps.idKey));
+  erasures.onErased((key) => subjects.forget(key));
   const receipts = createReceiptFinder({ log, outbox, archive: deps.archive, clock });
   const logIsAway = (): boolean => outbox?.isInUse() === true;
   const decider = createDecider({
@@ -195,6 +198,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     clock,
     catalog,
     controls,
+    keepControls,
     erasures,
     models,
     shadow,

@@ -1,6 +1,7 @@
 /** The operators' controls, whole, with who and why. */
 import v1 from './v1.avsc.json' with { type: 'json' };
 import v2 from './v2.avsc.json' with { type: 'json' };
+import v3 from './v3.avsc.json' with { type: 'json' };
 import { createRecordCodec } from '../avro.ts';
 
 /** The operators' controls, whole, with who and why. */
@@ -25,6 +26,12 @@ export interface Control {
   readonly pinnedModel: string | null;
   /** challengers that serve a share of the customers */
   readonly staged: readonly StagedModel[];
+  /** why each of the paused is paused */
+  readonly notices: readonly Notice[];
+  /** channels that do not deliver at this moment */
+  readonly downChannels: readonly string[];
+  /** shares that are not contacted, so that what contacting does can be measured */
+  readonly holdouts: readonly Holdout[];
 }
 
 export interface StagedModel {
@@ -34,4 +41,43 @@ export interface StagedModel {
   readonly share: number;
 }
 
-export const controlCodec = createRecordCodec<Control>({ name: 'attune.controls', versions: [v1 as never, v2 as never] });
+export interface Notice {
+  readonly kind: 'action' | 'channel';
+  /** of what is paused */
+  readonly name: string;
+  /** who; `attune` where no person did it */
+  readonly by: string;
+  /** why, as a sentence */
+  readonly reason: string;
+  /** ms since 1970 UTC */
+  readonly at: number;
+}
+
+export interface Holdout {
+  /** of the outbound action */
+  readonly actionId: string;
+  /** of those that it was chosen for, who are not contacted; 0 to 1 */
+  readonly share: number;
+}
+
+/** The actor of what Attune does by itself; no person's. */
+export const MACHINE_ACTOR = 'attune';
+
+/** In force before anybody changed anything. */
+export const NO_CONTROLS: Control = Object.freeze({
+  version: 0,
+  actor: '',
+  reason: '',
+  at: 0,
+  stopOutbound: false,
+  pausedActions: [],
+  pausedChannels: [],
+  explorationOff: false,
+  pinnedModel: null,
+  staged: [],
+  notices: [],
+  downChannels: [],
+  holdouts: [],
+});
+
+export const controlCodec = createRecordCodec<Control>({ name: 'attune.controls', versions: [v1 as never, v2 as never, v3 as never] });

@@ -10,7 +10,7 @@ import { DEGRADED, DRAWN_WITHOUT } from '../types.ts';
 import type { DecideInput, Verdict } from '../types.ts';
 import { arbitrate } from './arbitrate.ts';
 import type { Lottery } from './arbitrate.ts';
-import { openFunnel, stageOf } from './funnel.ts';
+import { isChannelPaused, openFunnel, stageOf } from './funnel.ts';
 import type { Funnel } from './funnel.ts';
 import { holds, openMoment } from './moment.ts';
 import { createScoreBuffers, planOf } from './plan.ts';
@@ -259,18 +259,14 @@ const ownUniform = createUniformState();
 /** The caller's own candidates: eligibility is the caller's, priority is the predicted reward. */
 const decideOwn = (input: DecideInput, candidates: readonly ActionProfile[], group: Group, recorded: Scores | null): Verdict => {
   const allowNone = input.allowNone ?? false;
-  const stopped =
-    input.controls !== null &&
-    ((input.controls.stopOutbound && input.direction === 'outbound') || input.controls.pausedChannels.includes(input.channel));
+  const channelPaused = isChannelPaused(input);
+  const stopped = channelPaused || (input.controls !== null && input.controls.stopOutbound && input.direction === 'outbound');
   const n = stopped ? 0 : candidates.length;
   if (n > ownExplorable.length) {
     ownScores = createScoreBuffers(n * 2);
     ownExplorable = new Uint8Array(n * 2).fill(1);
   }
-  const stages = Buffer.alloc(
-    candidates.length,
-    stopped ? (input.controls.pausedChannels.includes(input.channel) ? STAGE.paused : STAGE.outboundStopped) : STAGE.scored,
-  );
+  const stages = Buffer.alloc(candidates.length, stopped ? (channelPaused ? STAGE.paused : STAGE.outboundStopped) : STAGE.scored);
   const scores = recorded ?? score({ input, profiles: stopped ? [] : candidates, allowNone, own: true }, ownScores, () => 0);
   const priorities = allowNone ? [...scores.propensities, 0] : [...scores.propensities];
   const drawn = arbitrate(

@@ -3,6 +3,7 @@ import { STAGE } from '../stages.ts';
 import type { StageCode } from '../stages.ts';
 import type { CatalogAction, Placement } from '../catalog/types.ts';
 import type { Group } from '../groups.ts';
+import type { DecideInput } from '../types.ts';
 import type { Face } from './plan.ts';
 import { firstFailing, withholdingRule } from './moment.ts';
 import type { Moment } from './moment.ts';
@@ -31,9 +32,14 @@ export const openFunnel = (moment: Moment, group: Group): Funnel => {
     placement: (input.placement === null ? undefined : plan.catalog.placements.get(input.placement)) ?? null,
     pausedActions: controls?.pausedActions ?? [],
     outboundStopped: controls !== null && controls.stopOutbound && input.direction === 'outbound',
-    channelPaused: controls !== null && controls.pausedChannels.includes(input.channel),
+    channelPaused: isChannelPaused(input),
   };
 };
+
+/** By an operator; or it does not deliver at this moment, which is nothing to who asks for themselves. */
+export const isChannelPaused = ({ controls, channel, direction }: DecideInput): boolean =>
+  controls !== null &&
+  (controls.pausedChannels.includes(channel) || (direction === 'outbound' && (controls.downChannels?.includes(channel) ?? false)));
 
 /** `scored` when nothing withholds it; its value is then in `plan.values`. The order of the stages is the order of the codes. */
 export const stageOf = (funnel: Funnel, action: CatalogAction): StageCode => {

@@ -106,7 +106,10 @@ const why = (
     case 'dates':
       return { rule: null, reason: 'It is before its start or after its end.' };
     case 'paused':
-      return { rule: 'controls', reason: 'Operators paused it, or this channel.' };
+      return {
+        rule: 'controls',
+        reason: 'It is paused, or its channel is paused or does not deliver at this moment; the controls say by whom and why.',
+      };
     case 'outboundStopped':
       return { rule: 'controls', reason: 'Operators stopped all outbound messages.' };
     case 'group':

@@ -11,9 +11,9 @@ import {
   type DecisionId,
 } from '#contracts';
 import { decide, type DecideInput } from '#decisioning';
+import type { ControlsHolder } from '#event-log';
 import type { FeatureStore, RebuildWatch } from '#feature-store';
 import type { CatalogHolder, CompiledProject } from '../holders/catalog-holder.ts';
-import type { ControlsHolder } from '../holders/controls-holder.ts';
 import type { ErasuresHolder } from '../holders/erasures-holder.ts';
 import type { ModelsHolder } from '../holders/models-holder.ts';
 import type { Metrics } from '../metrics/metrics.ts';

@@ -1,16 +1,13 @@
 /** GET and PUT /v1/controls: the operators' controls, with who and why. */
 import type { FastifyInstance } from 'fastify';
-import { TOPICS, controlCodec, shardOf, type Control, type StagedModel } from '#contracts';
+import { AttuneError, MACHINE_ACTOR, type Control, type Notice, type StagedModel } from '#contracts';
 import type { ServingContext } from '../context.ts';
-import { ProblemError, fieldFault } from '../errors/problem.ts';
-import { keepControls } from '../holders/controls-by-version.ts';
-import { CONTROLS_KEY } from '../holders/controls-holder.ts';
+import { ProblemError, fieldFault, notDurable } from '../errors/problem.ts';
 import { ControlsAnswer, ControlsRequest } from '../schemas/controls.ts';
 import { problems } from '../schemas/common.ts';
 
 export const addControlsRoutes = (app: FastifyInstance, context: ServingContext): void => {
-  const { controls, appender, clock } = context;
-  let turn: Promise<unknown> = Promise.resolve();
+  const { controls, keepControls, clock } = context;
 
   app.get(
     '/v1/controls',
@@ -28,51 +25,70 @@ export const addControlsRoutes = (app: FastifyInstance, context: ServingContext)
       schema: {
         tags: ['operate'],
         summary: 'Change the controls; in force everywhere within 2 s',
-        description: 'Fields left out stay as they are. With `version` the change is refused (409) when another is in force.',
+        description:
+          'Fields left out stay as they are. With `version` the change is refused (409) when another is in force. `notices`, ' +
+          '`downChannels` and `holdouts` are only shown: who pauses leaves a notice, who resumes removes it.',
         body: ControlsRequest,
         response: { 200: ControlsAnswer, ...problems },
       },
     },
     async (request) => {
-      // One change after the other, so that none is made on controls which it has not seen.
-      const change = turn.then(async () => {
-        const next = changed(controls.current(), request.body, clock());
-        refuseUnknown(next, request.body, context);
-        await keepControls(context.store.blobs, next);
-        await appender.append([
-          { topic: TOPICS.controls, shard: shardOf('controls'), key: CONTROLS_KEY, value: controlCodec.encode(next) },
-        ]);
-        controls.apply(next);
-        return answerOf(next);
-      });
-      turn = change.catch(() => undefined);
-      return change;
+      if (request.body.actor === MACHINE_ACTOR) throw fieldFault('actor', `"${MACHINE_ACTOR}" is who acts when no person does`);
+      try {
+        const control = await controls.change((current) => {
+          const next = changed(current, request.body, clock());
+          refuseUnknown(next, request.body, context);
+          return next;
+        });
+        await keepControls(control);
+        return answerOf(control);
+      } catch (error) {
+        throw error instanceof AttuneError && error.code === 'controls.unseen' ? notDurable(error.message) : error;
+      }
     },
   );
 };
 
-const changed = (current: Control, body: ControlsRequest, nowMs: number): Control => {
+const changed = (current: Control, body: ControlsRequest, nowMs: number): Omit<Control, 'version'> => {
   if (body.version !== undefined && body.version !== current.version) {
     throw new ProblemError(409, 'conflict', `version ${current.version} is in force, not ${body.version}`, [
       { field: 'version', message: `is now ${current.version}` },
     ]);
   }
+  const pausedActions = body.pausedActions ?? current.pausedActions;
+  const pausedChannels = body.pausedChannels ?? current.pausedChannels;
+  const by = { by: body.actor, reason: body.reason, at: nowMs };
   return {
-    version: current.version + 1,
+    ...current,
     actor: body.actor,
     reason: body.reason,
     at: nowMs,
     stopOutbound: body.stopOutbound ?? current.stopOutbound,
-    pausedActions: body.pausedActions ?? current.pausedActions,
-    pausedChannels: body.pausedChannels ?? current.pausedChannels,
+    pausedActions,
+    pausedChannels,
+    notices: [...noticesOf('action', pausedActions, current, by), ...noticesOf('channel', pausedChannels, current, by)],
     explorationOff: body.explorationOff ?? current.explorationOff,
     pinnedModel: body.pinnedModel === undefined ? current.pinnedModel : body.pinnedModel,
     staged: body.staged ?? current.staged,
   };
 };
 
+/** What stays paused keeps its notice, what is newly paused gets one, what is resumed has none. */
+const noticesOf = (
+  kind: Notice['kind'],
+  paused: readonly string[],
+  current: Control,
+  by: Pick<Notice, 'by' | 'reason' | 'at'>,
+): readonly Notice[] => {
+  const before = kind === 'action' ? current.pausedActions : current.pausedChannels;
+  return paused.flatMap((name) => {
+    const known = current.notices.filter((notice) => notice.kind === kind && notice.name === name);
+    return known.length > 0 || before.includes(name) ? known : [{ kind, name, ...by }];
+  });
+};
+
 /** A name that nobody knows would control nothing, and no one would notice. */
-const refuseUnknown = (next: Control, body: ControlsRequest, context: ServingContext): void => {
+const refuseUnknown = (next: Pick<Control, 'pinnedModel'>, body: ControlsRequest, context: ServingContext): void => {
   const { catalog } = context.catalog.current();
   for (const [index, id] of (body.pausedActions ?? []).entries()) {
     if (!catalog.indexOf.has(id)) throw fieldFault(`pausedActions.${index}`, `"${id}" is not an action of the catalog`);
@@ -109,4 +125,7 @@ const answerOf = (control: Control): ControlsAnswer => ({
   pausedActions: [...control.pausedActions],
   pausedChannels: [...control.pausedChannels],
   staged: [...control.staged],
+  notices: control.notices.map((notice) => ({ ...notice, at: new Date(notice.at).toISOString() })),
+  downChannels: [...control.downChannels],
+  holdouts: [...control.holdouts],
 });

@@ -2,10 +2,9 @@
 import type { FastifyInstance } from 'fastify';
 import { customerKeyFromBytes, parseDecisionId } from '#contracts';
 import { explain, stageName, type RedecideInput } from '#decisioning';
-import { fingerprintOf, loadFeatureSet, viewOfReceipt } from '#feature-store';
+import { findControls, fingerprintOf, loadFeatureSet, viewOfReceipt } from '#feature-store';
 import type { ServingContext } from '../context.ts';
 import { ProblemError, fieldFault, notFound } from '../errors/problem.ts';
-import { findControls } from '../holders/controls-by-version.ts';
 import type { FoundReceipt } from '../receipts/find-receipt.ts';
 import { receiptAnswer } from '../receipts/receipt-answer.ts';
 import { replay } from '../receipts/replay.ts';

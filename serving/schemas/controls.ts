@@ -35,8 +35,38 @@ export const ControlsRequest = Type.Object(
 );
 export type ControlsRequest = Static<typeof ControlsRequest>;
 
+const shown = {
+  notices: Type.Array(
+    Type.Object(
+      {
+        kind: Type.Union([Type.Literal('action'), Type.Literal('channel')]),
+        name: Type.String(),
+        by: Type.String({ description: 'who; `attune` where no person did it' }),
+        reason: Type.String(),
+        at: Type.String(),
+      },
+      closed,
+    ),
+    { description: 'why each of the paused is paused' },
+  ),
+  downChannels: Type.Array(Type.String(), {
+    description: 'channels that do not deliver at this moment; nothing outbound is decided on them',
+  }),
+  holdouts: Type.Array(
+    Type.Object({ actionId: Type.String(), share: Type.Number({ description: 'of those that it is chosen for' }) }, closed),
+    { description: 'who is not contacted, so that what contacting does can be measured' },
+  ),
+};
+
 export const ControlsAnswer = Type.Object(
-  { version: Type.Integer(), actor: Type.String(), reason: Type.String(), at: Type.Union([Type.String(), Type.Null()]), ...fields },
+  {
+    version: Type.Integer(),
+    actor: Type.String(),
+    reason: Type.String(),
+    at: Type.Union([Type.String(), Type.Null()]),
+    ...fields,
+    ...shown,
+  },
   closed,
 );
 export type ControlsAnswer = Static<typeof ControlsAnswer>;
