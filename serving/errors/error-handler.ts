@@ -41,7 +41,8 @@ const createQuietWarning = ({ log }: FastifyInstance): ((detail: string) => void
   };
 };
 
-const problemOf = (error: FastifyError): Problem => {
+/** What any error is to a client. */
+export const problemOf = (error: FastifyError): Problem => {
   if (error instanceof ProblemError) return error.problem;
   if (error.validation !== undefined) {
     const faults = validationFaults(error.validation);
