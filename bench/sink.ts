@@ -85,7 +85,7 @@ for (let from = 0; from < COUNT; from += 1_000) {
     const at = { epoch: 1, partition: (from + i) % 8, offset: from + i, timestampMs: Date.now() };
     TABLES.decisions.write(
       writer,
-      { decision, context, attributes: entries, ownCandidates: '', pairs: [], asServed: true, actionIds, noneStage: 2 },
+      { decision, context, attributes: entries, ownCandidates: '', pairs: [], asServed: true, actionIds, noneStage: 2, heldOut: '' },
       at,
     );
     if ((from + i + 1) % BLOCK === 0 || from + i + 1 === COUNT) blocks.push(writer.take());

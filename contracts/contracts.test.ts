@@ -73,7 +73,7 @@ describe('records', () => {
         "attune.communications": "e4ade5352148a9fc",
         "attune.controls": "cd73174e71a480a2",
         "attune.dead-letters": "28332dff747f2df5",
-        "attune.decisions": "098a436e48449180",
+        "attune.decisions": "07d45a3ad7cac2bf",
         "attune.erasures": "97227630828dd326",
         "attune.events": "d6bc90455804e49e",
         "attune.models": "c0115bcb3b7d30fe",

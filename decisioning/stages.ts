@@ -19,6 +19,8 @@ export const STAGE = Object.freeze({
   group: 14,
   /** The customer's state could not be read, and the action is not a default. */
   unread: 15,
+  /** The decision was asked for other actions. */
+  scope: 16,
   eligibility: 20,
   applicability: 21,
   suitability: 22,

@@ -3,6 +3,13 @@ import type { ActionProfile, Chosen, Context, Control, CustomerView, Decision, S
 import type { Catalog } from './catalog/types.ts';
 import type { Group } from './groups.ts';
 
+/** Which of the catalog's actions may take part: those that any of the lists names; without a list, all. */
+export interface Scope {
+  readonly actions?: readonly string[];
+  readonly topics?: readonly string[];
+  readonly groups?: readonly string[];
+}
+
 export interface DecideInput {
   readonly catalog: Catalog;
   readonly view: CustomerView;
@@ -17,6 +24,10 @@ export interface DecideInput {
   readonly channel: string;
   readonly direction: 'inbound' | 'outbound';
   readonly placement: string | null;
+  /** Null: all actions of the catalog may take part. */
+  readonly scope?: Scope | null;
+  /** By action id: in which share of the times that it is chosen for an outbound decision it is withheld; in [0, 1). Inbound ignores it. */
+  readonly holdouts?: ReadonlyMap<string, number> | null;
   /** Slots asked for, at least 1. */
   readonly limit: number;
   readonly context: Context;
@@ -46,7 +57,7 @@ export type Verdict = Pick<
   | 'probabilities'
   | 'noneProbability'
 > &
-  Required<Pick<Decision, 'policy' | 'policyParameters' | 'standardErrors'>> & {
+  Required<Pick<Decision, 'policy' | 'policyParameters' | 'standardErrors' | 'holdouts' | 'heldOut'>> & {
     readonly chosen: readonly Chosen[];
     /** `features`, `model`; empty when all was well. */
     readonly degraded: readonly string[];

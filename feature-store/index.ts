@@ -29,7 +29,6 @@ export {
   emptyState,
   findPending,
   removePending,
-  MAX_CONTACTS,
   MAX_PAIRS,
   MAX_PENDING,
   type PairChange,

@@ -110,6 +110,30 @@ test("the caller's own candidates are decided among, and only they", async () =>
   expect(twins.json()).toMatchObject({ status: 400, errors: [{ field: 'candidates.1.id' }] });
 });
 
+test('a decision asked for some actions only chooses among them, and its receipt says so', async () => {
+  const scope = { topics: ['billing'], actions: ['music-pass'] };
+  const response = await post('/v1/decisions', { customerId: 'c-1001', channel: 'app', limit: 5, explain: true, scope });
+  expect(response.statusCode).toBe(201);
+  const { decisionId, candidates } = response.json<Answer & { candidates: { actionId: string; stage: string }[] }>();
+  const inScope = candidates.filter(({ stage }) => stage !== 'scope').map(({ actionId }) => actionId);
+  expect(inScope).toContain('music-pass');
+  expect(inScope).not.toContain('fiber-500');
+  const receipt = (await get(`/v1/decisions/${decisionId}`)).json<Record<string, unknown>>();
+  expect(receipt).toMatchObject({ scope, cause: '', rootId: null, holdouts: [], heldOut: -1 });
+  expect((await post(`/v1/decisions/${decisionId}/replay`, {})).json()).toMatchObject({ identical: true });
+  for (const [wrong, field] of [
+    [{ topics: ['bilking'] }, 'scope.topics.0'],
+    [{ actions: ['music-pass', 'gone'] }, 'scope.actions.1'],
+    [{ groups: ['gone'] }, 'scope.groups.0'],
+  ] as const) {
+    const refused = await post('/v1/decisions', { customerId: 'c-1001', channel: 'app', scope: wrong });
+    expect(refused.statusCode).toBe(400);
+    expect(refused.body).toContain(field);
+  }
+  expect((await post('/v1/decisions', { channel: 'app', scope: {} })).statusCode).toBe(400);
+  expect((await post('/v1/decisions', { channel: 'app', scope, candidates: [{ id: 'a' }] })).statusCode).toBe(400);
+});
+
 test('a requestId makes a retry the same decision: at once, later, and after a restart', async () => {
   const body = { customerId: 'c-1001', channel: 'app', limit: 3, requestId: 'r-1' };
   const together = await Promise.all(Array.from({ length: 5 }, () => post('/v1/decisions', body)));

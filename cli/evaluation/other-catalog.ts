@@ -50,6 +50,7 @@ export const otherCatalogPolicy = (
         propensities: taking.map(() => 1),
         priorities: taking.map(({ priority }) => priority),
         allowsNone: decision.noneProbability !== null,
+        holdouts: (decision.holdouts?.length ?? 0) === 0 ? [] : taking.map(({ id }) => decision.holdouts![placeOf.get(id) ?? -1] ?? 0),
         above: taking.flatMap(({ id }, i) => (aboveIds.has(id) ? [i] : [])),
       },
       {

@@ -22,6 +22,9 @@ export interface Contact {
   readonly actionId: string;
 }
 
+/** Of a customer, as many are kept. */
+export const MAX_CONTACTS = 20;
+
 export const NO_PAIR: PairCounters = Object.freeze({ shown: 0, accepted: 0, rejected: 0, lastShownMs: 0, lastRejectedMs: 0 });
 
 export interface CustomerView {

@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import v1 from './v1.avsc.json' with { type: 'json' };
 import v2 from './v2.avsc.json' with { type: 'json' };
+import v3 from './v3.avsc.json' with { type: 'json' };
 import { createRecordCodec } from '../avro.ts';
 import type { RecordCodec } from '../avro.ts';
 
@@ -103,14 +104,27 @@ export interface Decision {
   readonly policyParameters?: readonly number[];
   /** of the propensities; empty where the policy needs none */
   readonly standardErrors?: readonly number[];
+  /** who wanted it: trigger:<id>, segment:<id>, snooze, deferred, tmf681; empty: the API, or a receipt of before version 3 */
+  readonly cause?: string;
+  /** the first decision of a chain of deferrals or snoozes; null: it is the first */
+  readonly rootId?: Buffer | null;
+  /** actions, topics and groups of which any may take part, as JSON text; empty: all of the catalog */
+  readonly scope?: string;
+  /** of the scored ones: share in which it is withheld once chosen; empty: none is */
+  readonly holdouts?: readonly number[];
+  /** place among the scored ones of what was chosen and withheld; -1: none was */
+  readonly heldOut?: number;
   /** CRC-32 of the record's bytes before it; written by the codec, absent before that */
   readonly digest?: Buffer;
 }
 
 const DIGEST_BYTES = 4;
 const UNSEALED = Buffer.alloc(DIGEST_BYTES);
-const plain = createRecordCodec<Decision>({ name: 'attune.decisions', versions: [v1 as never, v2 as never] });
-const first = createRecordCodec<Decision>({ name: 'attune.decisions', versions: [v1 as never] });
+const codecOf = (...versions: readonly object[]): RecordCodec<Decision> =>
+  createRecordCodec<Decision>({ name: 'attune.decisions', versions: versions as never });
+const first = codecOf(v1);
+const second = codecOf(v1, v2);
+const plain = codecOf(v1, v2, v3);
 
 /** Writes the digest into the last bytes of an encoded decision, and returns it. */
 export const sealDecision = (bytes: Buffer): Buffer => {
@@ -118,20 +132,38 @@ export const sealDecision = (bytes: Buffer): Buffer => {
   return bytes;
 };
 
+/** Whether a decision says what only the third version can say; else its seal is the second's. */
+export const isOfThirdVersion = ({ cause = '', rootId = null, scope = '', holdouts, heldOut = -1 }: Decision): boolean =>
+  cause !== '' || rootId !== null || scope !== '' || heldOut !== -1 || (holdouts?.length ?? 0) > 0;
+
+/** What the third version's fields take in a decision that says nothing in them. */
+const THIRD_UNSAID_BYTES = 5;
+const HEADER_BYTES = 10;
+const SECOND_HEADER_CRC = crc32(Buffer.concat([Buffer.from([0xc3, 0x01]), second.fingerprint]));
+
+/** The second version's digest of a decision that was encoded in the third's schema and says nothing in its fields. */
+export const sealAsSecond = (bytes: Buffer): Buffer => {
+  const told = bytes.subarray(HEADER_BYTES, -DIGEST_BYTES - THIRD_UNSAID_BYTES);
+  bytes.writeUInt32LE(crc32(told, SECOND_HEADER_CRC), bytes.length - DIGEST_BYTES);
+  return bytes;
+};
+
 /**
- * Writes the digest of the version that the decision is of, whatever the decision says: one without a policy keeps the first version's, also
- * where a registry has it read in today's schema. Does not judge what it reads (isSealed does).
+ * Writes the digest of the version that the decision is of, whatever the decision says: one without a policy keeps the first version's, one
+ * without a cause, scope or hold-out the second's, also where a registry has it read in today's schema. Does not judge what it reads (isSealed does).
  */
 export const decisionCodec: RecordCodec<Decision> = {
   ...plain,
   encode: (decision) => {
     const unsealed = { ...decision, digest: UNSEALED };
     const bytes = plain.encode(unsealed);
-    if ((decision.policy ?? '') !== '') return sealDecision(bytes);
-    sealDecision(first.encode(unsealed))
-      .subarray(-DIGEST_BYTES)
-      .copy(bytes, bytes.length - DIGEST_BYTES);
-    return bytes;
+    if ((decision.policy ?? '') === '') {
+      sealDecision(first.encode(unsealed))
+        .subarray(-DIGEST_BYTES)
+        .copy(bytes, bytes.length - DIGEST_BYTES);
+      return bytes;
+    }
+    return isOfThirdVersion(decision) ? sealDecision(bytes) : sealAsSecond(bytes);
   },
 };
 

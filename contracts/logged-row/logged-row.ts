@@ -31,6 +31,8 @@ export interface LoggedRow {
   readonly gammas: readonly number[];
   readonly probabilities: readonly number[];
   readonly noneProbability: number | null;
+  /** Of `actionIds`: share in which it is withheld once chosen; empty where none is. */
+  readonly holdouts: readonly number[];
   readonly pairs: ReadonlyMap<string, PairCounters>;
   readonly chosen: readonly {
     readonly rank: number;

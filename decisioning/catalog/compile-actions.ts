@@ -1,7 +1,7 @@
 /** Compiles actions/*.yaml: each file is a mapping with a list `actions`, and `defaults` for those in the file. */
 import type { ActionProfile, AttributeValue } from '#contracts';
 import type { Fault, Project } from '#project';
-import { DAY_MS } from '#contracts';
+import { DAY_MS, MAX_CONTACTS } from '#contracts';
 import type { Setting } from './compile-catalog.ts';
 import type { ConditionPool } from './condition-pool.ts';
 import { createReader, describe } from './reader.ts';
@@ -34,6 +34,8 @@ const FIELDS = [
   'prior',
   'explore',
   'mandatory',
+  'critical',
+  'snooze',
   'default',
   'start',
   'end',
@@ -46,6 +48,7 @@ const FIELDS = [
   'treatments',
 ];
 const DEFAULT_PRIOR = 0.05;
+const DEFAULT_SNOOZE_MS = 3 * DAY_MS;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 export const compileActions = (scope: Compiling): { actions: readonly CatalogAction[]; actionRules: readonly ActionRule[] } => {
@@ -65,8 +68,15 @@ export const compileActions = (scope: Compiling): { actions: readonly CatalogAct
       if (before !== undefined) reader.fault('id', `the id '${id}' is already used by ${before}`);
       else if (id !== '' && !ID.test(id)) reader.fault('id', `the id ${describe(id)} must be letters, digits, '-', '_' or '.', at most 64`);
       seen.set(id, document.path);
-      actions.push(compileAction(scope, reader, defaults, actions.length));
-      actionRules.push(...compileOwnRules(reader, id));
+      const action = compileAction(scope, reader, defaults, actions.length);
+      actions.push(action);
+      actionRules.push(
+        ...compileOwnRules(
+          reader,
+          id,
+          action.treatments.some(({ direction }) => direction === 'outbound'),
+        ),
+      );
     }
   }
   if (actions.length === 0) scope.faults.push({ file: 'actions/', line: 1, column: 1, message: 'no action is defined' });
@@ -116,6 +126,8 @@ const compileAction = (scope: Compiling, reader: Reader, defaults: Reader | null
     prior: reader.number('prior', DEFAULT_PRIOR, { min: 0, max: 1 }),
     explore: reader.flag('explore', true),
     mandatory: reader.flag('mandatory', false),
+    critical: reader.flag('critical', false),
+    snoozeMs: reader.duration('snooze', DEFAULT_SNOOZE_MS),
     isDefault,
     startMs: compileDate(reader, 'start', -Infinity),
     endMs: compileDate(reader, 'end', Infinity),
@@ -199,11 +211,18 @@ const compileDate = (reader: Reader, key: string, fallback: number): number => {
   return ms;
 };
 
-const compileOwnRules = (reader: Reader, action: string): ActionRule[] => {
+/** More contacts than the state keeps cannot be counted. */
+export const refuseUncountable = (limit: Reader, max: number): void => {
+  if (max > MAX_CONTACTS)
+    limit.fault('max', `a limit of messages may be ${MAX_CONTACTS} at most, not ${max}: so many contacts are kept of a customer`);
+};
+
+const compileOwnRules = (reader: Reader, action: string, isOutbound: boolean): ActionRule[] => {
   const rules: ActionRule[] = [];
   for (const limit of reader.items('limits')) {
     limit.only(['max', 'days'], 'a limit');
     const max = limit.number('max', undefined, { min: 1 });
+    if (isOutbound) refuseUncountable(limit, max);
     const days = limit.number('days', undefined, { min: 0 });
     rules.push({
       action,

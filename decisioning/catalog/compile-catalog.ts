@@ -1,4 +1,5 @@
 /** Compiles a project's actions and policies; every mistake is reported with file and line, and a catalog with one is refused whole. */
+import { HOUR_MS } from '#contracts';
 import { personalNamesOf, refuseFaults } from '#project';
 import type { Fault, Project } from '#project';
 import { DEFAULT_SHARES } from '../groups.ts';
@@ -34,7 +35,7 @@ export const compileCatalog = (project: Project): Catalog => {
   const document = project.document('policies.yaml');
   const policies = document === null ? null : createReader(document, [], document.value ?? {}, faults);
   policies?.only(
-    ['shares', 'none', 'exploration', 'ownExploration', 'answer', 'levers', 'contextWeights', 'contactPolicy'],
+    ['shares', 'none', 'exploration', 'ownExploration', 'answer', 'levers', 'contextWeights', 'contactPolicy', 'backfire'],
     'policies.yaml',
   );
   const scope = { setting, pool, actions };
@@ -66,6 +67,7 @@ export const compileCatalog = (project: Project): Catalog => {
     exploration: compileExploration(policies?.child('exploration') ?? null, DEFAULT_EXPLORATION),
     ownExploration: compileExploration(policies?.child('ownExploration') ?? null, DEFAULT_OWN_EXPLORATION),
     personal: personalNamesOf(project),
+    backfire: compileBackfire(policies?.child('backfire') ?? null),
     perTopic: answer?.number('perTopic', Infinity, { min: 1 }) ?? Infinity,
   };
   refuseFaults(faults);
@@ -185,6 +187,22 @@ const compilePlacements = (
     });
   }
   return placements;
+};
+
+const compileBackfire = (reader: Reader | null): Catalog['backfire'] => {
+  reader?.only(['window', 'margin', 'alpha', 'holdout', 'ramp'], 'backfire');
+  const shares = reader?.child('holdout') ?? null;
+  shares?.only(['first', 'last'], 'holdout');
+  const share = { min: 0.01, max: 0.5 };
+  const holdout = { first: shares?.number('first', 0.2, share) ?? 0.2, last: shares?.number('last', 0.05, share) ?? 0.05 };
+  if (holdout.last > holdout.first) shares!.fault('last', 'the share of the hold-out falls: last must not be above first');
+  return {
+    windowMs: reader?.duration('window', 72 * HOUR_MS) ?? 72 * HOUR_MS,
+    margin: reader?.number('margin', 0.02, { min: 0.001, max: 1 }) ?? 0.02,
+    alpha: reader?.number('alpha', 0.05, { min: 1e-6, max: 0.5 }) ?? 0.05,
+    holdout,
+    ramp: reader?.number('ramp', 500, { min: 1 }) ?? 500,
+  };
 };
 
 const compileShares = (reader: Reader | null): Catalog['shares'] => {

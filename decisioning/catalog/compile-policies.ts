@@ -1,7 +1,7 @@
 /** Compiles policies.yaml: the contact policy's rules, levers and context weights. */
 import { DAY_MS } from '#contracts';
 import type { Setting } from './compile-catalog.ts';
-import { compileCheck } from './compile-actions.ts';
+import { compileCheck, refuseUncountable } from './compile-actions.ts';
 import type { ActionRule } from './compile-actions.ts';
 import type { ConditionPool } from './condition-pool.ts';
 import type { Reader } from './reader.ts';
@@ -21,17 +21,22 @@ export const compileRules = (scope: Compiling, policies: Reader | null, actionRu
   const rules: Rule[] = [];
   const ids = new Set<string>();
   for (const reader of policies?.items('contactPolicy') ?? []) {
-    reader.only(['id', 'reason', 'appliesTo', ...KINDS], 'a rule of the contact policy');
+    reader.only(['id', 'reason', 'appliesTo', 'defer', ...KINDS], 'a rule of the contact policy');
     const id = reader.text('id');
     if (ids.has(id)) reader.fault('id', `the id '${id}' is used twice`);
     ids.add(id);
     const reach = compileReach(scope, reader);
     const rule = compileKind(scope, reader);
-    if (rule !== null) rules.push({ index: rules.length, id, reason: reader.text('reason'), reach, rule, mask: maskOf(scope, reach) });
+    const deferMs = reader.has('defer') ? reader.duration('defer', 0) : null;
+    if (deferMs !== null && rule !== null && rule.kind !== 'require' && rule.kind !== 'pending')
+      reader.fault('defer', `'defer' goes with require and pending; a message that ${rule.kind} withholds waits until that ends`);
+    if (rule?.kind === 'limit' && (reach.directions?.includes('outbound') ?? true)) refuseUncountable(reader.child('limit')!, rule.max);
+    if (rule !== null)
+      rules.push({ index: rules.length, id, reason: reader.text('reason'), reach, rule, deferMs, mask: maskOf(scope, reach) });
   }
   for (const { action, reason, rule } of actionRules) {
     const reach = { ...EVERYWHERE, actions: [action] };
-    rules.push({ index: rules.length, id: `${action}:${rule.kind}`, reason, reach, rule, mask: maskOf(scope, reach) });
+    rules.push({ index: rules.length, id: `${action}:${rule.kind}`, reason, reach, rule, deferMs: null, mask: maskOf(scope, reach) });
   }
   return rules;
 };

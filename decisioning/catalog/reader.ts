@@ -1,4 +1,5 @@
 /** Reads a part of a YAML document field by field, and notes a fault with its place for everything that is wrong. */
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '#contracts';
 import type { DocumentPath, Fault, ProjectDocument } from '#project';
 
 export interface Reader {
@@ -12,6 +13,8 @@ export interface Reader {
   only(names: readonly string[], what: string): void;
   text(key: string, fallback?: string): string;
   number(key: string, fallback?: number, bounds?: { min?: number; max?: number }): number;
+  /** Milliseconds, of a text such as 90s, 30m, 4h or 3d. */
+  duration(key: string, fallback: number): number;
   flag(key: string, fallback: boolean): boolean;
   oneOf<T extends string>(key: string, values: readonly T[], fallback?: T): T;
   /** Null when absent; each must be among `known`. */
@@ -20,6 +23,8 @@ export interface Reader {
   /** The items of a list of mappings. */
   items(key: string): readonly Reader[];
 }
+
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS };
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -62,6 +67,14 @@ export const createReader = (document: ProjectDocument, at: DocumentPath, value:
       if (!absent(key)) fault(key, `'${key}' must be a number, not ${describe(found)}`);
       else if (fallback === undefined) required(key, 'a number');
       return fallback ?? 0;
+    },
+    duration(key, fallback) {
+      if (absent(key)) return fallback;
+      const found = value[key];
+      const match = typeof found === 'string' ? /^(\d+(?:\.\d+)?)([smhd])$/.exec(found) : null;
+      if (match !== null) return Math.round(Number(match[1]) * UNITS_MS[match[2]!]!);
+      fault(key, `'${key}' must be a duration such as 90s, 30m, 4h or 3d, not ${describe(found)}`);
+      return fallback;
     },
     flag(key, fallback) {
       const found = value[key];

@@ -57,6 +57,10 @@ export interface CatalogAction {
   readonly prior: number;
   readonly explore: boolean;
   readonly mandatory: boolean;
+  /** Limits, quiet hours and cool-downs do not withhold it, and it is never held out: what the customer must know. */
+  readonly critical: boolean;
+  /** After how long it is offered again to a customer who said "later"; 0: it is not. */
+  readonly snoozeMs: number;
   readonly isDefault: boolean;
   readonly startMs: number;
   readonly endMs: number;
@@ -98,6 +102,8 @@ export interface Rule {
   readonly reason: string;
   readonly reach: Reach;
   readonly rule: RuleKind;
+  /** Of `require` and `pending`: a message that it withholds is decided again after as much. Null: it is not. */
+  readonly deferMs: number | null;
   /** 1 for each action that it may withhold. */
   readonly mask: Uint8Array;
 }
@@ -117,6 +123,20 @@ export interface Placement {
   readonly groups: readonly string[] | null;
   readonly topics: readonly string[] | null;
   readonly limit: number | null;
+}
+
+/** How the harm of contacting is measured and bounded; docs/decisions/0032. */
+export interface Backfire {
+  /** After a contact, in which the customer's coming to us counts. */
+  readonly windowMs: number;
+  /** By so much the rate of inbound contact may rise. */
+  readonly margin: number;
+  /** Of the confidence sequence. */
+  readonly alpha: number;
+  /** Shares of a new action, and of one whose harmlessness is proved. */
+  readonly holdout: { readonly first: number; readonly last: number };
+  /** Customers of an action without proof whose windows are open at once, at most. */
+  readonly ramp: number;
 }
 
 /** Equal conditions once; `readsAction` ones are evaluated for each action. */
@@ -151,4 +171,5 @@ export interface Catalog {
   readonly personal: ReadonlySet<string>;
   /** In one answer; Infinity: no bound. */
   readonly perTopic: number;
+  readonly backfire: Backfire;
 }

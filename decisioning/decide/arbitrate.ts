@@ -4,6 +4,8 @@
  * In each slot the best by priority is found. If it may not be explored (`explore: false`), it is chosen with probability 1: nothing was
  * drawn, and it is outside support. Else the draw is among those that may be explored and `none`; the others have probability 0.
  * `none` in a slot ends the answer. docs/decisions/0005.
+ *
+ * With a hold-out, what was drawn with p is withheld in its share h of the times: P = p(1 − h), and `none` gains Σ p·h. docs/decisions/0032.
  */
 import { distribute, nextUniform, sampleIndex, seedUniform, uniform } from '#models/exploration';
 import type { ResolvedPolicy, UniformState } from '#models/exploration';
@@ -27,6 +29,8 @@ export interface Lottery {
   readonly policy: ResolvedPolicy;
   readonly slots: number;
   readonly seed: number;
+  /** Of the candidates, only where `none` takes part: share in which each is withheld once drawn, in [0, 1). Null: none is. */
+  readonly holdouts: readonly number[] | null;
 }
 
 export interface Draw {
@@ -40,6 +44,8 @@ export interface Drawn {
   /** In slot 1; one entry for each of `priorities`. */
   readonly probabilities: number[];
   readonly draws: readonly Draw[];
+  /** The candidate that was drawn and withheld, which ended the answer; -1: none was. */
+  readonly heldOut: number;
 }
 
 const SEEDS = 2 ** 53;
@@ -67,7 +73,7 @@ function createBuffers(size: number): Buffers {
 }
 
 export const arbitrate = (lottery: Lottery, state: UniformState): Drawn => {
-  const { count, allowNone, slots } = lottery;
+  const { count, allowNone, slots, holdouts } = lottery;
   const all = count + (allowNone ? 1 : 0);
   if (all > buffers.open.length) buffers = createBuffers(all * 2);
   const { open } = buffers;
@@ -75,17 +81,35 @@ export const arbitrate = (lottery: Lottery, state: UniformState): Drawn => {
   seedUniform(state, lottery.seed);
   const probabilities = new Array<number>(all).fill(0);
   const draws: Draw[] = [];
+  let heldOut = -1;
   for (let slot = 0; slot < slots; slot++) {
     const n = fillSlot(lottery, buffers, all, slot);
     if (n === 0) break;
     if (slot === 0) for (let i = 0; i < n; i++) probabilities[buffers.support[i]!] = buffers.probabilities[i]!;
     const drawn = n === 1 ? 0 : sampleIndex(buffers.probabilities, n, nextUniform(state));
     const index = buffers.support[drawn]!;
+    if (slot === 0 && holdouts !== null) moveToNone(probabilities, holdouts);
     if (index >= count) break;
-    draws.push({ index, probability: buffers.probabilities[drawn]! });
+    const share = holdouts === null ? 0 : holdouts[index]!;
+    if (share > 0 && nextUniform(state) < share) {
+      heldOut = index;
+      break;
+    }
+    draws.push({ index, probability: buffers.probabilities[drawn]! * (1 - share) });
     close(lottery, open, index, draws);
   }
-  return { probabilities, draws };
+  return { probabilities, draws, heldOut };
+};
+
+/** @param probabilities of the candidates, `none` last */
+const moveToNone = (probabilities: number[], holdouts: readonly number[]): void => {
+  const none = probabilities.length - 1;
+  for (let i = 0; i < none; i++) {
+    const withheld = probabilities[i]! * holdouts[i]!;
+    if (withheld === 0) continue;
+    probabilities[i] = probabilities[i]! * (1 - holdouts[i]!);
+    probabilities[none]! += withheld;
+  }
 };
 
 /** Writes the support of this slot and its probabilities; returns its size. */

@@ -84,6 +84,7 @@ const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null
     policy: scores.policy ?? BEFORE_POLICIES,
     slots: slots - mandatory.length,
     seed: input.seed,
+    holdouts: holdoutsOf(input, plan, n, allowNone),
   };
   const drawn = arbitrate(lottery, plan.uniform);
   // Slot 1 is the notice's: none of the scored could stand there.
@@ -109,9 +110,31 @@ const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null
     probabilities: drawn.probabilities,
     noneProbability: allowNone ? drawn.probabilities[n]! : null,
     chosen,
+    holdouts: lottery.holdouts ?? NO_HOLDOUTS,
+    heldOut: drawn.heldOut,
     degraded: degradedOf(moment.readFailed, scores.modelVersion),
   };
 };
+
+const NO_HOLDOUTS: readonly number[] = Object.freeze([]);
+
+/** One for each of the scored, `none` too; null where nothing is withheld. What must be said, or is never explored, is never withheld. */
+const holdoutsOf = ({ holdouts, direction, catalog }: DecideInput, plan: Plan, n: number, allowNone: boolean): readonly number[] | null => {
+  if (direction === 'inbound' || !allowNone || holdouts === undefined || holdouts === null || holdouts.size === 0) return null;
+  const shares = new Array<number>(n + 1).fill(0);
+  let some = false;
+  for (let i = 0; i < n; i++) {
+    const action = catalog.actions[plan.scored[i]!]!;
+    const share = action.explore && !action.critical ? (holdouts.get(action.id) ?? 0) : 0;
+    if (share <= 0) continue;
+    shares[i] = Math.fround(Math.min(share, LARGEST_HOLDOUT));
+    some = true;
+  }
+  return some ? shares : null;
+};
+
+/** Something is always left to the arm that is contacted: a share of 1 is a pause, and is set as one. */
+const LARGEST_HOLDOUT = 0.9;
 
 const NO_MODEL = 'priors';
 
@@ -283,6 +306,7 @@ const decideOwn = (input: DecideInput, candidates: readonly ActionProfile[], gro
       policy: scores.policy ?? BEFORE_POLICIES,
       slots: Math.max(1, input.limit),
       seed: input.seed,
+      holdouts: null,
     },
     ownUniform,
   );
@@ -311,6 +335,8 @@ const decideOwn = (input: DecideInput, candidates: readonly ActionProfile[], gro
       value: 1,
       priority: priorities[draw.index]!,
     })),
+    holdouts: NO_HOLDOUTS,
+    heldOut: -1,
     degraded: degradedOf(input.readFailed === true, scores.modelVersion),
   };
 };

@@ -3,7 +3,7 @@ import { STAGE } from '../stages.ts';
 import type { StageCode } from '../stages.ts';
 import type { CatalogAction, Placement } from '../catalog/types.ts';
 import type { Group } from '../groups.ts';
-import type { DecideInput } from '../types.ts';
+import type { DecideInput, Scope } from '../types.ts';
 import type { Face } from './plan.ts';
 import { firstFailing, withholdingRule } from './moment.ts';
 import type { Moment } from './moment.ts';
@@ -18,6 +18,8 @@ export interface Funnel {
   readonly pausedActions: readonly string[];
   readonly outboundStopped: boolean;
   readonly channelPaused: boolean;
+  /** Null: all. */
+  readonly scope: Scope | null;
 }
 
 export const openFunnel = (moment: Moment, group: Group): Funnel => {
@@ -33,6 +35,7 @@ export const openFunnel = (moment: Moment, group: Group): Funnel => {
     pausedActions: controls?.pausedActions ?? [],
     outboundStopped: controls !== null && controls.stopOutbound && input.direction === 'outbound',
     channelPaused: isChannelPaused(input),
+    scope: scopeOf(input.scope),
   };
 };
 
@@ -52,12 +55,20 @@ export const stageOf = (funnel: Funnel, action: CatalogAction): StageCode => {
   if (funnel.outboundStopped) return STAGE.outboundStopped;
   if (funnel.group === 'untouched' && plan.marketing[action.index] === 1) return STAGE.group;
   if (moment.readFailed && !action.isDefault) return STAGE.unread;
+  if (funnel.scope !== null && !isInScope(funnel.scope, action)) return STAGE.scope;
   if (firstFailing(moment, action.eligibility, action) >= 0) return STAGE.eligibility;
   if (firstFailing(moment, action.applicability, action) >= 0) return STAGE.applicability;
   if (firstFailing(moment, action.suitability, action) >= 0) return STAGE.suitability;
   if (withholdingRule(moment, funnel.face.rules[action.index]!, action) !== null) return STAGE.contactPolicy;
   return readValue(moment, action) ? STAGE.scored : STAGE.value;
 };
+
+/** One without a list is as none. */
+const scopeOf = (scope: Scope | null | undefined): Scope | null =>
+  scope?.actions === undefined && scope?.topics === undefined && scope?.groups === undefined ? null : scope;
+
+const isInScope = ({ actions, topics, groups }: Scope, { id, topic, group }: CatalogAction): boolean =>
+  actions?.includes(id) === true || topics?.includes(topic) === true || groups?.includes(group) === true;
 
 const isPlaced = (placement: Placement, channel: string, action: CatalogAction): boolean =>
   (placement.channels?.includes(channel) ?? true) &&

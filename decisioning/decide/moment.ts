@@ -65,10 +65,8 @@ const withholds = (moment: Moment, rule: Rule, action: CatalogAction): boolean =
   switch (kind.kind) {
     case 'require':
       return !holds(moment, kind.check.condition, action);
-    case 'quietHours': {
-      const { time } = moment.local;
-      return kind.from <= kind.to ? time >= kind.from && time < kind.to : time >= kind.from || time < kind.to;
-    }
+    case 'quietHours':
+      return isQuiet(kind, moment.local.time);
     case 'pending':
       return view.pendingActionIds.includes(action.id);
     case 'limit':
@@ -82,6 +80,10 @@ const withholds = (moment: Moment, rule: Rule, action: CatalogAction): boolean =
   }
 };
 
+/** @param time of the day where the customer is, 0 to 23.99 */
+const isQuiet = ({ from, to }: { readonly from: number; readonly to: number }, time: number): boolean =>
+  from <= to ? time >= from && time < to : time >= from || time < to;
+
 const isCooling = (
   moment: Moment,
   kind: { readonly after: string; readonly windowMs: number },
@@ -92,11 +94,14 @@ const isCooling = (
     moment.pairOf = actionId;
     moment.pair = moment.input.view.pair(actionId);
   }
-  const { pair } = moment;
-  if (kind.after === 'rejected') return pair.lastRejectedMs > 0 && nowMs - pair.lastRejectedMs < kind.windowMs;
-  // The state keeps no time of acceptance: the last showing of an action that was accepted stands for it.
-  if (kind.after === 'accepted' && pair.accepted === 0) return false;
-  return pair.lastShownMs > 0 && nowMs - pair.lastShownMs < kind.windowMs;
+  const atMs = causeIn(moment.pair, kind.after);
+  return atMs > 0 && nowMs - atMs < kind.windowMs;
+};
+
+/** When it happened last; 0: never. The state keeps no time of acceptance: the last showing of an action that was accepted stands for it. */
+const causeIn = (pair: PairCounters, after: string): number => {
+  if (after === 'rejected') return pair.lastRejectedMs;
+  return after === 'accepted' && pair.accepted === 0 ? 0 : pair.lastShownMs;
 };
 
 const countOf = (moment: Moment, rule: Rule, kind: Limit, action: CatalogAction): number => {
@@ -125,25 +130,29 @@ const keyOf = (plan: Plan, per: string, action: number): number => {
  * channel that reach every action.
  */
 const countContacts = (moment: Moment, rule: Rule, kind: Limit): void => {
-  const { plan, input } = moment;
-  const { reach } = rule;
-  const { contacts } = input.view;
+  const { plan } = moment;
   const base = plan.countAt[rule.index]!;
   plan.counted[rule.index] = 1;
   plan.counts.fill(0, base, base + plan.keys);
   const n = readContacts(moment);
-  const overall = kind.per === 'customer' || kind.per === 'channel';
   for (let i = 0; i < n; i++) {
-    const contact = contacts[i]!;
-    if (input.nowMs - contact.atMs >= kind.windowMs) continue;
-    if (reach.directions !== null && !reach.directions.includes(contact.direction)) continue;
-    if (reach.channels !== null && !reach.channels.includes(contact.channel)) continue;
-    if (kind.per === 'channel' && contact.channel !== input.channel) continue;
+    if (!counts(moment, rule, kind, i)) continue;
     const index = plan.contactActions[i]!;
-    if (index >= 0 ? rule.mask[index] === 1 : overall && reach.groups === null && reach.topics === null && reach.actions === null) {
-      plan.counts[base + (overall ? 0 : keyOf(plan, kind.per, index))]!++;
-    }
+    plan.counts[base + (index < 0 ? 0 : keyOf(plan, kind.per, index))]!++;
   }
+};
+
+/** Whether a limit counts the i-th contact, under whichever key. */
+const counts = ({ plan, input }: Moment, rule: Rule, kind: Limit, i: number): boolean => {
+  const { reach } = rule;
+  const contact = input.view.contacts[i]!;
+  if (input.nowMs - contact.atMs >= kind.windowMs) return false;
+  if (reach.directions !== null && !reach.directions.includes(contact.direction)) return false;
+  if (reach.channels !== null && !reach.channels.includes(contact.channel)) return false;
+  if (kind.per === 'channel' && contact.channel !== input.channel) return false;
+  const index = plan.contactActions[i]!;
+  if (index >= 0) return rule.mask[index] === 1;
+  return (kind.per === 'customer' || kind.per === 'channel') && reach.groups === null && reach.topics === null && reach.actions === null;
 };
 
 /** The contacts' actions by index, looked up once a decision. */

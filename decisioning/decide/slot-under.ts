@@ -13,6 +13,8 @@ export interface LoggedMoment {
   readonly priorities: readonly number[];
   /** `none` took part. */
   readonly allowsNone: boolean;
+  /** Of the candidates; empty: none was. Measuring harm is not the model's choice, so any other would be withheld alike. */
+  readonly holdouts?: readonly number[];
   /** Places of the candidates that stand in the slots above; default none: it is slot 1. */
   readonly above?: readonly number[];
 }
@@ -75,6 +77,7 @@ export const slotUnder = (
       policy: resolvePolicy(exploration, scores.modelEffectiveN),
       slots: 1,
       seed: 0,
+      holdouts: (moment.holdouts?.length ?? 0) === 0 || !moment.allowsNone ? null : of([...moment.holdouts!, 0]),
     },
     state,
   );

@@ -71,8 +71,10 @@ export const explain = (input: RedecideInput): Explanation => {
 
 const summarise = (receipt: Decision, candidates: readonly CandidateExplanation[]): string => {
   const scored = candidates.filter((candidate) => candidate.propensity !== null).length;
+  const withheld = receipt.scored[receipt.heldOut ?? -1];
+  const held = withheld === undefined ? '' : `, ${candidates[withheld]?.actionId ?? '?'} was held out`;
   const chosen = receipt.chosen.length === 0 ? 'nothing was shown' : `shown: ${receipt.chosen.map((one) => one.actionId).join(', ')}`;
-  return `${candidates.length} candidates, ${scored} scored, group ${receipt.group}${drawnBy(receipt)}; ${chosen}.`;
+  return `${candidates.length} candidates, ${scored} scored, group ${receipt.group}${drawnBy(receipt)}; ${chosen}${held}.`;
 };
 
 /** A receipt of the first version does not say; where no policy drew, the group or the operators' control did. */
@@ -118,6 +120,8 @@ const why = (
       return { rule: null, reason: "The customer's state could not be read, and this is not a default action." };
     case 'value':
       return { rule: null, reason: 'Its value could not be computed from what is known of the customer.' };
+    case 'scope':
+      return { rule: null, reason: 'The decision was asked for other actions.' };
     case 'eligibility':
     case 'applicability':
     case 'suitability':
@@ -157,6 +161,10 @@ const chosenReason = (receipt: Decision, action: CatalogAction | null, at: numbe
 
 const scoredReason = (receipt: Decision, action: CatalogAction | null, at: number): string => {
   if (at < 0) return UNREADABLE.reason;
+  if (at === receipt.heldOut) {
+    const share = percent(receipt.holdouts![at]!);
+    return `Chosen, and held out: of those for whom it is chosen, ${share} are not contacted, so that what contacting does is known.`;
+  }
   const better = receipt.priorities.filter((priority) => priority > receipt.priorities[at]!).length;
   const chance = receipt.probabilities[at]!;
   const place = better === 0 ? 'It had the highest priority' : `${better} of ${receipt.priorities.length} had a higher priority`;

@@ -6,6 +6,7 @@ import { loadProject } from '#project';
 import { compileCatalog, contentOf, decide, explain, redecide, verifyReceipt } from '../index.ts';
 import type { DecideInput } from '../index.ts';
 import firstVersion from './receipts-of-version-1.json' with { type: 'json' };
+import secondVersion from './receipts-of-version-2.json' with { type: 'json' };
 import { createSmallProject } from '../testing/small-project.ts';
 import { createInput, createReceipt, createTestScorer, createView } from '../testing/fixtures.ts';
 
@@ -22,6 +23,15 @@ const kinds: readonly (readonly [string, Partial<DecideInput>])[] = [
   ['own candidates', { ownCandidates: own, limit: 2 }],
   ['own candidates with none', { ownCandidates: own, allowNone: true }],
   ['outbound', { channel: 'sms', direction: 'outbound' }],
+  [
+    'held out',
+    { channel: 'sms', direction: 'outbound', limit: 2, holdouts: new Map(catalog.actions.map(({ id }, i) => [id, 0.1 + (i % 5) / 7])) },
+  ],
+  [
+    'held out with exploration off',
+    { channel: 'email', direction: 'outbound', controls: OFF, holdouts: new Map(catalog.actions.map(({ id }) => [id, 0.5])) },
+  ],
+  ['of a scope', { scope: { topics: ['fiber', 'billing'], actions: ['music-pass'] }, limit: 2 }],
 ];
 const POLICIES = [
   '{ policy: inverseGap, floor: 0.001 }',
@@ -83,6 +93,50 @@ describe('receipts', () => {
       const altered = { ...receipt, propensities: receipt.propensities.map((p) => p * 1.01) };
       expect(verifyReceipt({ receipt: altered, catalog: small, view: viewOf(receipt) }).join(), name).toMatch(/^digest/);
     }
+  });
+
+  test('those of the second version, which know no hold-out, keep their seal and are decided again as they were', () => {
+    const small = compileCatalog(createSmallProject());
+    for (const [name, base64] of Object.entries(secondVersion)) {
+      const receipt = decisionCodec.decode(Buffer.from(base64, 'base64'));
+      const view = createView({ key: receipt.customerKey.toString('hex') });
+      expect(receipt, name).toMatchObject({ cause: '', rootId: null, scope: '', holdouts: [], heldOut: -1 });
+      expect(receipt.policy, name).not.toBe('');
+      expect(verifyReceipt({ receipt, catalog: small, view }), name).toEqual([]);
+      // Read and written again in today's schema, as a registry does.
+      expect(verifyReceipt({ receipt: decisionCodec.decode(decisionCodec.encode(receipt)), catalog: small, view }), name).toEqual([]);
+      for (const altered of [{ cause: 'snooze' }, { rootId: Buffer.alloc(16) }, { scope: '{}' }, { holdouts: [0.1] }, { heldOut: 0 }])
+        expect(verifyReceipt({ receipt: { ...receipt, ...altered }, catalog: small, view }).join(), name).toMatch(/^digest/);
+    }
+  });
+
+  test('say who wanted them and where a chain began, and find it when that is altered', () => {
+    const { group: _, ...input } = createInput(catalog, { channel: 'sms', direction: 'outbound' });
+    const facts = { cause: 'trigger:bill-shock', rootId: Buffer.alloc(16, 3) };
+    const receipt = decisionCodec.decode(decisionCodec.encode(createReceipt(input, decide(input), facts)));
+    expect(receipt).toMatchObject(facts);
+    expect(verifyReceipt({ receipt, catalog, view: input.view })).toEqual([]);
+    expect(verifyReceipt({ receipt: { ...receipt, cause: '' }, catalog, view: input.view }).join()).toMatch(/^digest/);
+  });
+
+  test('say of what was held out that it was, and why', () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const { group: _, ...input } = createInput(catalog, {
+        channel: 'sms',
+        direction: 'outbound',
+        seed,
+        holdouts: new Map(catalog.actions.map(({ id }) => [id, 0.5])),
+      });
+      const verdict = decide(input);
+      if (verdict.heldOut < 0) continue;
+      const { candidates, summary } = explain({ receipt: createReceipt(input, verdict), catalog, view: input.view });
+      const held = candidates[verdict.scored[verdict.heldOut]!]!;
+      expect(held).toMatchObject({ stage: 'scored', rank: null });
+      expect(held.reason).toMatch(/^Chosen, and held out: .*50 %/);
+      expect(summary).toContain(`nothing was shown, ${held.actionId} was held out.`);
+      return;
+    }
+    expect.unreachable('half of them are held out');
   });
 
   test('name what drew: the policy with its parameters, or that none did', () => {

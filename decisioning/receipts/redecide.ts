@@ -6,7 +6,7 @@ import { decideWith } from '../decide/decide.ts';
 import type { Scores } from '../decide/decide.ts';
 import { STAGE } from '../stages.ts';
 import { DEGRADED, DRAWN_WITHOUT } from '../types.ts';
-import type { DecideInput, Verdict } from '../types.ts';
+import type { DecideInput, Scope, Verdict } from '../types.ts';
 
 export interface RedecideInput {
   readonly receipt: Decision;
@@ -48,6 +48,8 @@ export const verifyReceipt = (input: RedecideInput): readonly string[] => {
   compare('priorities', receipt.priorities, verdict.priorities);
   compare('probabilities', receipt.probabilities, verdict.probabilities);
   compare('noneProbability', receipt.noneProbability, verdict.noneProbability);
+  compare('holdouts', receipt.holdouts ?? [], verdict.holdouts);
+  compare('heldOut', receipt.heldOut ?? -1, verdict.heldOut);
   compare('chosen', receipt.chosen.map(comparable), verdict.chosen.map(comparable));
   return faults;
 };
@@ -87,6 +89,8 @@ export const inputOf = ({ receipt, catalog, view, controls }: RedecideInput): De
   channel: receipt.channel,
   direction: receipt.direction,
   placement: receipt.placement,
+  scope: (receipt.scope ?? '') === '' ? null : (JSON.parse(receipt.scope!) as Scope),
+  holdouts: holdoutsOf(receipt, catalog),
   limit: receipt.limit,
   context: JSON.parse(receipt.context) as Context,
   ownCandidates: receipt.ownCandidates === null ? null : (JSON.parse(receipt.ownCandidates) as ActionProfile[]),
@@ -95,6 +99,12 @@ export const inputOf = ({ receipt, catalog, view, controls }: RedecideInput): De
   seed: receipt.seed,
   group: receipt.group,
 });
+
+/** By action, as recorded; null: nothing was withheld. */
+const holdoutsOf = ({ holdouts = [], scored }: Decision, catalog: Catalog): ReadonlyMap<string, number> | null =>
+  holdouts.length === 0
+    ? null
+    : new Map(scored.flatMap((index, place) => (index < 0 ? [] : [[catalog.actions[index]?.id ?? '', holdouts[place]!] as const])));
 
 /** Controls as far as the receipt shows them: what was paused or stopped, and whether a draw took place. */
 const controlsOf = (

@@ -1,8 +1,10 @@
 /** Customers and scorers for the tests and the benchmark of deciding: plain data, seeded. */
 import { NO_PAIR, hashUnit } from '#contracts';
-import type { AttributeValue, Contact, CustomerKey, CustomerView, Decision, PairCounters, Scorer } from '#contracts';
+import type { AttributeValue, Contact, CustomerKey, CustomerView, Decision, DecisionId, PairCounters, Scorer } from '#contracts';
 import type { DecideInput, Verdict } from '../types.ts';
 import type { Catalog } from '../catalog/types.ts';
+import { buildReceipt } from '../receipts/build-receipt.ts';
+import type { ReceiptFacts } from '../receipts/build-receipt.ts';
 
 export const NOW = Date.UTC(2026, 10, 23, 11, 0);
 
@@ -112,32 +114,17 @@ export const createInput = (catalog: Catalog, options: Partial<DecideInput> = {}
 });
 
 /** What serving would write. */
-export const createReceipt = (input: DecideInput, verdict: Verdict): Decision => {
-  const { degraded, ...rest } = verdict;
-  return {
-    decisionId: Buffer.alloc(16),
-    subjectKind: 'customer',
-    subjectId: 'c-1',
-    customerKey: Buffer.from(input.view.customerKey, 'hex'),
-    anonymous: false,
+export const createReceipt = (input: DecideInput, verdict: Verdict, facts: Partial<ReceiptFacts> = {}): Decision =>
+  buildReceipt(input, verdict, {
+    id: '00000000-0000-0000-0000-000000000000' as DecisionId,
+    subject: { kind: 'customer', id: 'c-1', keyBytes: Buffer.from(input.view.customerKey, 'hex'), anonymous: false },
     requestId: null,
-    decidedAt: input.nowMs,
-    channel: input.channel,
-    direction: input.direction,
-    placement: input.placement,
-    limit: input.limit,
     loop: '',
-    context: JSON.stringify(input.context),
-    ownCandidates: (input.ownCandidates ?? null) === null ? null : JSON.stringify(input.ownCandidates),
-    seed: input.seed,
-    catalogVersion: input.catalog.version,
     controlsVersion: 0,
-    degraded,
-    customerKnown: input.view.known,
-    state: Buffer.alloc(0),
-    featureSet: input.view.featureSet,
-    features: [...input.view.features],
+    degraded: verdict.degraded,
+    state: null,
+    cause: '',
+    rootId: null,
     latencyUs: 100,
-    ...rest,
-  };
-};
+    ...facts,
+  });

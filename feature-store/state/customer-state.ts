@@ -1,6 +1,7 @@
 /** The customer's state in memory: sections of the stored bytes, read when first asked for, and the steps that change them. */
 import {
   hash32,
+  MAX_CONTACTS,
   MINUTE_MS,
   NO_PAIR,
   type AttributeValue,
@@ -17,7 +18,6 @@ import { readOutreach, writeOutreach } from './outreach-section.ts';
 import * as sections from './sections.ts';
 import type { SourceMark } from './source-marks.ts';
 
-export const MAX_CONTACTS = 20;
 export const MAX_PAIRS = 32;
 export const MAX_PENDING = 8;
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createDecisionId, DAY_MS, HOUR_MS, MINUTE_MS, type DecisionId } from '#contracts';
+import { createDecisionId, DAY_MS, HOUR_MS, MAX_CONTACTS, MINUTE_MS, type DecisionId } from '#contracts';
 import { compileDefinitions } from '../definitions/feature-set.ts';
 import { decodeState, encodeState } from './codec.ts';
-import { addContact, emptyState, MAX_CONTACTS, type CustomerState } from './customer-state.ts';
+import { addContact, emptyState, type CustomerState } from './customer-state.ts';
 import {
   closeMessage,
   closeTrials,

@@ -43,6 +43,8 @@ export interface LoggedDecision {
   readonly probabilities: readonly number[];
   /** P(`none` in slot 1); null where it took no part. */
   readonly noneProbability: number | null;
+  /** Of `candidates`: share in which it is withheld once chosen, so that contacting is measured; probabilities are after it; empty where none is. */
+  readonly holdouts?: readonly number[];
   readonly group: 'model' | 'random' | 'untouched';
   /** `priors` when no model scored. */
   readonly modelVersion: string;

@@ -69,6 +69,7 @@ const decisionOf = (row: LoggedRow, profileOf: ProfileOf): LoggedDecision | null
     gammas: row.gammas,
     probabilities: row.probabilities,
     noneProbability: row.noneProbability,
+    holdouts: row.holdouts,
     group: row.group,
     modelVersion: row.modelVersion,
     decidedAtMs: row.decidedAtMs,

@@ -108,6 +108,7 @@ export const createRowReader = (sources: RowSources): ((topic: Topic, value: Buf
       pairs: customer === null ? [] : pairsOf(customer, ids, decision.scored),
       asServed: customer !== null && known,
       actionIds: strings,
+      heldOut: ids[decision.scored[decision.heldOut ?? -1] ?? -1] ?? '',
       noneStage: decision.chosen.length === 0 ? STAGE.chosen : STAGE.scored,
     };
     return {

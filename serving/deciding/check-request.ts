@@ -11,6 +11,7 @@ export const OWN_LOOP = 'own';
 export const checkRequest = (request: DecisionRequest, catalog: Catalog): Direction => {
   if (request.candidates !== undefined) {
     refuseTwins(request.candidates);
+    if (request.scope !== undefined) throw fieldFault('scope', "is of the catalog's actions; candidates of your own are those you send");
     return request.direction ?? 'inbound';
   }
   if (request.loop !== undefined) throw fieldFault('loop', 'goes with candidates of your own; the catalog has one loop');
@@ -21,7 +22,19 @@ export const checkRequest = (request: DecisionRequest, catalog: Catalog): Direct
   const direction = request.direction ?? (channel.directions.includes('inbound') ? 'inbound' : 'outbound');
   if (!channel.directions.includes(direction))
     throw fieldFault('direction', `the channel "${channel.name}" is ${channel.directions.join(' and ')} only`);
+  if (request.scope !== undefined) refuseUnknown(request.scope, catalog);
   return direction;
+};
+
+const refuseUnknown = (scope: NonNullable<DecisionRequest['scope']>, catalog: Catalog): void => {
+  const refuse = (list: 'actions' | 'topics' | 'groups', what: string, isKnown: (name: string) => boolean): void => {
+    scope[list]?.forEach((name, i) => {
+      if (!isKnown(name)) throw fieldFault(`scope.${list}.${i}`, `"${name}" is not ${what} of the catalog`);
+    });
+  };
+  refuse('actions', 'an action', (id) => catalog.indexOf.has(id));
+  refuse('topics', 'a topic', (topic) => catalog.topics.includes(topic));
+  refuse('groups', 'a group', (group) => catalog.groups.includes(group));
 };
 
 const refuseTwins = (candidates: NonNullable<DecisionRequest['candidates']>): void => {

@@ -10,7 +10,7 @@ import {
   type Decision,
   type DecisionId,
 } from '#contracts';
-import { decide, type DecideInput } from '#decisioning';
+import { buildReceipt, decide, holdoutsIn, type DecideInput } from '#decisioning';
 import type { ControlsHolder } from '#event-log';
 import type { FeatureStore, RebuildWatch } from '#feature-store';
 import type { CatalogHolder, CompiledProject } from '../holders/catalog-holder.ts';
@@ -79,7 +79,6 @@ export const DEGRADED_REQUEST = 'request';
 export const DEGRADED_LOG = 'log';
 /** Beside `features`: why they were not read. */
 export const DEGRADED_REBUILD = 'rebuild';
-const NOTHING = Buffer.alloc(0);
 const TWO_POW_32 = 4_294_967_296;
 /** Seeds stay where every integer is exact and Avro's reader takes it. */
 const SEEDS = 2 ** 52;
@@ -142,6 +141,8 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       direction,
       placement: request.placement ?? null,
       limit: request.limit ?? 1,
+      scope: request.scope ?? null,
+      holdouts: direction === 'outbound' ? holdoutsIn(control) : null,
       context,
       ownCandidates: own ? request.candidates!.map(({ id: name, features }) => ({ id: name, features: features ?? {} })) : null,
       ...(request.allowNone === undefined ? {} : { allowNone: request.allowNone }),
@@ -150,46 +151,18 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     };
     const verdict = decide(input);
     const degraded = degradedOf(verdict.degraded, unclaimed);
-    const decision: Decision = {
-      decisionId: bytesOf(id),
-      subjectKind: subject.kind,
-      subjectId: subject.id,
-      customerKey: subject.keyBytes,
-      anonymous: subject.anonymous,
+    const decision = buildReceipt(input, verdict, {
+      id,
+      subject,
       requestId: request.requestId ?? null,
-      decidedAt: nowMs,
-      channel: request.channel,
-      direction,
-      placement: input.placement,
-      limit: input.limit,
       loop,
-      context: request.context === undefined ? '{}' : JSON.stringify(context),
-      ownCandidates: own ? JSON.stringify(input.ownCandidates) : null,
-      allowNone: verdict.allowNone,
-      seed,
-      group: verdict.group,
-      catalogVersion: compiled.catalog.version,
       controlsVersion: control.version,
-      modelVersion: verdict.modelVersion,
-      modelSnapshot: verdict.modelSnapshot,
       degraded: blind && rebuild.underway() ? [...degraded, DEGRADED_REBUILD] : degraded,
-      customerKnown: shown.known,
-      state: state ?? NOTHING,
-      featureSet: shown.featureSet,
-      features: listOf(shown.features),
-      stages: verdict.stages,
-      scored: verdict.scored,
-      propensities: verdict.propensities,
-      priorities: verdict.priorities,
-      gammas: verdict.gammas,
-      standardErrors: verdict.standardErrors,
-      policy: verdict.policy,
-      policyParameters: verdict.policyParameters,
-      probabilities: verdict.probabilities,
-      chosen: verdict.chosen,
-      noneProbability: verdict.noneProbability,
+      state,
+      cause: '',
+      rootId: null,
       latencyUs: Math.min(0x7fffffff, Math.round((performance.now() - asked.arrivedMs) * 1_000)),
-    };
+    });
     return { decision, view: shown, input };
   };
 
@@ -259,12 +232,3 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     },
   };
 };
-
-/** Array.from walks an iterator: ten times slower. */
-const listOf = (values: Float32Array): number[] => {
-  const list = new Array<number>(values.length);
-  for (let i = 0; i < values.length; i++) list[i] = values[i]!;
-  return list;
-};
-
-const bytesOf = (id: DecisionId): Buffer => Buffer.from(id.replaceAll('-', ''), 'hex');

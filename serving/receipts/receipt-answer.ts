@@ -16,6 +16,8 @@ export const receiptAnswer = (
   state: decision.state.toString('base64'),
   features: Object.fromEntries(decision.features.map((value, index) => [featureNames[index] ?? `#${index}`, value])),
   stages: [...decision.stages],
+  rootId: (decision.rootId ?? null) === null ? null : decisionIdFromBytes(decision.rootId!),
+  scope: (decision.scope ?? '') === '' ? null : (JSON.parse(decision.scope!) as unknown),
   digest: decision.digest?.toString('hex') ?? null,
   source,
 });

@@ -13,6 +13,19 @@ export const OwnCandidate = Type.Object(
   closed,
 );
 
+const Names = (description: string) =>
+  Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { minItems: 1, maxItems: 1_000, description }));
+
+export const Scope = Type.Object(
+  { actions: Names('ids of actions'), topics: Names('topics'), groups: Names('groups') },
+  {
+    ...closed,
+    minProperties: 1,
+    description: "only those of the catalog's actions take part that any of the lists names; default all",
+    examples: [{ topics: ['fiber'] }],
+  },
+);
+
 export const DecisionRequest = Type.Object(
   {
     customerId: Type.Optional(Name("the operator's id of the customer")),
@@ -24,6 +37,7 @@ export const DecisionRequest = Type.Object(
     ),
     placement: Type.Optional(Name('the place on the channel', 100)),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: 1, description: 'at most so many actions' })),
+    scope: Type.Optional(Scope),
     context: Type.Optional(Flat('what the touchpoint says of the moment')),
     candidates: Type.Optional(
       Type.Array(OwnCandidate, {

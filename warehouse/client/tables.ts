@@ -29,6 +29,8 @@ export interface DecisionRow {
   readonly actionIds: EncodedStrings;
   /** Stage code of `none`. */
   readonly noneStage: number;
+  /** Id of what was chosen and withheld; empty: nothing. */
+  readonly heldOut: string;
 }
 
 export interface EventRow {
@@ -147,6 +149,11 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
       'pairs.last_shown_at',
       'pairs.last_rejected_at',
       'as_served',
+      'cause',
+      'root_id',
+      'scope',
+      'holdouts',
+      'held_out',
     ],
     (to, row) => {
       const d = row.decision;
@@ -188,6 +195,13 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
       to.string(row.ownCandidates);
       pairs(to, row.pairs);
       to.bool(row.asServed);
+      to.string(d.cause ?? '');
+      to.bool((d.rootId ?? null) === null);
+      if (d.rootId !== undefined && d.rootId !== null) to.uuid(d.rootId);
+      to.string(d.scope ?? '');
+      if ((d.holdouts?.length ?? 0) === 0) to.count(0);
+      else to.floatsAt(row.actionIds.count, d.scored, d.holdouts!);
+      to.string(row.heldOut);
     },
   ),
   outcomes: table(
