@@ -86,6 +86,58 @@ describe('a catalog', () => {
   });
 });
 
+describe('outbound', () => {
+  const withPolicies = (rule: string): string => faultsOf({ 'policies.yaml': `contactPolicy:\n  - { id: r, reason: R., ${rule} }\n` });
+
+  test('a limit that the state cannot count is refused, where it concerns messages', () => {
+    expect(withPolicies('limit: { max: 21, days: 7 }')).toMatch(
+      /^policies.yaml:2:\d+: a limit of messages may be 20 at most, not 21: so many contacts are kept of a customer$/,
+    );
+    expect(withPolicies('limit: { max: 20, days: 7 }')).toBe('');
+    expect(withPolicies('limit: { max: 21, days: 7 }, appliesTo: { directions: [inbound] }')).toBe('');
+    expect(withAction('    treatments:', '    limits: [{ max: 21, days: 7 }]\n    treatments:')).toBe('');
+    expect(
+      withAction(
+        '    treatments:\n      - channel: app',
+        '    limits: [{ max: 21, days: 7 }]\n    treatments:\n      - channel: sms\n        direction: outbound',
+      ),
+    ).toMatch(/^actions\/a.yaml:10:\d+: a limit of messages may be 20/);
+  });
+
+  test('what is required may be waited for; what ends by itself needs no word for it', () => {
+    const rules = compile({
+      'policies.yaml': 'contactPolicy:\n  - { id: a, reason: R., require: "true", defer: 90m }\n  - { id: b, reason: R., pending: true }\n',
+    }).rules;
+    expect(rules.map(({ deferMs }) => deferMs)).toEqual([5_400_000, null]);
+    expect(withPolicies('quietHours: { from: 21, to: 8 }, defer: 4h')).toMatch(/'defer' goes with require and pending/);
+    expect(withPolicies('require: "true", defer: soon')).toMatch(/'defer' must be a duration such as 90s, 30m, 4h or 3d, not 'soon'/);
+  });
+
+  test('the bounds of harm have defaults, and a place in policies.yaml', () => {
+    expect(compile().backfire).toEqual({
+      windowMs: 259_200_000,
+      margin: 0.02,
+      alpha: 0.05,
+      holdout: { first: 0.2, last: 0.05 },
+      ramp: 500,
+    });
+    const of = (text: string) => ({ 'policies.yaml': `backfire: ${text}\n` });
+    expect(compile(of('{ window: 24h, margin: 0.01, holdout: { first: 0.3 } }')).backfire).toMatchObject({
+      windowMs: 86_400_000,
+      margin: 0.01,
+      holdout: { first: 0.3, last: 0.05 },
+    });
+    expect(faultsOf(of('{ holdout: { first: 0.05, last: 0.1 } }'))).toMatch(/last must not be above first/);
+    expect(faultsOf(of('{ rampp: 3 }'))).toMatch(/unknown field 'rampp'; did you mean 'ramp'/);
+  });
+
+  test('an action may be critical, and says when it is offered again to a customer who said "later"', () => {
+    expect(compile().actions[0]).toMatchObject({ critical: false, snoozeMs: 259_200_000 });
+    const files = { 'actions/a.yaml': ACTIONS.replace('value: 10', 'value: 10\n    critical: true\n    snooze: 7d') };
+    expect(compile(files).actions[0]).toMatchObject({ critical: true, snoozeMs: 604_800_000 });
+  });
+});
+
 describe('a mistake is reported with file, line and column', () => {
   test.each([
     ['an unknown field', 'value: 10', 'value: 10\n    valeu: 3', "actions/a.yaml:7:5: unknown field 'valeu'; did you mean 'value'?"],

@@ -59,7 +59,7 @@ export const withholdingRule = (moment: Moment, rules: readonly Rule[], action: 
   return null;
 };
 
-const withholds = (moment: Moment, rule: Rule, action: CatalogAction): boolean => {
+export const withholds = (moment: Moment, rule: Rule, action: CatalogAction): boolean => {
   const kind = rule.rule;
   const { view, nowMs } = moment.input;
   switch (kind.kind) {
@@ -81,7 +81,7 @@ const withholds = (moment: Moment, rule: Rule, action: CatalogAction): boolean =
 };
 
 /** @param time of the day where the customer is, 0 to 23.99 */
-const isQuiet = ({ from, to }: { readonly from: number; readonly to: number }, time: number): boolean =>
+export const isQuiet = ({ from, to }: { readonly from: number; readonly to: number }, time: number): boolean =>
   from <= to ? time >= from && time < to : time >= from || time < to;
 
 const isCooling = (
@@ -102,6 +102,16 @@ const isCooling = (
 const causeIn = (pair: PairCounters, after: string): number => {
   if (after === 'rejected') return pair.lastRejectedMs;
   return after === 'accepted' && pair.accepted === 0 ? 0 : pair.lastShownMs;
+};
+
+/** When what a cool-down follows happened last; 0: never. */
+export const lastCause = (
+  { plan, input }: Moment,
+  kind: { readonly after: string; readonly per: 'action' | 'topic' },
+  action: CatalogAction,
+): number => {
+  const members = kind.per === 'action' ? [action] : plan.topicMembers[plan.topicOf[action.index]!]!;
+  return Math.max(0, ...members.map(({ id }) => causeIn(input.view.pair(id), kind.after)));
 };
 
 const countOf = (moment: Moment, rule: Rule, kind: Limit, action: CatalogAction): number => {
@@ -153,6 +163,19 @@ const counts = ({ plan, input }: Moment, rule: Rule, kind: Limit, i: number): bo
   const index = plan.contactActions[i]!;
   if (index >= 0) return rule.mask[index] === 1;
   return (kind.per === 'customer' || kind.per === 'channel') && reach.groups === null && reach.topics === null && reach.actions === null;
+};
+
+/** Of the contacts that a limit counts against the action, newest first. */
+export const contactTimes = (moment: Moment, rule: Rule, kind: Limit, action: CatalogAction): readonly number[] => {
+  const { plan, input } = moment;
+  const key = keyOf(plan, kind.per, action.index);
+  const times: number[] = [];
+  const n = readContacts(moment);
+  for (let i = 0; i < n; i++) {
+    const index = plan.contactActions[i]!;
+    if (counts(moment, rule, kind, i) && (index < 0 ? 0 : keyOf(plan, kind.per, index)) === key) times.push(input.view.contacts[i]!.atMs);
+  }
+  return times.toSorted((a, b) => b - a);
 };
 
 /** The contacts' actions by index, looked up once a decision. */
