@@ -21,6 +21,7 @@ interface Checkpoint {
   readonly snapshot: number;
   /** Absent in a checkpoint of before. */
   readonly nextRefresh?: number;
+  readonly turnedAt?: number | null;
 }
 
 /** What a moving expert is besides: its means can be solved without a word. */
@@ -31,10 +32,16 @@ const MEMORY = Math.pow(2, -1 / 1_000);
 /** Standard errors of the summed difference that the other must lead by. */
 const LEAD = 2;
 /**
- * Where there is something to choose, who speaks decides what is tried, and a learner that forgets soon forgets why it does not try: so it
- * speaks only when it loses less than half as much, as when the world has just turned.
+ * Where there is something to choose, who speaks decides what is tried, and a learner that forgets soon forgets why it does not try. Where it
+ * loses a third less, the world has just turned: the other forgets too, and tries again what it had given up.
  */
-const HALF = 0.5;
+const MUCH = 1 / 3;
+/** And by so many times LEAD: where errors are rare, a handful of them is half of all. */
+const SURELY = 4;
+/** What was learned before the world turned weighs so many rows afterwards. */
+const LEFT_ROWS = 20;
+/** When it turns again within so many rows it is one that moves, and the learner for that speaks. */
+const TURNS_EVERY = 2_000;
 /** One row counts at most this many times the mean loss. */
 const CLIP = 10;
 /** A caller's reward is any number; its square must stay one, too. */
@@ -56,6 +63,8 @@ export class TwoExperts implements Learner {
   #snapshot = 0;
   /** Experiences at which the silent expert's means are solved again: it must be judged by what it could say. */
   #nextRefresh = 0;
+  /** Experiences when the world turned last; null: it never has. */
+  #turnedAt: number | null = null;
 
   constructor(moving: MovingExpert, standing: InferredLearner) {
     this.#moving = moving;
@@ -136,6 +145,7 @@ export class TwoExperts implements Learner {
       standingLoss: this.#standingLoss,
       snapshot: this.#snapshot,
       nextRefresh: this.#nextRefresh,
+      turnedAt: this.#turnedAt,
     };
     const arrays = { moving: wordsOfBytes(this.#moving.checkpoint()), standing: wordsOfBytes(this.#standing.checkpoint()) };
     return packArtifact({ header, arrays });
@@ -155,6 +165,7 @@ export class TwoExperts implements Learner {
     learner.#standingLoss = header.standingLoss;
     learner.#snapshot = header.snapshot;
     learner.#nextRefresh = header.nextRefresh ?? 0;
+    learner.#turnedAt = header.turnedAt ?? null;
     return learner;
   }
 
@@ -167,7 +178,7 @@ export class TwoExperts implements Learner {
 
   /** Of one row: the experts' squared errors. */
   #compare(moving: number, standing: number): void {
-    if (this.experiences < COMPARED_FROM) return;
+    if (this.experiences < (this.#turnedAt ?? 0) + COMPARED_FROM) return;
     this.#rows = MEMORY * this.#rows + 1;
     this.#loss = MEMORY * this.#loss + (Math.abs(moving) + Math.abs(standing)) / 2;
     const bound = (CLIP * this.#loss) / this.#rows;
@@ -176,9 +187,20 @@ export class TwoExperts implements Learner {
     this.#squares = MEMORY * this.#squares + difference * difference;
     this.#standingLoss = MEMORY * this.#standingLoss + Math.min(bound, standing);
     const lead = LEAD * Math.sqrt(this.#squares);
-    const needed = this.#standing.candidates > 1 ? Math.max(lead, HALF * this.#standingLoss) : lead;
+    const needed = this.#standing.candidates > 1 ? Math.max(SURELY * lead, MUCH * this.#standingLoss) : lead;
     if (this.#advantage > lead) this.#speaks = 'standing';
-    else if (this.#advantage < -needed) this.#speaks = 'moving';
+    else if (this.#advantage < -needed && this.#speaks === 'standing') this.#turn();
+  }
+
+  #turn(): void {
+    const again = this.#turnedAt !== null && this.experiences < this.#turnedAt + TURNS_EVERY;
+    if (again || this.#standing.candidates <= 1) {
+      this.#speaks = 'moving';
+      return;
+    }
+    this.#standing.forget(LEFT_ROWS);
+    this.#turnedAt = this.experiences;
+    this.#advantage = this.#squares = this.#rows = this.#loss = this.#standingLoss = 0;
   }
 }
 

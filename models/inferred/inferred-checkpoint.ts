@@ -4,7 +4,7 @@ import { packArtifact, unpackArtifact } from '../artifact.ts';
 import { requireFormat } from '../checkpoint-format.ts';
 import { ArmPart } from './arm-part.ts';
 import type { GenerationSpec } from './generation.ts';
-import type { InferredTuning } from './inferred-learner.ts';
+import type { InferredTuning, Turn } from './inferred-learner.ts';
 import { experienceOf, keptOf, type KeptRow } from './kept-row.ts';
 
 export interface InferredState {
@@ -13,6 +13,7 @@ export interface InferredState {
   readonly experiences: number;
   readonly originMs: number;
   readonly newestMs: number;
+  readonly turns: readonly Turn[];
   /** Σ g and Σ g y over all rows. */
   readonly weight: number;
   readonly sum: number;
@@ -40,6 +41,8 @@ interface Header {
   readonly experiences: number;
   readonly originMs: number;
   readonly newestMs: number;
+  /** Absent before worlds turned. */
+  readonly turns?: readonly Turn[];
   readonly weight: number;
   readonly sum: number;
   readonly low: number;
@@ -98,6 +101,7 @@ export const unpackInferred = (bytes: Uint8Array): InferredState => {
   const { format: _, low, high, arms, rows, ...scalars } = header;
   return {
     ...scalars,
+    turns: scalars.turns ?? [],
     low: header.experiences > 0 ? low : Infinity,
     high: header.experiences > 0 ? high : -Infinity,
     losses: array('losses'),

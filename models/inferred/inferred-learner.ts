@@ -52,6 +52,8 @@ const LEAST_RATIO = 1e-6;
 /** A snapshot is a record of the log, and Kafka takes a million bytes: with many candidates it carries fewer draws of each. */
 const DRAWS_BYTES = 512 * 1024;
 const RESCALE_AT = 1e9;
+/** Older ones concern nobody any more. */
+const MAX_TURNS = 16;
 /** Progressive losses of the ridges forget by this factor a row. */
 const LOSS_MEMORY = 0.9995;
 /** Ridges that do not predict are solved each time the rows have grown by this. */
@@ -80,6 +82,8 @@ export class InferredLearner implements Expert {
   #high = -Infinity;
   #originMs = 0;
   #newestMs = 0;
+  /** When the world turned, oldest first: what was decided before each weighs less by its factor. */
+  #turns: Turn[] = [];
 
   constructor(seed: number, tuning: InferredTuning) {
     this.#seed = seed;
@@ -119,6 +123,18 @@ export class InferredLearner implements Expert {
     this.#sum += change;
     this.lastError = target - expected;
     this.#arms.get(experience.action.id)?.correct(this.#phi, change);
+  }
+
+  /** The world has turned: all that was decided until now weighs no more than so many rows together, and what it says is tried again. */
+  forget(rows: number): void {
+    const { effectiveN } = this;
+    if (!(effectiveN > rows)) return;
+    this.#turns.push({ atMs: this.#newestMs + 1, factor: rows / effectiveN });
+    if (this.#turns.length > MAX_TURNS) this.#turns.shift();
+    this.#newestMs++;
+    for (const arm of this.#arms.values()) arm.stale = true;
+    this.#nextOthers = 0;
+    if (this.#today > RESCALE_AT) this.#rescale();
   }
 
   /** Solves for the means. */
@@ -183,6 +199,7 @@ export class InferredLearner implements Expert {
       experiences: this.experiences,
       originMs: this.#originMs,
       newestMs: this.#newestMs,
+      turns: this.#turns,
       weight: this.#weight,
       sum: this.#sum,
       low: this.#low,
@@ -204,6 +221,7 @@ export class InferredLearner implements Expert {
     learner.experiences = state.experiences;
     learner.#originMs = state.originMs;
     learner.#newestMs = state.newestMs;
+    learner.#turns = [...state.turns];
     learner.#weight = state.weight;
     learner.#sum = state.sum;
     learner.#low = state.low;
@@ -327,7 +345,12 @@ export class InferredLearner implements Expert {
   }
 
   #growth(atMs: number): number {
-    return Math.pow(2, (atMs - this.#originMs) / (this.#tuning.halfLifeDays * DAY_MS));
+    let growth = Math.pow(2, (atMs - this.#originMs) / (this.#tuning.halfLifeDays * DAY_MS));
+    for (const turn of this.#turns) {
+      if (turn.atMs > this.#originMs && turn.atMs <= atMs) growth /= turn.factor;
+      else if (turn.atMs <= this.#originMs && turn.atMs > atMs) growth *= turn.factor;
+    }
+    return growth;
   }
 
   #rescale(): void {
@@ -337,6 +360,13 @@ export class InferredLearner implements Expert {
     this.#sum *= factor;
     this.#originMs = this.#newestMs;
   }
+}
+
+export interface Turn {
+  /** ms since 1970 UTC */
+  readonly atMs: number;
+  /** In (0, 1). */
+  readonly factor: number;
 }
 
 const keyOf = ({ decisionId, rank }: Experience): string => `${decisionId}/${rank}`;
