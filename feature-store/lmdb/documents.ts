@@ -13,8 +13,8 @@ import {
 import type { DocumentQuery, Documents, StoredDocument } from '../documents.ts';
 import { refuseWrongDocument, refuseWrongId, refuseWrongKey, refuseWrongQuery } from '../refuse-wrong-documents.ts';
 import { attempt, type Environment, type Table } from './environment.ts';
+import { fromWholePages, toWholePages } from './whole-pages.ts';
 import { createWipeSoon } from './wipe-soon.ts';
-import { removeWiped } from './wipe.ts';
 
 export interface LmdbDocuments {
   readonly documents: Documents;
@@ -29,12 +29,11 @@ export const createLmdbDocuments = (environment: Environment): LmdbDocuments => 
 
   const stored = (kind: string, id: string): StoredDocument | null => {
     const bytes = table.getBinary(keyOf(kind, id));
-    return bytes === undefined ? null : decodeDocument(id, bytes);
+    return bytes === undefined ? null : decodeDocument(id, fromWholePages(bytes));
   };
   const take = (kind: string, document: StoredDocument): void => {
     for (const entry of entriesOf(kind, document)) index.removeSync(entry);
-    // What is removed may be a customer's: an erasure that comes later does not find it any more.
-    removeWiped(table, keyOf(kind, document.id));
+    table.removeSync(keyOf(kind, document.id));
   };
   /** One moment's documents: what another process wrote is seen at once, and nothing of it in the middle. */
   const read = <T>(what: string, step: () => T): T =>
@@ -57,7 +56,7 @@ export const createLmdbDocuments = (environment: Environment): LmdbDocuments => 
           if ((before?.version ?? null) !== expected) return null;
           const version = (expected ?? 0) + 1;
           if (before !== null) take(kind, before);
-          table.putSync(keyOf(kind, document.id), encodeDocument(document, version));
+          table.putSync(keyOf(kind, document.id), toWholePages(encodeDocument(document, version)));
           for (const entry of entriesOf(kind, document)) index.putSync(entry, NOTHING);
           return version;
         });

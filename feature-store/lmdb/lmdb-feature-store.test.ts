@@ -60,14 +60,16 @@ test('a closed store says so instead of calling a customer unknown', async () =>
   rmSync(dir, { recursive: true });
 });
 
-test('processes that add to the same states at once lose nothing: each commit rests on what it read', async () => {
+test('processes that add to the same states at once lose nothing, and of 270 who want 100 places 100 get one', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'attune-store-'));
   const contender = new URL('contender.ts', import.meta.url).pathname;
-  await Promise.all(Array.from({ length: 3 }, () => promisify(execFile)(process.execPath, [contender, dir, '90'])));
+  const ran = await Promise.all(Array.from({ length: 3 }, () => promisify(execFile)(process.execPath, [contender, dir, '90'])));
   const store = await openLmdbFeatureStore({ dir, partitions: 2 });
   for (let i = 0; i < 3; i++) expect((await store.states.read(Buffer.alloc(16, i), i))!.readUInt32BE()).toBe(90);
   const timers = [...(await store.timers.due(0, 1e6, 10)), ...(await store.timers.due(1, 1e6, 10))];
   expect(timers.map(({ dueMs }) => dueMs)).toEqual([90, 90, 90]);
+  expect(ran.reduce((sum, { stdout }) => sum + Number(stdout), 0)).toBe(100);
+  expect(await store.reservations.held('cap', 1)).toBe(100);
   await store.close();
   rmSync(dir, { recursive: true });
 });

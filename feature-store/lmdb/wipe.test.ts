@@ -56,3 +56,28 @@ test('a store that closes just after an erasure ends in order, and wipes when it
   }
   rmSync(dir, { recursive: true });
 });
+
+test('of 20 customers whose documents are forgotten among 200 that change, no byte stays, nor of what they had removed before', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'attune-wipe-'));
+  const store = await openLmdbFeatureStore({ dir, partitions: 1 });
+  const { documents } = store;
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(
+      Array.from({ length: 200 }, (_, i) => {
+        const filling = (round * 700 + i * 37) % (i % 7 === 0 ? 5_000 : 400);
+        const body = Buffer.from(`secret-name-${i}-|${'x'.repeat(filling)}|secret-name-${i}-`);
+        const document = { id: `d${i}`, customerKey: keyOf(i), state: `s${round % 2}`, atMs: i, dueMs: null, body };
+        return documents.put('note', document, round === 0 ? null : round);
+      }),
+    );
+  }
+  const forgotten = Array.from({ length: 20 }, (_, i) => i * 10);
+  for (const i of forgotten.slice(0, 10)) expect(await documents.remove('note', `d${i}`, 5)).toBe(true);
+  const found = await Promise.all(forgotten.map((i) => documents.forget(keyOf(i))));
+  expect(found).toEqual([...Array.from({ length: 10 }, () => 0), ...Array.from({ length: 10 }, () => 1)]);
+  const named = (i: number): boolean => readFileSync(join(dir, 'documents', 'data.mdb')).includes(`secret-name-${i}-`);
+  await expect.poll(() => forgotten.filter(named), { timeout: 15_000 }).toEqual([]);
+  expect(named(1)).toBe(true);
+  await store.close();
+  rmSync(dir, { recursive: true });
+});

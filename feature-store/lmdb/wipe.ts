@@ -1,8 +1,9 @@
 /** LMDB frees pages without overwriting them: this writes zeros over every free page, so that what was deleted is in no file. */
 import type { SharedLmdb } from '#shared-lmdb';
+import { ONE_PAGE } from './whole-pages.ts';
 
-/** A page each: more than a leaf takes, so that it goes to a page of its own, and less than a page. */
-const ZEROS = Buffer.alloc(4_000);
+/** A page each: more than a leaf takes, so that it goes to a page of its own, to whose end it reaches. */
+const ZEROS = Buffer.alloc(ONE_PAGE);
 const CHUNK = 64;
 /** A page is free for use only once no reader can see what it held. */
 const PASSES = 2;

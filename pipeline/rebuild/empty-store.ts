@@ -1,4 +1,7 @@
-/** Removes every state, companion and timer of a store: what is there cannot be trusted, or is in the way of what is restored. */
+/**
+ * Removes every state, companion and timer of a store: what is there cannot be trusted, or is in the way of what is restored. Documents and
+ * reservations stay: no log makes them again, and neither is derived from a state.
+ */
 import type { FeatureStore, StateCommit } from '#feature-store';
 
 const COMMITS = 500;

@@ -10,6 +10,7 @@ import { createStateMetrics } from '../state/metrics.ts';
 import type { StateProject } from '../state/state-role.ts';
 import { emptyStore } from './empty-store.ts';
 import { createIsCounted } from './is-counted.ts';
+import { forgetDocuments } from './forget-documents.ts';
 import { holdRebuildLease, type HeldLease } from './rebuild-lease.ts';
 import type { OnProgress } from '../progress.ts';
 import { readErasures, type KnownErasures } from './read-erasures.ts';
@@ -96,6 +97,7 @@ const build = async (deps: RebuildDeps, lease: HeldLease): Promise<Rebuilt> => {
   const emptied = createCount(deps, lease, 'emptying the store', null);
   await emptyStore(store, log.partitions, emptied.add);
   emptied.end();
+  await forgetDocuments(store, erased);
   await restoreErasureMarks(store, erased, log.epoch);
 
   const restored = createCount(deps, lease, 'restoring the snapshot', snapshot === null ? 0 : recordsOf(snapshot));

@@ -3,6 +3,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HOUR_MS, STATE_INPUTS, TOPICS, customerKeyToBytes, erasureCodec, shardOf } from '#contracts';
+import type { DocumentWrite } from '#feature-store';
 import { SILENT } from '../role.ts';
 import { createStateRole } from '../state/state-role.ts';
 import type { StateRole } from '../state/state-role.ts';
@@ -41,6 +42,15 @@ const tell = async (customer: string, id: string, plan: string): Promise<void> =
   await world.log.append([anEvent(customer, id, 'customer.updated', data, Date.now(), Date.now())]);
   await settled();
 };
+const aDocument = (customer: string): DocumentWrite => ({
+  id: customer,
+  customerKey: customerKeyToBytes(customerKey(customer)),
+  state: 'sent',
+  atMs: Date.now() - HOUR_MS,
+  dueMs: null,
+  body: Buffer.from('{}'),
+});
+
 const erase = async (customer: string, shard = shardOf(customer)): Promise<void> => {
   const key = customerKeyToBytes(customerKey(customer));
   const value = erasureCodec.encode({ customerKey: key, erasedAt: Date.now(), shard: shardOf(customer) });
@@ -83,8 +93,12 @@ describe('snapshots', () => {
     const snapshot = await take();
     expect(await contentOf(snapshot.dir)).toMatch(/Name of gone/);
     await erase('gone');
+    // As an older copy of the store's files brings them back.
+    for (const customer of ['gone', 'stays']) await world.store.documents.put('communication', aDocument(customer), null);
     await rebuildFrom(snapshot);
     expect(await stateOf(world, 'gone')).toBeNull();
+    const { documents } = await world.store.documents.list('communication', { limit: 10 });
+    expect(documents.map(({ id }) => id)).toEqual(['stays']);
     expect(await scrubSnapshots(world.log, root())).toBe(1);
     expect(await contentOf(snapshot.dir)).not.toMatch(/Name of gone/);
     expect(await contentOf(snapshot.dir)).toMatch(/Name of stays/);

@@ -284,7 +284,7 @@ describe('the state role', () => {
     expect((await readTopic(world.log, TOPICS.rewards)).length).toBe(rewards);
   });
 
-  test('an erased customer leaves no state, link or timer, and what the log took before is skipped', async () => {
+  test('an erased customer leaves no state, link, timer or document, and what the log took before is skipped', async () => {
     await start();
     await world.log.append([
       anEvent('c-1', 'e1', 'customer.updated', { plan: 'basic' }),
@@ -293,6 +293,14 @@ describe('the state role', () => {
     ]);
     await settled();
     const key = customerKeyToBytes(customerKey('c-1'));
+    const other = customerKeyToBytes(customerKey('c-2'));
+    const document = { state: 'sent', dueMs: null, body: Buffer.from('{}') };
+    for (const [id, customer, atMs] of [
+      ['first', key, START_MS],
+      ['since', key, Date.now() + HOUR_MS],
+      ['other', other, START_MS],
+    ] as const)
+      await world.store.documents.put('communication', { ...document, id, customerKey: customer, atMs }, null);
     await world.log.append([
       {
         topic: TOPICS.erasures,
@@ -305,6 +313,8 @@ describe('the state role', () => {
     expect(await stateOf(world, 'c-1')).toBeNull();
     expect(await world.store.states.read(decisionIdToBytes(decisionId('c-1', 1)), shardOf('c-1'))).toBeNull();
     expect(await stateOf(world, 'c-2')).not.toBeNull();
+    const left = await world.store.documents.list('communication', { limit: 10 });
+    expect(left.documents.map(({ id }) => id)).toEqual(['other', 'since']);
     await role!.stop();
     await start({ group: 'again', silent: true });
     await settled('again');

@@ -118,13 +118,18 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
   };
 
   /** Once each: a restart or a loss of the store brings an erasure again, after which the customer may have begun anew. */
-  const erase = async (key: CustomerKey, shard: number, place: { readonly epoch: number; readonly offset: number }): Promise<void> => {
+  const erase = async (
+    { key, shard, erasedAt }: { readonly key: CustomerKey; readonly shard: number; readonly erasedAt: number },
+    place: { readonly epoch: number; readonly offset: number },
+  ): Promise<void> => {
     const [customer, markKey, written] = [customerKeyToBytes(key), erasureMarkKey(key), encodeErasureMark(place)];
     for (;;) {
       const read = await store.states.readMany([customer, markKey].map((each) => ({ key: each, shard })));
       const [value, mark] = [read[0] ?? null, read[1] ?? null];
       if (isMarkedErased(mark, place)) return;
       await gate.mayCommit();
+      // Before the mark: after it nobody would try again.
+      await store.documents.forget(customer, erasedAt);
       const isState = value !== null && recordKindOf(value) === 'state';
       const [result] = await store.states.commit([
         isState
@@ -202,7 +207,8 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
               const shard = erasure.shard ?? partition;
               // The topic keeps its first number of partitions: the customer's batches may be of another one.
               const turn = partitionOf(shard, log.partitions);
-              await turns.take(turn, () => erase(customerKeyFromBytes(erasure.customerKey), shard, place));
+              const whom = { key: customerKeyFromBytes(erasure.customerKey), shard, erasedAt: erasure.erasedAt };
+              await turns.take(turn, () => erase(whom, place));
             }
           }
         },

@@ -75,6 +75,8 @@ describe.skipIf(missing !== null).each([1, 3])('of %i masters, one that is kille
       told.push('lost');
       await expect(store.states.commit([step(99, 1)])).rejects.toThrow(EngineUnavailable);
       await expect(store.states.readMany(places)).rejects.toThrow(EngineUnavailable);
+      await expect(store.documents.due('note', 1, 1)).rejects.toThrow(EngineUnavailable);
+      await expect(store.reservations.reserve('cap', keyOf(1), { nowMs: 1, untilMs: 2, max: 1 })).rejects.toThrow(EngineUnavailable);
       await new Promise<void>((resolve) => (heal = resolve));
       told.push('made good');
     });
@@ -104,6 +106,41 @@ describe.skipIf(missing !== null).each([1, 3])('of %i masters, one that is kille
     const inOrder = (numbers: readonly number[]): number[] => numbers.toSorted((x, y) => x - y);
     expect(inOrder(due.flat().map(({ dueMs }) => dueMs))).toEqual(inOrder(steps));
     expect(steps.every((version) => version === 2 || version === 3)).toBe(true);
+  });
+});
+
+describe.skipIf(missing !== null)('documents in a Redis that is killed and has lost its last bytes', () => {
+  test('stand in their indexes as they are, wherever the file ends', async () => {
+    const redis = await start(1);
+    const store = await openStore(redis.url);
+    const { documents } = store;
+    const documentOf = (n: number, state: string) => ({
+      id: `d${n}`,
+      customerKey: keyOf(n),
+      state,
+      atMs: n,
+      dueMs: n,
+      body: Buffer.alloc(n),
+    });
+    for (const n of everyone) expect(await documents.put('note', documentOf(n, 'queued'), null)).toBe(1);
+    await delay(1_500);
+    for (const n of everyone) expect(await documents.put('note', documentOf(n, 'sent'), 1)).toBe(2);
+    for (const bytes of [777, 1_500, 3_001]) {
+      await redis.kill();
+      cutFile(redis.dir, 0, bytes);
+      await redis.start();
+      await whenWritable(store);
+      const each = await Promise.all(everyone.map((n) => documents.get('note', `d${n}`)));
+      for (const state of ['queued', 'sent']) {
+        const listed = await documents.list('note', { state, limit: 100 });
+        expect(listed).toEqual({ documents: each.filter((document) => document!.state === state), total: listed.documents.length });
+      }
+      expect(await documents.due('note', 100, 100)).toEqual(each);
+      expect((await documents.list('note', { customerKey: keyOf(60), limit: 9 })).documents).toEqual([each.at(-1)]);
+      expect(each.at(-1)!.state).toBe('queued');
+    }
+    // What was lost is written again from the version that is there.
+    expect(await documents.put('note', documentOf(60, 'sent'), 1)).toBe(2);
   });
 });
 
