@@ -57,7 +57,7 @@ export interface CatalogAction {
   readonly prior: number;
   readonly explore: boolean;
   readonly mandatory: boolean;
-  /** Limits, quiet hours and cool-downs do not withhold it, and it is never held out: what the customer must know. */
+  /** As a message it is withheld by no limit, quiet hours or cool-down but its own, and never held out: what the customer must know. */
   readonly critical: boolean;
   /** After how long it is offered again to a customer who said "later"; 0: it is not. */
   readonly snoozeMs: number;

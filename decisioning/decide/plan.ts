@@ -123,14 +123,18 @@ const createFace = (catalog: Catalog, channel: string, direction: Direction): Fa
   return {
     treatments: pick(null),
     placements: new Map([...names].map((name) => [name, pick(name)])),
-    rules: catalog.actions.map((action) => rules.filter((rule) => rule.mask[action.index] === 1 && !isExempt(action, rule))),
+    rules: catalog.actions.map((action) =>
+      rules.filter((rule) => rule.mask[action.index] === 1 && !(direction === 'outbound' && isExempt(action, rule))),
+    ),
     weights: catalog.weights.filter(reaches),
   };
 };
 
-/** What is critical obeys consent and whatever else a rule requires, and nothing that counts or waits. */
-const isExempt = (action: CatalogAction, { rule }: Rule): boolean =>
-  action.critical && (rule.kind === 'limit' || rule.kind === 'quietHours' || rule.kind === 'coolDown');
+/** A critical message obeys what is required, and what is said of it alone; not what counts or waits. */
+const isExempt = (action: CatalogAction, { rule, reach }: Rule): boolean =>
+  action.critical &&
+  (rule.kind === 'limit' || rule.kind === 'quietHours' || rule.kind === 'coolDown') &&
+  !(reach.actions?.length === 1 && reach.actions[0] === action.id);
 
 /** Feature values by name without copying them: accessors over the view's array. */
 export interface FeatureScopes {

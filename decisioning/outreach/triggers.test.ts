@@ -1,9 +1,10 @@
 /** triggers.yaml: what is compiled, what is refused and where, and what an event of a customer makes of it. */
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#contracts';
-import { ProjectError, compileEventTypes, createProject } from '#project';
-import { compileCatalog, compileTriggers, matchTriggers, planOfTrigger } from '../index.ts';
-import { NOW, createView } from '../testing/fixtures.ts';
+import { ProjectError, compileEventTypes, createProject, loadProject } from '#project';
+import { compileCatalog, compileTriggers, decide, gateVerdict, matchTriggers, planOfTrigger } from '../index.ts';
+import { NOW, createInput, createView } from '../testing/fixtures.ts';
 
 const FILES = {
   'project.yaml': `name: t
@@ -99,5 +100,60 @@ describe('triggers', () => {
     ['- { id: x, event: bill.issued }\n  - { id: x, event: bill.issued }', /triggers.yaml:3:\d+: the id 'x' is used twice/],
   ])('are refused with their place: %s', (line, message) => {
     expect(faultsOf(`triggers:\n  ${line}\n`)).toMatch(message);
+  });
+});
+
+describe("the telco catalog's triggers", () => {
+  const project = loadProject(fileURLToPath(new URL('../../catalog/telco', import.meta.url)));
+  const catalog = compileCatalog(project);
+  const triggers = compileTriggers(project, catalog, compileEventTypes(project));
+  /** The customer as the event leaves it. */
+  const told: readonly (readonly [
+    event: string,
+    data: object,
+    customer: Parameters<typeof createView>[0],
+    trigger: string,
+    action: string,
+  ])[] = [
+    ['promotion.announced', { campaign: 'spring' }, {}, 'promotion', ''],
+    ['contract.expiring', { daysLeft: 45 }, { attributes: { contractMonthsLeft: 1 } }, 'contract-end', ''],
+    ['request.updated', { requestId: 'r' }, { attributes: { openTicket: true } }, 'request-news', 'ticket-status'],
+    ['queue.joined', { position: 9 }, {}, 'long-queue', 'callback-instead'],
+    ['network.outage.started', {}, { attributes: { outageNow: true } }, 'outage', 'outage-notice'],
+    ['network.outage.ended', {}, { features: { outages30d: 1, daysSinceOutage: 0 } }, 'outage-over', 'outage-apology'],
+    ['usage.threshold', { percent: 82 }, {}, 'data-running-out', ''],
+    ['bill.issued', { amount: 80, overage: 30 }, { features: { overage90d: 30 } }, 'bill-shock', ''],
+    ['payment.late', { amount: 30 }, { attributes: { paymentOverdue: true } }, 'payment-late', ''],
+    ['payment.failed', { amount: 30 }, { features: { failedPayments30d: 1 } }, 'payment-failed', 'failed-payment-fix'],
+  ];
+
+  test.each(told)('%s %j is followed by a message', (type, data, customer, id, actionId) => {
+    const view = createView(customer);
+    const [trigger, ...others] = matchTriggers(triggers, { type, data }, view);
+    expect([trigger?.id, others]).toEqual([id, []]);
+    const { context, scope } = trigger!;
+    const chosen = ['sms', 'email'].flatMap(
+      (channel) => decide(createInput(catalog, { view, channel, direction: 'outbound', scope, context, allowNone: false })).chosen,
+    );
+    expect(chosen.length).toBeGreaterThan(0);
+    if (actionId !== '') expect(new Set(chosen.map((one) => one.actionId))).toEqual(new Set([actionId]));
+  });
+
+  test('an outage is told at night, too, and not more often than its own limit says', () => {
+    const view = createView({ attributes: { outageNow: true } });
+    const night = { catalog, channel: 'sms', context: {}, controls: null, nowMs: NOW + 11 * HOUR_MS, expiresAtMs: NOW + 3 * DAY_MS };
+    expect(gateVerdict({ ...night, view, actionId: 'outage-notice' })).toEqual({ kind: 'allow' });
+    expect(gateVerdict({ ...night, view, actionId: 'ticket-status' })).toMatchObject({ kind: 'defer', reasonCode: 'quiet-hours' });
+    const contacts = [1, 2].map((hours) => ({
+      atMs: night.nowMs - hours * HOUR_MS,
+      channel: 'email',
+      direction: 'outbound' as const,
+      actionId: 'outage-notice',
+    }));
+    const often = createView({ attributes: { outageNow: true }, contacts });
+    expect(gateVerdict({ ...night, view: often, actionId: 'outage-notice' })).toMatchObject({
+      kind: 'defer',
+      reasonCode: 'outage-notice:limit',
+    });
   });
 });

@@ -2,7 +2,7 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AttuneError } from '#contracts';
-import { compileCatalog, type Catalog } from '#decisioning';
+import { compileCatalog, compileTriggers, type Catalog } from '#decisioning';
 import { compileFeatures, publishFeatureSet, type FeatureSet, type FeatureStore } from '#feature-store';
 import { compileEventTypes, loadProject, packProject, unpackProject, type EventTypes, type Project } from '#project';
 import { outcomeNamesOf } from './outcome-names.ts';
@@ -16,13 +16,13 @@ export interface CompiledProject {
   readonly outcomeNames: ReadonlySet<string>;
 }
 
-export const compileProject = (project: Project): CompiledProject => ({
-  project,
-  catalog: compileCatalog(project),
-  featureSet: compileFeatures(project),
-  eventTypes: compileEventTypes(project),
-  outcomeNames: outcomeNamesOf(project),
-});
+export const compileProject = (project: Project): CompiledProject => {
+  const catalog = compileCatalog(project);
+  const eventTypes = compileEventTypes(project);
+  // The pipeline's, and refused here as well: a project with a fault never replaces a good one.
+  compileTriggers(project, catalog, eventTypes);
+  return { project, catalog, featureSet: compileFeatures(project), eventTypes, outcomeNames: outcomeNamesOf(project) };
+};
 
 export interface CatalogHolder {
   current(): CompiledProject;
