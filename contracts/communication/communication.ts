@@ -61,6 +61,8 @@ export interface Communication {
   readonly doubtful: boolean;
   /** of matured: how often the customer came to us within the window */
   readonly inboundContacts: number;
+  /** of matured: with what probability it was held out once it was chosen, as the decision's holdouts say */
+  readonly holdoutShare: number;
 }
 
 /** What a step does not say. */
@@ -79,6 +81,7 @@ export const UNSAID: Pick<
   | 'providerId'
   | 'doubtful'
   | 'inboundContacts'
+  | 'holdoutShare'
 > = Object.freeze({
   reasonCode: null,
   actionId: '',
@@ -93,6 +96,7 @@ export const UNSAID: Pick<
   providerId: null,
   doubtful: false,
   inboundContacts: 0,
+  holdoutShare: 0,
 });
 
 export const communicationCodec = createRecordCodec<Communication>({ name: 'attune.communications', versions: [v1 as never, v2 as never] });

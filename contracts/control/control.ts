@@ -58,6 +58,8 @@ export interface Holdout {
   readonly actionId: string;
   /** of those that it was chosen for, who are not contacted; 0 to 1 */
   readonly share: number;
+  /** contacted customers whose windows have not matured, at most; null: no such limit */
+  readonly ramp: number | null;
 }
 
 /** The actor of what Attune does by itself; no person's. */

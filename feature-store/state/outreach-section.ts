@@ -66,6 +66,7 @@ const readTrial = (reader: ByteReader): Trial => {
     actionId,
     channel,
     arm: reader.u8() === 1 ? 'heldOut' : 'contacted',
+    holdoutShare: reader.f32(),
     endMs: reader.u48(),
     inboundContacts: reader.varint(),
   };
@@ -76,6 +77,7 @@ const writeTrial = (writer: ByteWriter, trial: Trial): void => {
   writer.text(trial.actionId);
   writer.text(trial.channel);
   writer.u8(trial.arm === 'heldOut' ? 1 : 0);
+  writer.f32(trial.holdoutShare);
   writer.u48(trial.endMs);
   writer.varint(trial.inboundContacts);
 };

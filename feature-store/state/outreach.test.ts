@@ -61,6 +61,7 @@ test('what is on its way is stored and read back, and a state without any has th
           actionId: `a${i}`,
           channel: 'sms',
           arm: i % 2 ? 'contacted' : 'heldOut',
+          holdoutShare: Math.fround(0.2),
           endMs: NOW + i,
           inboundContacts: i,
         });
@@ -147,6 +148,7 @@ test('an action is on trial once a customer; visits count until its end', () => 
     actionId: 'credit',
     channel: 'sms',
     arm: 'contacted' as const,
+    holdoutShare: Math.fround(0.05),
     endMs: NOW + HOUR_MS,
     inboundContacts: 0,
   };

@@ -44,6 +44,8 @@ export interface Trial {
   readonly actionId: string;
   readonly channel: string;
   readonly arm: 'contacted' | 'heldOut';
+  /** With what probability it was held out, once it was chosen. */
+  readonly holdoutShare: number;
   readonly endMs: number;
   inboundContacts: number;
 }
