@@ -70,8 +70,8 @@ describe('records', () => {
     for (const codec of codecs) released[codec.name] = codec.fingerprint.toString('hex');
     expect(released).toMatchInlineSnapshot(`
       {
-        "attune.communications": "e4ade5352148a9fc",
-        "attune.controls": "cd73174e71a480a2",
+        "attune.communications": "e0e7ad8dccc3c837",
+        "attune.controls": "40199cdc41a92b31",
         "attune.dead-letters": "28332dff747f2df5",
         "attune.decisions": "07d45a3ad7cac2bf",
         "attune.erasures": "97227630828dd326",

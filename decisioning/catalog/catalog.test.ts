@@ -116,15 +116,15 @@ describe('outbound', () => {
   test('the bounds of harm have defaults, and a place in policies.yaml', () => {
     expect(compile().backfire).toEqual({
       windowMs: 259_200_000,
-      margin: 0.02,
+      margin: 0.01,
       alpha: 0.05,
       holdout: { first: 0.2, last: 0.05 },
       ramp: 500,
     });
     const of = (text: string) => ({ 'policies.yaml': `backfire: ${text}\n` });
-    expect(compile(of('{ window: 24h, margin: 0.01, holdout: { first: 0.3 } }')).backfire).toMatchObject({
+    expect(compile(of('{ window: 24h, margin: 0.03, holdout: { first: 0.3 } }')).backfire).toMatchObject({
       windowMs: 86_400_000,
-      margin: 0.01,
+      margin: 0.03,
       holdout: { first: 0.3, last: 0.05 },
     });
     expect(faultsOf(of('{ holdout: { first: 0.05, last: 0.1 } }'))).toMatch(/last must not be above first/);

@@ -198,7 +198,7 @@ const compileBackfire = (reader: Reader | null): Catalog['backfire'] => {
   if (holdout.last > holdout.first) shares!.fault('last', 'the share of the hold-out falls: last must not be above first');
   return {
     windowMs: reader?.duration('window', 72 * HOUR_MS) ?? 72 * HOUR_MS,
-    margin: reader?.number('margin', 0.02, { min: 0.001, max: 1 }) ?? 0.02,
+    margin: reader?.number('margin', 0.01, { min: 0.001, max: 1 }) ?? 0.01,
     alpha: reader?.number('alpha', 0.05, { min: 1e-6, max: 0.5 }) ?? 0.05,
     holdout,
     ramp: reader?.number('ramp', 500, { min: 1 }) ?? 500,

@@ -29,7 +29,10 @@ const WORLDS: readonly [string, World][] = [
   ['harm', { base: () => 0.08, effect: 0.08, share: () => 0.2 }],
   ['help', { base: () => 0.16, effect: -0.06, share: () => 0.2 }],
   ['few held out, a rare event', { base: () => 0.01, effect: 0, share: () => 0.05 }],
-  ['a base rate that drifts while the share falls', { base: (i) => 0.05 + 0.2 * (i / 1_500), effect: 0.02, share: (i) => (i < 500 ? 0.2 : 0.05) }],
+  [
+    'a base rate that drifts while the share falls',
+    { base: (i) => 0.05 + 0.2 * (i / 1_500), effect: 0.02, share: (i) => (i < 500 ? 0.2 : 0.05) },
+  ],
 ];
 
 test('each bound holds at every number of trials together, in all but a share of α of the worlds', () => {
@@ -101,7 +104,9 @@ test('of nothing, nothing is known; shares are those that receipts keep as float
 
 test('the hold-out falls in steps as the upper bound does, and the ramp grows with what has matured', () => {
   const at = (high: number, contacted: number) => guardVerdict({ low: -1, high, estimate: 0, contacted, heldOut: 0 }, SETTINGS);
-  expect([1, 0.04, 0.031, 0.03, 0.02, 0.011, 0.01, -0.5].map((high) => at(high, 0).share)).toEqual([0.2, 0.2, 0.2, 0.15, 0.1, 0.1, 0.05, 0.05]);
+  expect([1, 0.04, 0.031, 0.03, 0.02, 0.011, 0.01, -0.5].map((high) => at(high, 0).share)).toEqual([
+    0.2, 0.2, 0.2, 0.15, 0.1, 0.1, 0.05, 0.05,
+  ]);
   expect([0, 1_999, 2_000, 9_000].map((contacted) => at(0.5, contacted).ramp)).toEqual([500, 500, 2_000, 9_000]);
   expect(at(0.01, 300).ramp).toBeNull();
 });

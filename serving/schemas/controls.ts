@@ -53,7 +53,14 @@ const shown = {
     description: 'channels that do not deliver at this moment; nothing outbound is decided on them',
   }),
   holdouts: Type.Array(
-    Type.Object({ actionId: Type.String(), share: Type.Number({ description: 'of those that it is chosen for' }), ramp: Type.Union([Type.Integer(), Type.Null()], { description: 'contacted customers whose windows have not matured, at most' }) }, closed),
+    Type.Object(
+      {
+        actionId: Type.String(),
+        share: Type.Number({ description: 'of those that it is chosen for' }),
+        ramp: Type.Union([Type.Integer(), Type.Null()], { description: 'contacted customers whose windows have not matured, at most' }),
+      },
+      closed,
+    ),
     { description: 'who is not contacted, so that what contacting does can be measured' },
   ),
 };
