@@ -11,6 +11,8 @@ export * from './decision/decision.ts';
 export * from './outcome/outcome.ts';
 export * from './reward/reward.ts';
 export * from './communication/communication.ts';
+export * from './communication/communication-document.ts';
+export * from './callback/callback.ts';
 export * from './channel/channel.ts';
 export * from './dead-letter/dead-letter.ts';
 export * from './model/model.ts';

@@ -18,6 +18,7 @@ export const addOpenApi = async (app: FastifyInstance, hasKeys: boolean): Promis
         { name: 'decide', description: 'decisions, their receipts and why' },
         { name: 'observe', description: 'outcomes and events' },
         { name: 'customers', description: 'what is known of a customer; erasure' },
+        { name: 'communicationMessage', description: 'TMF681: messages to customers, and who is told of them' },
         { name: 'operate', description: 'controls and models' },
         { name: 'health', description: 'health, readiness, metrics' },
       ],

@@ -26,6 +26,7 @@ import { addHealthRoutes } from './routes/health-routes.ts';
 import { addModelsRoutes } from './routes/models-routes.ts';
 import { addOutcomesRoute } from './routes/outcomes-route.ts';
 import { addReceiptsRoutes } from './routes/receipts-routes.ts';
+import { addCommunicationApi } from './tmf/communication/communication-api.ts';
 
 export interface ServingConfig {
   /** For reading and deciding; past it an answer is degraded. Default 50. */
@@ -222,6 +223,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     addCustomersRoutes(routes, context);
     addModelsRoutes(routes, context);
     addControlsRoutes(routes, context);
+    addCommunicationApi(routes, context, deps.random);
     addHealthRoutes(routes, {
       readiness: { missing: () => missing, logIsAway, storeIsAway: () => rebuild.isAway() },
       metrics: metricsText,

@@ -44,7 +44,8 @@ export const openTestServing = async (
     await serving.ready;
     return serving;
   };
-  const serving = await again(typeof changes === 'function' ? changes({ log, store }) : changes);
+  const given = typeof changes === 'function' ? changes({ log, store }) : changes;
+  const serving = await again(given);
 
   return {
     ...serving,
@@ -53,7 +54,7 @@ export const openTestServing = async (
     dir,
     again,
     async knows(id, events) {
-      const featureSet = compileFeatures(loadProject(CATALOG_DIR));
+      const featureSet = compileFeatures(loadProject(given.catalogDir ?? CATALOG_DIR));
       const key = customerKeyToBytes(createCustomerKey(ID_KEY)({ kind: 'customer', id }));
       const state = emptyState(featureSet);
       for (const [index, { type, data, time }] of events.entries()) {

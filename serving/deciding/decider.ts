@@ -34,6 +34,8 @@ import { viewOfBytes } from './view-of-bytes.ts';
 export interface Decider {
   /** Rejects with a problem: 4xx for the request's faults, 503 when the receipt could not be made durable. */
   decide(request: DecisionRequest): Promise<DecisionAnswer>;
+  /** The same for somebody who keeps more of it than the receipt: the decision made, durable, for `cause`. A requestId has no effect. */
+  decideFor(request: DecisionRequest, asking: Asking): Promise<void>;
   /** Decides for nobody until the code is hot; nothing is recorded. */
   warmUp(): Promise<void>;
 }
@@ -59,6 +61,14 @@ export interface DeciderDeps {
   readonly logIsAway: () => boolean;
 }
 
+/** Who wants a decision, and what has to be durable before it is. */
+export interface Asking {
+  /** As receipts say it. */
+  readonly cause: string;
+  /** When it rejects, nothing is decided. */
+  readonly beforeAppend: (made: Made) => Promise<void>;
+}
+
 /** One request on its way. */
 interface Asked {
   readonly request: DecisionRequest;
@@ -67,9 +77,10 @@ interface Asked {
   readonly subject: Subject;
   readonly nowMs: number;
   readonly arrivedMs: number;
+  readonly asking: Asking | null;
 }
 
-interface Made {
+export interface Made {
   readonly decision: Decision;
   readonly view: CustomerView;
   readonly input: DecideInput;
@@ -108,6 +119,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       if (read instanceof Promise) read = await read;
     }
     const made = await judge(asked, id, read, unclaimed);
+    await asked.asking?.beforeAppend(made);
     await appender.append([{ topic: TOPICS.decisions, shard: shardOfDecision(id), value: encodeReceipt(made.decision) }]);
     return made;
   };
@@ -159,7 +171,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       controlsVersion: control.version,
       degraded: blind && rebuild.underway() ? [...degraded, DEGRADED_REBUILD] : degraded,
       state,
-      cause: '',
+      cause: asked.asking?.cause ?? '',
       rootId: null,
       latencyUs: Math.min(0x7fffffff, Math.round((performance.now() - asked.arrivedMs) * 1_000)),
     });
@@ -171,7 +183,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       ? [...degraded, ...(unclaimed ? [DEGRADED_REQUEST] : []), ...(deps.logIsAway() ? [DEGRADED_LOG] : [])]
       : degraded;
 
-  const ask = (request: DecisionRequest): { readonly asked: Asked; readonly id: DecisionId } => {
+  const ask = (request: DecisionRequest, asking: Asking | null = null): { readonly asked: Asked; readonly id: DecisionId } => {
     const arrivedMs = performance.now();
     const nowMs = clock();
     const compiled = catalog.current();
@@ -182,7 +194,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     const entropy = requestId === undefined ? ([draw(), draw()] as const) : entropyOfRequest(subject?.key ?? null, requestId);
     const shard = subject?.shard ?? (requestId === undefined ? draw() & 0xffff : hash32(requestId) & 0xffff);
     const id = createDecisionId({ atMs: nowMs, shard, entropy });
-    return { asked: { request, compiled, direction, subject: subject ?? subjectOfDecision(id, shard), nowMs, arrivedMs }, id };
+    return { asked: { request, compiled, direction, subject: subject ?? subjectOfDecision(id, shard), nowMs, arrivedMs, asking }, id };
   };
 
   const draw = (): number => Math.floor(random() * TWO_POW_32);
@@ -217,6 +229,10 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       const { asked, id } = ask(request);
       if (request.requestId !== undefined) return decideAgain(asked, id);
       return answer(asked, await make(asked, id, false));
+    },
+    async decideFor(request, asking) {
+      const { asked, id } = ask(request, asking);
+      answer(asked, await make(asked, id, false));
     },
     async warmUp() {
       const channels = [...catalog.current().catalog.channels.keys()];

@@ -4,7 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AttuneError } from '#contracts';
 import { compileCatalog, compileTriggers, type Catalog } from '#decisioning';
 import { compileFeatures, publishFeatureSet, type FeatureSet, type FeatureStore } from '#feature-store';
-import { compileEventTypes, loadProject, packProject, unpackProject, type EventTypes, type Project } from '#project';
+import {
+  compileChannels,
+  compileEventTypes,
+  loadProject,
+  packProject,
+  unpackProject,
+  type Channels,
+  type EventTypes,
+  type Project,
+} from '#project';
 import { outcomeNamesOf } from './outcome-names.ts';
 
 /** All that serving compiles from one project. */
@@ -13,6 +22,8 @@ export interface CompiledProject {
   readonly catalog: Catalog;
   readonly featureSet: FeatureSet;
   readonly eventTypes: EventTypes;
+  /** On which Attune itself delivers. */
+  readonly channels: Channels;
   readonly outcomeNames: ReadonlySet<string>;
 }
 
@@ -21,7 +32,8 @@ export const compileProject = (project: Project): CompiledProject => {
   const eventTypes = compileEventTypes(project);
   // The pipeline's, and refused here as well: a project with a fault never replaces a good one.
   compileTriggers(project, catalog, eventTypes);
-  return { project, catalog, featureSet: compileFeatures(project), eventTypes, outcomeNames: outcomeNamesOf(project) };
+  const channels = compileChannels(project);
+  return { project, catalog, featureSet: compileFeatures(project), eventTypes, channels, outcomeNames: outcomeNamesOf(project) };
 };
 
 export interface CatalogHolder {
