@@ -20,8 +20,8 @@ export interface OutboundMessage {
 export type SendResult =
   /** The next hop has it. `providerId` is how its receipts name it. */
   | { readonly kind: 'sent'; readonly providerId: string | null }
-  /** For good: an address that does not exist, a content that is refused. */
-  | { readonly kind: 'refused'; readonly reason: string }
+  /** For good: an address that does not exist, a content that is refused. `bounced`: the next hop does not take it for that address. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly bounced?: boolean }
   /** It was not taken, surely; `afterMs` where the peer says when. */
   | { readonly kind: 'retry'; readonly reason: string; readonly afterMs: number | null }
   /** The peer went silent after it may have been taken: the protocol cannot tell. */
