@@ -56,3 +56,5 @@ export type { ImportState } from './import/import-state.ts';
 export { hashOfFile, openSource } from './import/open-source.ts';
 export { planColumns } from './import/plan-columns.ts';
 export type { Mapping } from './import/plan-columns.ts';
+export { createNotifyRole } from './notify/notify-role.ts';
+export type { NotifyRoleDeps } from './notify/notify-role.ts';

@@ -10,10 +10,18 @@ import { fingerprintOf, loadFeatureSet, viewOfReceipt } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
 import type { Learner } from '#models';
 import { errorSourceOf } from '#models/exploration';
-import { createLearnRole, createRecordRole, createRetentionTask, createScrubTask, createStateRole, groupOfStart } from '#pipeline';
+import {
+  createLearnRole,
+  createNotifyRole,
+  createRecordRole,
+  createRetentionTask,
+  createScrubTask,
+  createStateRole,
+  groupOfStart,
+} from '#pipeline';
 import type { IngestProject, Role, StateProject, StateRole } from '#pipeline';
-import { loadProject, unpackProject } from '#project';
-import type { Project } from '#project';
+import { compileChannels, loadProject, unpackProject } from '#project';
+import type { Channels, Project } from '#project';
 import { compileStateProject } from '../compile-state-project.ts';
 import type { Config } from '../config.ts';
 import { describeLog, describeStore, describeWarehouse } from '../engines.ts';
@@ -27,12 +35,13 @@ import { runRole } from '../run-role.ts';
 import { snapshotsDir } from '../snapshots.ts';
 import { compileIngestProject, openIngest } from '../sources.ts';
 
-const ROLES = ['ingest', 'state', 'learn', 'record'] as const;
+const ROLES = ['ingest', 'state', 'learn', 'record', 'notify'] as const;
 type RoleName = (typeof ROLES)[number];
 
 export interface PipelineProject extends StateProject, IngestProject {
   readonly project: Project;
   readonly catalog: Catalog;
+  readonly channels: Channels;
 }
 
 /** What the roles share; `project` is the one in force. */
@@ -64,6 +73,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     if (ingest !== null) roles.unshift(ingest);
     if (wanted.includes('learn')) roles.push(await createLearn(shared));
     if (wanted.includes('record')) roles.push(createRecord(shared));
+    if (wanted.includes('notify')) roles.push(await createNotify(shared));
     roles.push(createRetentionTask({ log: stores.log, clock: Date.now, logger, retentionDays: config.logRetentionDays }));
     roles.push(createScrubTask({ log: stores.log, root: snapshotsDir(config), logger }));
     for (const role of roles) await role.start();
@@ -155,6 +165,19 @@ export const createRecord = ({ log, store, project, clock, logger, config }: Sha
   };
 };
 
+/** Loads the faces of TM Forum's APIs only where somebody is told by them. */
+const createNotify = async ({ log, store, project, clock, logger }: Shared): Promise<Role> => {
+  const { createCommunicationAnnouncer } = await import('#serving/tmf');
+  return createNotifyRole({
+    log,
+    documents: store.documents,
+    clock,
+    logger,
+    announce: createCommunicationAnnouncer(store.documents, () => project().channels),
+    allowPrivate: () => project().channels.callbacks.allowPrivate,
+  });
+};
+
 /** A catalog that decided once: serving kept it before its first decision. */
 const catalogOf = async (version: string, current: PipelineProject, store: FeatureStore): Promise<Catalog | null> => {
   if (version === current.project.version) return current.catalog;
@@ -168,6 +191,7 @@ export const compilePipelineProject = (project: Project): PipelineProject => {
   return {
     ...state,
     project,
+    channels: compileChannels(project),
     eventTypes,
     sources,
   };

@@ -76,6 +76,14 @@ const WORDS: Readonly<Record<string, Readonly<Record<string, MetricWords>>>> = {
     sources: gauge('Sources that this process reads'),
     lag: gauge('Records of the partitions that this process reads, not read yet as of their last batch'),
   },
+  notify: {
+    steps: counter('Steps of messages that were looked at for subscribers of TM Forum APIs'),
+    unreadable: counter('Steps that could not be read'),
+    sent: counter('Notifications that a callback has taken'),
+    retried: counter('Tries of notifications that a callback did not take'),
+    dropped: counter('Notifications given up after a day, or that nobody wants any more'),
+    failures: counter('Reads and writes of the feature store that failed'),
+  },
   record: {
     rowsInserted: counter('Rows that the warehouse took'),
     blocksInserted: counter('Blocks of rows that the warehouse took'),
