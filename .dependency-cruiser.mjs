@@ -47,7 +47,10 @@ const doors = folders.map((folder) => ({
   name: `${folder}-is-entered-by-its-index`,
   severity: 'error',
   from: { path: '^[^/]+/', pathNot: `^${folder}/|${TEST}|^(test|bench|notebooks)/` },
-  to: { path: `^${folder}/`, pathNot: [`^${folder}/index[.]ts$`, '^models/(evaluation|exploration|registry)/index[.]ts$', '^serving/tmf/index[.]ts$', '[.]json$'] },
+  to: {
+    path: `^${folder}/`,
+    pathNot: [`^${folder}/index[.]ts$`, '^models/(evaluation|exploration|registry)/index[.]ts$', '^serving/tmf/index[.]ts$', '[.]json$'],
+  },
 }));
 
 export default {
