@@ -1,10 +1,19 @@
 /** What the customer sees of a chosen action: its treatment's texts, filled in and escaped for the channel. */
 import type { Context, CustomerView } from '#contracts';
-import type { Catalog, CatalogAction, Template } from './catalog/types.ts';
+import type { Catalog, CatalogAction, Template, Treatment } from './catalog/types.ts';
 
 export interface ContentInput {
   readonly view: CustomerView;
   readonly context: Context;
+  /** BCP 47: its texts where the treatment has them, else those of the language without its region, else the treatment's own. */
+  readonly language?: string | null;
+}
+
+export interface Content {
+  readonly content: Readonly<Record<string, string>>;
+  readonly flowId: string | null;
+  /** Places that have neither value nor fallback, as `customer.name`: nothing stands there. */
+  readonly missing: readonly string[];
 }
 
 /** Null: the catalog has no such action or treatment (the caller's own candidates have none). */
@@ -12,22 +21,38 @@ export const contentOf = (
   catalog: Catalog,
   chosen: { readonly actionId: string; readonly treatmentId: string },
   input: ContentInput,
-): { readonly content: Readonly<Record<string, string>>; readonly flowId: string | null } | null => {
+): Content | null => {
   const action = catalog.actions[catalog.indexOf.get(chosen.actionId) ?? -1];
   const treatment = action?.treatments.find((one) => one.id === chosen.treatmentId);
   if (action === undefined || treatment === undefined) return null;
   const escape = catalog.channels.get(treatment.channel)?.escape === 'html' ? escapeHtml : escapeText;
   const content: Record<string, string> = {};
-  for (const [name, template] of Object.entries(treatment.content)) content[name] = fill(template, action, input, escape);
-  return { content, flowId: treatment.flowId };
+  const missing: string[] = [];
+  const texts = { ...treatment.content, ...translationOf(treatment, input.language ?? null) };
+  for (const [name, template] of Object.entries(texts)) content[name] = fill(template, action, input, escape, missing);
+  return { content, flowId: treatment.flowId, missing };
 };
 
-const fill = (template: Template, action: CatalogAction, input: ContentInput, escape: (text: string) => string): string => {
+const translationOf = ({ translations }: Treatment, language: string | null): Treatment['content'] | undefined => {
+  if (language === null || translations.size === 0) return undefined;
+  const tag = language.toLowerCase();
+  return translations.get(tag) ?? translations.get(tag.split('-')[0]!);
+};
+
+const fill = (
+  template: Template,
+  action: CatalogAction,
+  input: ContentInput,
+  escape: (text: string) => string,
+  missing: string[],
+): string => {
   let text = template.texts[0]!;
   for (let i = 0; i < template.places.length; i++) {
     const place = template.places[i]!;
     const value = read(place.root, place.field, action, input);
-    text += (value === undefined || value === '' ? place.fallback : escape(print(value))) + template.texts[i + 1]!;
+    const none = value === undefined || value === '';
+    if (none && place.fallback === null) missing.push(`${place.root}.${place.field}`);
+    text += (none ? (place.fallback ?? '') : escape(print(value))) + template.texts[i + 1]!;
   }
   return text;
 };

@@ -41,6 +41,8 @@ export interface EventType {
   /** Null: the data is valid. Else a sentence that names the field. */
   validate(data: unknown): string | null;
   readonly personalFields: readonly string[];
+  /** The customer came to us: what proactive contacts are meant to spare (docs/backfire.md). */
+  readonly inboundContact: boolean;
   /** What may reach the warehouse: declared fields that are not personal. */
   withoutPersonal(data: Readonly<Record<string, unknown>>): Record<string, unknown>;
 }
@@ -76,8 +78,8 @@ const compileDocument = (document: ProjectDocument, types: Map<string, EventType
       continue;
     }
     for (const key of Object.keys(definition)) {
-      if (!['description', 'data', 'closed'].includes(key)) {
-        faults.push(document.fault([...at, key], `unknown field '${key}'; an event type has description, data, closed`));
+      if (!['description', 'data', 'closed', 'inboundContact'].includes(key)) {
+        faults.push(document.fault([...at, key], `unknown field '${key}'; an event type has description, data, closed, inboundContact`));
       }
     }
     const data = definition['data'] ?? {};
@@ -87,7 +89,8 @@ const compileDocument = (document: ProjectDocument, types: Map<string, EventType
     }
     const fields = Object.entries(data).map(([field, value]) => compileField(document, [...at, 'data', field], field, value, faults));
     const description = typeof definition['description'] === 'string' ? definition['description'] : '';
-    types.set(name, createEventType({ name, description, fields, closed: definition['closed'] === true }));
+    const inboundContact = definition['inboundContact'] === true;
+    types.set(name, createEventType({ name, description, fields, closed: definition['closed'] === true, inboundContact }));
   }
 };
 
@@ -117,12 +120,19 @@ const compileField = (document: ProjectDocument, at: DocumentPath, name: string,
   };
 };
 
-const createEventType = (input: { name: string; description: string; fields: readonly EventField[]; closed: boolean }): EventType => {
-  const { name, description, fields, closed } = input;
+const createEventType = (input: {
+  name: string;
+  description: string;
+  fields: readonly EventField[];
+  closed: boolean;
+  inboundContact: boolean;
+}): EventType => {
+  const { name, description, fields, closed, inboundContact } = input;
   const names = new Set(fields.map((field) => field.name));
   const open = fields.filter((field) => !field.personal).map((field) => field.name);
   return {
     name,
+    inboundContact,
     description,
     fields,
     personalFields: fields.filter((field) => field.personal).map((field) => field.name),

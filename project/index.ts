@@ -16,7 +16,7 @@ export { faultOfEvent, faultOfSource, faultOfTime } from './check-event.ts';
 export type { EventFault } from './check-event.ts';
 export type { EventField, EventFieldType, EventType, EventTypes } from './event-types.ts';
 export { compileChannels } from './channels/compile-channels.ts';
-export { NO_CHANNELS } from './channels/channels.ts';
+export { NO_CHANNELS, confirmsDelivery } from './channels/channels.ts';
 export type {
   AdapterKind,
   ChannelDefinition,

@@ -8,8 +8,8 @@ import type { CustomerState } from '#feature-store';
 import { compileEncoder, createLearner, createVersion } from '#models';
 import { calibrationErrorOf } from '#models/evaluation';
 import type { Tuning } from '../../models/learner.ts';
-import { applyInput, compileRewards } from '#pipeline';
-import type { CustomerWork, StateFacts, StateInput } from '#pipeline';
+import { applyInput, compileRewards, openWork } from '#pipeline';
+import type { StateFacts, StateInput } from '#pipeline';
 import type { Project } from '#project';
 import { createRandom, createSchedule, createWorld } from '#simulator';
 import type { Response } from '#simulator';
@@ -107,7 +107,7 @@ export const runWorld = (options: RunOptions): RunResult => {
       key: null,
       value: Buffer.alloc(0),
     };
-    const work: CustomerWork = { key, facts, state, links: new Map(), rewards: [] };
+    const work = openWork({ key, facts, state });
     applyInput(work, make(record, key));
     for (const reward of work.rewards) learn(reward);
     const next = state.pending.reduce<number | null>(

@@ -19,10 +19,11 @@ import {
   createStateRole,
   groupOfStart,
 } from '#pipeline';
-import type { IngestProject, Role, StateProject, StateRole } from '#pipeline';
-import { compileChannels, loadProject, unpackProject } from '#project';
-import type { Channels, Project } from '#project';
+import type { IngestProject, OutreachCatalog, Role, StateProject, StateRole } from '#pipeline';
+import { loadProject, unpackProject } from '#project';
+import type { Project } from '#project';
 import { compileStateProject } from '../compile-state-project.ts';
+import { openOutreach } from '../open-outreach.ts';
 import type { Config } from '../config.ts';
 import { describeLog, describeStore, describeWarehouse } from '../engines.ts';
 import { followProject } from '../follow-project.ts';
@@ -33,16 +34,14 @@ import { openPipelineHealth } from '../pipeline-health/pipeline-health.ts';
 import { refuseTakenPort } from '../refuse-taken-port.ts';
 import { runRole } from '../run-role.ts';
 import { snapshotsDir } from '../snapshots.ts';
-import { openDeliver } from '../open-deliver.ts';
 import { compileIngestProject, openIngest } from '../sources.ts';
 
-const ROLES = ['ingest', 'state', 'learn', 'record', 'deliver', 'notify'] as const;
+const ROLES = ['ingest', 'state', 'learn', 'record', 'notify'] as const;
 type RoleName = (typeof ROLES)[number];
 
-export interface PipelineProject extends StateProject, IngestProject {
+export interface PipelineProject extends StateProject, OutreachCatalog, IngestProject {
   readonly project: Project;
   readonly catalog: Catalog;
-  readonly channels: Channels;
 }
 
 /** What the roles share; `project` is the one in force. */
@@ -74,8 +73,6 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     if (ingest !== null) roles.unshift(ingest);
     if (wanted.includes('learn')) roles.push(await createLearn(shared));
     if (wanted.includes('record')) roles.push(createRecord(shared));
-    const deliver = wanted.includes('deliver') ? openDeliver({ ...shared, channels: current.channels }) : null;
-    if (deliver !== null) roles.push(deliver);
     if (wanted.includes('notify')) roles.push(await createNotify(shared));
     roles.push(createRetentionTask({ log: stores.log, clock: Date.now, logger, retentionDays: config.logRetentionDays }));
     roles.push(createScrubTask({ log: stores.log, root: snapshotsDir(config), logger }));
@@ -106,8 +103,22 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     };
   });
 
-export const createState = ({ log, store, project, clock, logger }: Shared): StateRole =>
-  createStateRole({ log, store, project: project(), clock, logger });
+/** Nobody is reached out to before controls are known. */
+export const createState = ({ log, store, project, clock, logger }: Shared): StateRole => {
+  const outreach = openOutreach({ log, store, catalog: project, logger });
+  const role = createStateRole({ log, store, project: project(), clock, logger, desk: outreach.desk });
+  return {
+    ...role,
+    async start() {
+      await outreach.ready;
+      await role.start();
+    },
+    async stop() {
+      await role.stop();
+      await outreach.stop();
+    },
+  };
+};
 
 /** Loads the models only where they learn: state and record need no TensorFlow.js. */
 export const createLearn = async ({ log, store, project, clock, logger, config }: Shared): Promise<Role> => {
@@ -194,7 +205,6 @@ export const compilePipelineProject = (project: Project): PipelineProject => {
   return {
     ...state,
     project,
-    channels: compileChannels(project),
     eventTypes,
     sources,
   };

@@ -47,6 +47,8 @@ export interface Communication {
   readonly until: number | null;
   /** ms since 1970 UTC; past it the message is not sent any more */
   readonly expiresAt: number | null;
+  /** of deferred: what is decided again, as JSON text of channel, scope and context */
+  readonly request: string | null;
   /** where it goes; personal; only in queued */
   readonly address: string | null;
   /** filled in and escaped, as JSON text; personal; only in queued; null there: it stands in the document of the same id */
@@ -74,6 +76,7 @@ export const UNSAID: Pick<
   | 'arm'
   | 'until'
   | 'expiresAt'
+  | 'request'
   | 'address'
   | 'content'
   | 'language'
@@ -89,6 +92,7 @@ export const UNSAID: Pick<
   arm: '',
   until: null,
   expiresAt: null,
+  request: null,
   address: null,
   content: null,
   language: null,

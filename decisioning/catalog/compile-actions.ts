@@ -248,12 +248,13 @@ const compileTreatments = (scope: Compiling, action: Reader): Treatment[] => {
   const places = new Set<string>();
   const ids = new Set<string>();
   return action.items('treatments').flatMap((reader) => {
-    reader.only(['id', 'channel', 'direction', 'placement', 'flowId', 'content'], 'a treatment');
-    const content = compileContent(scope, reader);
+    reader.only(['id', 'channel', 'direction', 'placement', 'flowId', 'content', 'translations'], 'a treatment');
+    const content = compileContent(scope, reader, 'content');
+    const translations = compileTranslations(scope, reader, Object.keys(content));
     const channels = reader.names('channel', scope.setting.channelNames, 'channel');
     if (channels === null) reader.fault(null, "'channel' is required: a channel, or a list of them");
     return (channels ?? []).map((channel) => {
-      const treatment = compileTreatment(scope, reader, channel, content);
+      const treatment = compileTreatment(scope, reader, channel, { content, translations });
       const place = `${channel}/${treatment.direction}/${treatment.placement ?? 'any placement'}`;
       if (places.has(place)) reader.fault('channel', `a second treatment for ${place}`);
       if (ids.has(treatment.id))
@@ -265,7 +266,12 @@ const compileTreatments = (scope: Compiling, action: Reader): Treatment[] => {
   });
 };
 
-const compileTreatment = (scope: Compiling, reader: Reader, channel: string, content: Treatment['content']): Treatment => {
+const compileTreatment = (
+  scope: Compiling,
+  reader: Reader,
+  channel: string,
+  texts: Pick<Treatment, 'content' | 'translations'>,
+): Treatment => {
   const { channels, placements } = scope.setting;
   const directions = channels.get(channel)?.directions ?? ['inbound', 'outbound'];
   const usual = directions[0] ?? 'inbound';
@@ -275,13 +281,28 @@ const compileTreatment = (scope: Compiling, reader: Reader, channel: string, con
   if (placement !== null && placements.size > 0) reader.names('placement', [...placements.keys()], 'placement');
   const suffix = `${direction === usual ? '' : `-${direction}`}${placement === null ? '' : `-${placement}`}`;
   const id = reader.has('id') ? reader.text('id') : `${channel}${suffix}`;
-  return { id, channel, direction, placement, content, flowId: reader.has('flowId') ? reader.text('flowId') : null };
+  return { id, channel, direction, placement, ...texts, flowId: reader.has('flowId') ? reader.text('flowId') : null };
 };
 
-const compileContent = (scope: Compiling, reader: Reader): Treatment['content'] => {
+const LANGUAGE = /^[a-z]{2,3}(-[a-z0-9]{2,8})*$/i;
+
+const compileTranslations = (scope: Compiling, reader: Reader, names: readonly string[]): Treatment['translations'] => {
+  const child = reader.has('translations') ? reader.child('translations') : null;
+  const translations = new Map<string, Treatment['content']>();
+  for (const language of child?.keys ?? []) {
+    if (!LANGUAGE.test(language)) child!.fault(language, `'${language}' is not a language such as de or pt-BR`);
+    const texts = compileContent(scope, child!, language);
+    for (const name of Object.keys(texts))
+      if (!names.includes(name)) child!.fault(language, `'${name}' is no text of this treatment's content`);
+    translations.set(language.toLowerCase(), texts);
+  }
+  return translations;
+};
+
+const compileContent = (scope: Compiling, reader: Reader, key: string): Treatment['content'] => {
   const content: Record<string, Template> = {};
-  const child = reader.child('content');
-  if (child === null) reader.fault(null, "'content' is required: a mapping such as { title, body }");
+  const child = reader.child(key);
+  if (child === null) reader.fault(null, `'${key}' is required: a mapping such as { title, body }`);
   for (const key of child?.keys ?? []) {
     const parsed = parseTemplate(child!.text(key), (root, field) => scope.pool.field(root, field));
     if (typeof parsed === 'string') child!.fault(key, parsed);

@@ -15,7 +15,7 @@ export const parseTemplate = (text: string, check: (root: string, field: string)
     const wrong = check(root!, field!);
     if (wrong !== null) return wrong;
     texts.push(text.slice(end, match.index));
-    places.push({ root: root as 'customer', field: field!, fallback: fallback?.trim() ?? '' });
+    places.push({ root: root as 'customer', field: field!, fallback: fallback?.trim() ?? null });
     end = match.index + whole.length;
   }
   const rest = text.slice(end);

@@ -28,6 +28,8 @@ export interface Treatment {
   /** Null: any. */
   readonly placement: string | null;
   readonly content: Readonly<Record<string, Template>>;
+  /** By language (BCP 47, in lower case): the texts that differ. */
+  readonly translations: ReadonlyMap<string, Readonly<Record<string, Template>>>;
   readonly flowId: string | null;
 }
 
@@ -37,7 +39,8 @@ export interface Template {
   readonly places: readonly {
     readonly root: 'customer' | 'context' | 'features' | 'action';
     readonly field: string;
-    readonly fallback: string;
+    /** Null: without a value the text cannot be told. */
+    readonly fallback: string | null;
   }[];
 }
 

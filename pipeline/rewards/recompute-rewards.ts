@@ -5,7 +5,7 @@ import { emptyState, type CustomerState } from '#feature-store';
 import { readErasures } from '../rebuild/read-erasures.ts';
 import { applyInput } from '../state/apply-input.ts';
 import type { StateFacts } from '../state/context.ts';
-import { matureDecision, sourceOf, type CustomerWork } from '../state/customer-work.ts';
+import { matureDecision, openWork, sourceOf, type CustomerWork } from '../state/customer-work.ts';
 import { decodeStep } from '../state/decode-step.ts';
 import type { OutcomeInput, StateInput } from '../state/input.ts';
 
@@ -130,7 +130,7 @@ const foldPartition = async (
   const workOf = (key: CustomerKey): CustomerWork => {
     let state = states.get(key);
     if (state === undefined) states.set(key, (state = emptyState(facts.featureSet)));
-    return { key, facts, state, links: new Map(), rewards: [] };
+    return openWork({ key, facts, state });
   };
   const take = ({ rewards }: CustomerWork): void => {
     for (const reward of rewards) if (reward.matured) final.set(slotOf(reward), reward);

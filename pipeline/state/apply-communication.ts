@@ -1,30 +1,78 @@
-/** A message's fate is the outcome of the decision that asked for it: delivered is an impression, lost is undelivered. */
-import { findPending, hasSeen, rememberId } from '#feature-store';
-import { decisionIdFromBytes } from '#contracts';
-import type { Communication } from '#contracts';
+/** A message's fate is the outcome of the decision that asked for it: delivered is an impression, lost is undelivered and gives its contact back. */
+import { closeMessage, findPending, hasSeen, letOut, openTrial, plan, rememberId, removePending } from '#feature-store';
+import { DAY_MS, decisionIdFromBytes } from '#contracts';
+import type { Communication, DecisionId } from '#contracts';
 import { DONE, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import { attributeToItem } from './apply-outcome.ts';
 import type { CustomerWork, Source } from './customer-work.ts';
+import { identityOfVerdict, KEPT_MS } from './gate.ts';
 import type { CommunicationInput } from './input.ts';
 
-const OUTCOMES: Readonly<Partial<Record<Communication['state'], string>>> = {
-  delivered: 'impression',
-  failed: 'undelivered',
-  bounced: 'undelivered',
-  expired: 'undelivered',
+export const applyCommunication = (work: CustomerWork, { communication }: CommunicationInput, source: Source): StepResult<null> => {
+  if (communication.decisionId === null) return drop('no-effect');
+  const decisionId = decisionIdFromBytes(communication.decisionId);
+  switch (communication.state) {
+    case 'queued':
+    case 'heldOut':
+    case 'deferred':
+    case 'denied':
+      return work.desk === null ? takeVerdict(work, decisionId, communication) : drop('no-effect');
+    case 'matured':
+      return drop('no-effect');
+    case 'sent':
+      return work.rules.confirms(communication.channel) ? drop('no-effect') : settle(work, decisionId, communication, source, true);
+    case 'delivered':
+      return settle(work, decisionId, communication, source, true);
+    case 'failed':
+    case 'bounced':
+    case 'expired':
+    case 'cancelled':
+      return settle(work, decisionId, communication, source, false);
+  }
 };
 
-export const applyCommunication = (work: CustomerWork, { communication }: CommunicationInput, source: Source): StepResult<null> => {
-  const outcome = OUTCOMES[communication.state];
-  if (outcome === undefined || communication.decisionId === null) return drop('no-effect');
-  const identity = `communication:${communication.communicationId.toString('hex')}/${communication.state}`;
+const settle = (
+  work: CustomerWork,
+  decisionId: DecisionId,
+  { communicationId, state, at }: Communication,
+  source: Source,
+  reached: boolean,
+): StepResult<null> => {
+  const identity = `communication:${communicationId.toString('hex')}/${state}`;
   if (hasSeen(work.state, identity)) return drop('duplicate');
-  const decision = findPending(work.state, decisionIdFromBytes(communication.decisionId));
-  if (decision === undefined) return drop('late');
-  rememberId(work.state, identity, communication.at);
-  const fact = { outcome, amount: null, reward: null, occurredAtMs: communication.at };
-  for (const item of decision.items)
-    attributeToItem(work, decision, item, fact, { kind: 'provisional', occurredAtMs: communication.at, source });
+  const decision = findPending(work.state, decisionId);
+  if (decision !== undefined) {
+    const fact = { outcome: reached ? 'impression' : 'undelivered', amount: null, reward: null, occurredAtMs: at };
+    for (const item of decision.items) attributeToItem(work, decision, item, fact, { kind: 'provisional', occurredAtMs: at, source });
+  }
+  // What was sent may still bounce; what a customer has answered was there, whatever the peer says.
+  const isKnown = reached && state === 'sent' ? false : closeMessage(work.state, decisionId, reached || wasSeen(decision));
+  if (decision === undefined && !isKnown) return drop('late');
+  rememberId(work.state, identity, at);
+  work.timerMoves = true;
   return DONE;
+};
+
+const wasSeen = (decision: ReturnType<typeof findPending>): boolean => decision?.items.some(({ shown }) => shown) === true;
+
+/** In a rebuild: what the gate said then is what counts, the first time that it said it. */
+const takeVerdict = (work: CustomerWork, decisionId: DecisionId, communication: Communication): StepResult<null> => {
+  const identity = identityOfVerdict(decisionId);
+  if (hasSeen(work.state, identity)) return drop('duplicate');
+  rememberId(work.state, identity, communication.at);
+  const { state, actionId, channel, at, until, expiresAt, arm, holdoutShare } = communication;
+  if (state === 'queued') letOut(work.state, { decisionId, actionId, channel, atMs: at, endMs: (expiresAt ?? at) + KEPT_MS });
+  else removePending(work.state, decisionId);
+  if (arm !== '' && until !== null)
+    openTrial(work.state, { decisionId, actionId, channel, arm, holdoutShare, endMs: until, inboundContacts: 0 });
+  if (state === 'deferred' && communication.request !== null) planAgain(work, decisionId, communication, communication.request);
+  work.timerMoves = true;
+  return DONE;
+};
+
+const planAgain = (work: CustomerWork, rootId: DecisionId, { cause, at, until, expiresAt }: Communication, request: string): void => {
+  const { channel, scope, context } = JSON.parse(request) as { channel: string; scope: string; context: string };
+  const dueMs = until ?? at;
+  plan(work.state, { cause, rootId, channel, scope, context, dueMs, expiresAtMs: expiresAt ?? dueMs + DAY_MS });
 };

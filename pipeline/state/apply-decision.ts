@@ -10,12 +10,15 @@ import { attributeToItem } from './apply-outcome.ts';
 import type { StateFacts } from './context.ts';
 import { matureDecision } from './customer-work.ts';
 import type { CustomerWork, Source } from './customer-work.ts';
+import { passGate } from './gate.ts';
 import type { DecisionInput } from './input.ts';
 
 export const applyDecision = (work: CustomerWork, { decision, decisionId, key }: DecisionInput, source: Source): StepResult<null> => {
   const identity = `decision:${decisionId}`;
   if (hasSeen(work.state, identity)) return drop('duplicate');
   rememberId(work.state, identity, decision.decidedAt);
+  const isDelivered = decision.direction === 'outbound' && decision.loop === '' && work.rules.delivers(decision.channel);
+  if (isDelivered && work.desk !== null && !passGate(work, work.desk, decision)) return DONE;
   if (decision.chosen.length === 0) return DONE;
 
   const pending = pendingOf(decision, decisionId, work.facts);
@@ -23,7 +26,8 @@ export const applyDecision = (work: CustomerWork, { decision, decisionId, key }:
   for (const evicted of addPending(work.state, pending)) matureDecision(work, evicted, source, decision.decidedAt);
 
   const { implies } = channelRule(work.facts.rewards, decision.channel);
-  if (implies === null) return DONE;
+  // What Attune delivers is seen when it has arrived.
+  if (implies === null || isDelivered) return DONE;
   for (const item of pending.items) {
     const fact = { outcome: implies, amount: null, reward: null, occurredAtMs: decision.decidedAt };
     attributeToItem(work, pending, item, fact, { kind: 'provisional', occurredAtMs: decision.decidedAt, source });

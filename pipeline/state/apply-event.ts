@@ -1,5 +1,5 @@
 /** An event is folded into features and attributes; where it names an action that was decided, it is that decision's outcome. */
-import { foldEvent, hasSeen, isCounted, moveMark, rememberNew } from '#feature-store';
+import { countInbound, foldEvent, hasSeen, isCounted, moveMark, rememberNew } from '#feature-store';
 import { DONE, deadLetter, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import type { RecogniseRule } from '../rewards/rewards.ts';
@@ -9,6 +9,7 @@ import type { CustomerWork, Source } from './customer-work.ts';
 import { parseEventData } from './event-data.ts';
 import type { EventData } from './event-data.ts';
 import type { EventInput } from './input.ts';
+import { pullTriggers } from './reach-out.ts';
 import { StoredEvent, identityOf, markOf } from './stored-event.ts';
 
 export const applyEvent = (work: CustomerWork, { event, record }: EventInput): StepResult<null> => {
@@ -19,7 +20,8 @@ export const applyEvent = (work: CustomerWork, { event, record }: EventInput): S
   const { featureSet, rewards } = work.facts;
   const folds = featureSet.plans.has(event.type);
   const rules = rewards.recognise.get(event.type);
-  if (folds || rules !== undefined) {
+  const listens = work.rules.listens(event.type);
+  if (folds || rules !== undefined || listens) {
     const data = stored?.flatData ?? parseEventData(event.data);
     if (data === null) return deadLetter('event.data', `data of ${event.type} ${event.id} is not a JSON object`);
     if (folds) foldEvent(work.state, event, data);
@@ -27,10 +29,17 @@ export const applyEvent = (work: CustomerWork, { event, record }: EventInput): S
       const source = sourceOf(record);
       for (const rule of rules) recognise(work, rule, data, event.time, source);
     }
+    if (listens) hear(work, event, data, record);
   }
   if (mark === null) rememberNew(work.state, identity, event.receivedAt);
   else moveMark(work.state, mark);
   return DONE;
+};
+
+/** A trial counts the customer's coming before a trigger can answer it. */
+const hear = (work: CustomerWork, { type, time, receivedAt }: EventInput['event'], data: EventData, record: EventInput['record']): void => {
+  if (work.rules.isInbound(type, data)) countInbound(work.state, time);
+  pullTriggers(work, { type, time, receivedAt, data }, sourceOf(record), record.timestampMs);
 };
 
 /** The newest open decision that offered this action wins: one order is one outcome. */

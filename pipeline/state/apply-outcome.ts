@@ -1,5 +1,5 @@
 /** An outcome meets its decision: target and worth, pair counters, contacts, and a reward that says so. */
-import { addContact, countPair, findPending, hasSeen, rememberId } from '#feature-store';
+import { addContact, countPair, findPending, hasSeen, isLetOut, rememberId } from '#feature-store';
 import type { PendingDecision, PendingItem } from '#feature-store';
 import type { DecisionId, Outcome } from '#contracts';
 import { attribute, ruleOf } from '../rewards/attribute.ts';
@@ -7,6 +7,7 @@ import type { OutcomeFact } from '../rewards/attribute.ts';
 import { DONE, deadLetter, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import { emitReward } from './customer-work.ts';
+import { planOutreach } from './reach-out.ts';
 import type { Cause, CustomerWork, Source } from './customer-work.ts';
 
 /** What the ring of identities keeps of a counted outcome. */
@@ -30,7 +31,23 @@ export const applyOutcome = (work: CustomerWork, decisionId: DecisionId, outcome
   }
   rememberId(work.state, identity, outcome.receivedAt);
   attributeToItem(work, decision, item, fact, { kind: 'outcome', occurredAtMs: outcome.occurredAt, source });
+  if (outcome.outcome === 'later' && decision.loop === '') snooze(work, decision, item, outcome.occurredAt);
   return DONE;
+};
+
+/** Who said `later` is asked again later, by a message if the customer was asked by one, else where there is a way. */
+const snooze = (work: CustomerWork, { channel, direction, decisionId }: PendingDecision, { actionId }: PendingItem, atMs: number): void => {
+  const dueMs = work.rules.snoozeUntil(actionId, atMs);
+  if (dueMs === null) return;
+  planOutreach(work, {
+    cause: 'snooze',
+    rootId: decisionId,
+    channel: direction === 'outbound' ? channel : '',
+    scope: JSON.stringify({ actions: [actionId] }),
+    context: '{}',
+    dueMs,
+    expiresAtMs: dueMs + work.rules.expireMs,
+  });
 };
 
 /** Says nothing when nothing changed: a second click adds no reward. */
@@ -61,7 +78,8 @@ export const attributeToItem = (
 
   const shown = after.shown && !before.shown;
   const accepted = rule.target === 1 && !((before.target ?? 0) > 0);
-  if (shown)
+  // The gate has counted what it let out.
+  if (shown && !isLetOut(work.state, decision.decisionId))
     addContact(work.state, { atMs: cause.occurredAtMs, channel: decision.channel, direction: decision.direction, actionId: item.actionId });
   if (shown || accepted || rule.rejects) {
     countPair(work.state, item.actionId, {

@@ -1,9 +1,11 @@
 /** One customer's part of a batch: the state in hand, and what its records make. */
-import type { CustomerKey, DecisionId, Reward } from '#contracts';
+import type { Communication, CustomerKey, Decision, DecisionId, Reward } from '#contracts';
 import type { LogRecord } from '#event-log';
 import type { CustomerState, PendingDecision, PendingItem } from '#feature-store';
 import { channelRule } from '../rewards/rewards.ts';
 import type { StateFacts } from './context.ts';
+import { NO_OUTREACH } from './outreach-desk.ts';
+import type { OutreachDesk, OutreachRules, Reservation } from './outreach-desk.ts';
 
 export interface CustomerWork {
   readonly key: CustomerKey;
@@ -12,6 +14,55 @@ export interface CustomerWork {
   /** Links to write (true) or to remove (false). */
   readonly links: Map<DecisionId, boolean>;
   readonly rewards: Reward[];
+  readonly shard: number;
+  /** When the batch is folded, ms since 1970 UTC. */
+  readonly nowMs: number;
+  readonly rules: OutreachRules;
+  /** Null: a rebuild. */
+  readonly desk: OutreachDesk | null;
+  /** Names of reservations that were asked for and refused. */
+  readonly refused: ReadonlySet<string>;
+  /** Outbound ones that this customer's records caused. */
+  readonly decisions: Decision[];
+  readonly communications: Communication[];
+  /** What the verdicts above stand on; had before anything is committed. */
+  readonly reservations: HeldReservation[];
+  /** The customer's timer may have to move. */
+  timerMoves: boolean;
+  /** Wanted outreach that came to nothing: no room, no channel, too late. */
+  outreachDropped: number;
+}
+
+export interface OpenWork extends Pick<CustomerWork, 'key' | 'facts' | 'state'> {
+  readonly shard?: number;
+  readonly nowMs?: number;
+  readonly desk?: OutreachDesk | null;
+  readonly refused?: ReadonlySet<string>;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Without a desk nobody is reached out to. */
+export const openWork = ({ key, facts, state, shard = 0, nowMs = 0, desk = null, refused = NONE }: OpenWork): CustomerWork => ({
+  key,
+  facts,
+  state,
+  shard,
+  nowMs,
+  rules: facts.outreach ?? NO_OUTREACH,
+  desk,
+  refused,
+  links: new Map(),
+  rewards: [],
+  decisions: [],
+  communications: [],
+  reservations: [],
+  timerMoves: false,
+  outreachDropped: 0,
+});
+
+export interface HeldReservation extends Reservation {
+  readonly holder: DecisionId;
 }
 
 /** The record that causes an output, and how many it has caused. */

@@ -2,13 +2,15 @@
 import { AttuneError, STATE_INPUTS, TOPICS, outcomeCodec, shardOfDecision } from '#contracts';
 import type { CustomerKey, DecisionId } from '#contracts';
 import type { EventLog, LogRecord } from '#event-log';
-import { decodeState, emptyState, recordKindOf } from '#feature-store';
+import { decodeState, emptyState, nextOfOutreach, recordKindOf } from '#feature-store';
 import { deadLetter } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import { applyInput } from './apply-input.ts';
 import type { StateFacts } from './context.ts';
+import { openWork } from './customer-work.ts';
 import type { CustomerWork } from './customer-work.ts';
 import type { OutcomeInput, StateInput } from './input.ts';
+import type { OutreachDesk } from './outreach-desk.ts';
 import type { WaitingOutcome } from './waiting.ts';
 
 const OUTCOMES = STATE_INPUTS.indexOf(TOPICS.outcomes);
@@ -16,6 +18,13 @@ const OUTCOMES = STATE_INPUTS.indexOf(TOPICS.outcomes);
 export interface FoldOptions {
   readonly key: CustomerKey;
   readonly facts: StateFacts;
+  /** Of the customer. */
+  readonly shard: number;
+  readonly nowMs: number;
+  /** Null: a rebuild. */
+  readonly desk: OutreachDesk | null;
+  /** Reservations that were refused when this was folded before. */
+  readonly refused: ReadonlySet<string>;
   /** A state of another epoch forgets its positions. */
   readonly log: Pick<EventLog, 'epoch' | 'raisedAtMs'>;
   readonly stored: Buffer | null;
@@ -64,14 +73,14 @@ const foldOnce = (
     state.epoch = epoch;
     state.positions.fill(-1);
   }
-  const work: CustomerWork = { key, facts, state, links: new Map(), rewards: [] };
+  const { shard, nowMs, desk, refused } = options;
+  const work = openWork({ key, facts, state, shard, nowMs, desk, refused });
   const decided = new Set<DecisionId>();
   const early: OutcomeInput[] = [];
   const ahead = new Set<DecisionId>();
-  let timerMoves = false;
   for (const input of inputs) {
     if (input.kind === 'decision') ahead.add(input.decisionId);
-    if (input.kind === 'decision' || input.kind === 'timer') timerMoves = true;
+    if (input.kind === 'decision' || input.kind === 'timer') work.timerMoves = true;
   }
   let applied = 0;
 
@@ -115,11 +124,11 @@ const foldOnce = (
     if (poison.has(current) || isOfState(error)) throw error;
     return { input: current, error };
   }
-  // Events and outcomes leave the deadlines alone, and the pending decisions unread.
-  if (timerMoves)
+  // Most events and outcomes leave the deadlines alone, and the pending decisions unread.
+  if (work.timerMoves)
     state.nextTimerMs = state.pending.reduce<number | null>(
       (first, { matureAtMs }) => (first === null || matureAtMs < first ? matureAtMs : first),
-      null,
+      nextOfOutreach(state),
     );
   return { folded: { work, applied } };
 };

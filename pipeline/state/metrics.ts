@@ -21,6 +21,15 @@ export interface StateMetrics {
   /** Commits that met another vector than the one read. */
   refused: number;
   timersFired: number;
+  /** Outbound decisions made by triggers, deferrals and snoozes. */
+  outreach: number;
+  /** Outreach that came to nothing: no room, no channel, too late. */
+  outreachDropped: number;
+  /** Verdicts of the gate. */
+  messagesQueued: number;
+  messagesDeferred: number;
+  messagesDenied: number;
+  messagesHeldOut: number;
   erasures: number;
   failures: number;
   /** From the log's taking of the last record to its commit, ms. */
@@ -44,6 +53,12 @@ export const createStateMetrics = (): StateMetrics => ({
   commits: 0,
   refused: 0,
   timersFired: 0,
+  outreach: 0,
+  outreachDropped: 0,
+  messagesQueued: 0,
+  messagesDeferred: 0,
+  messagesDenied: 0,
+  messagesHeldOut: 0,
   erasures: 0,
   failures: 0,
   lagMs: 0,

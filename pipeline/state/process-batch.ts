@@ -1,15 +1,17 @@
 /** One batch of a partition: who is concerned, what stands there, what follows; outputs first, then the commit. */
 import {
   TOPICS,
+  communicationCodec,
   customerKeyOfDecision,
   customerKeyToBytes,
   deadLetterCodec,
+  decisionCodec,
   decisionIdToBytes,
   partitionOf,
   rewardCodec,
   shardOfDecision,
 } from '#contracts';
-import type { Clock, CustomerKey, DecisionId } from '#contracts';
+import type { Clock, CommunicationState, CustomerKey, DecisionId } from '#contracts';
 import type { AppendRecord, EventLog, LogRecord } from '#event-log';
 import { decodeLink, encodeLink, encodeState, loadFeatureSet, positionPrefixOf, recordKindOf, timerOf } from '#feature-store';
 import type { CommitResult, CompanionWrite, FeatureStore, StateCommit } from '#feature-store';
@@ -18,11 +20,14 @@ import type { Slices } from '../slices.ts';
 import { DONE } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import type { StateFacts } from './context.ts';
+import type { CustomerWork, HeldReservation } from './customer-work.ts';
 import { decodeStep } from './decode-step.ts';
 import { foldCustomer } from './fold-customer.ts';
 import type { Folded } from './fold-customer.ts';
 import type { OutcomeInput, StateInput, TimerInput } from './input.ts';
 import type { StateMetrics } from './metrics.ts';
+import type { OutreachDesk } from './outreach-desk.ts';
+import { takeReservations } from './take-reservations.ts';
 import { WAIT_MS, packWaiting, unpackWaiting, waitsUntil } from './waiting.ts';
 import type { WaitingOutcome } from './waiting.ts';
 
@@ -36,6 +41,8 @@ export interface BatchDeps {
   readonly erasedAt: (key: CustomerKey) => number | undefined;
   /** A rebuild: states are folded, nothing is emitted (law 4). */
   readonly silent: boolean;
+  /** Absent: nobody is reached out to. A silent one has none. */
+  readonly desk?: (() => OutreachDesk) | undefined;
   /** After the reads of a round and before what follows from them: rejects when they cannot be believed. */
   readonly mayCommit?: (() => Promise<void>) | undefined;
   /** Of an outcome that leads to nobody: whether its customer had it before all the same. For a rebuild, whose states may be ahead. */
@@ -231,26 +238,71 @@ interface CustomerPart {
 }
 
 const planCustomer = (deps: BatchDeps, plan: Plan, part: CustomerPart): void | Promise<void> => {
-  const { key, value, inputs, waiting } = part;
+  const folded = foldPart(deps, part, NONE_REFUSED);
+  if (!(folded instanceof Promise) && folded.work.reservations.length === 0) return planCommit(deps, plan, part, folded);
+  return settleReservations(deps, part, folded).then((settled) => planCommit(deps, plan, part, settled));
+};
+
+const NONE_REFUSED: ReadonlySet<string> = new Set();
+
+/** What is refused is judged again without it, until all that the verdicts stand on is had. */
+const settleReservations = async (deps: BatchDeps, part: CustomerPart, first: FoldedPart | Promise<FoldedPart>): Promise<FoldedPart> => {
+  const { reservations } = deps.store;
+  const refused = new Set<string>();
+  const held: HeldReservation[] = [];
+  let folded = await first;
+  while (folded.work.reservations.length > 0) {
+    const taken = await takeReservations(reservations, folded.work.reservations, deps.clock());
+    held.push(...taken.had);
+    if (taken.refused.length === 0) break;
+    for (const name of taken.refused) refused.add(name);
+    folded = await foldPart(deps, part, refused);
+  }
+  const stands = new Set(folded.work.reservations.map(placeOfReservation));
+  for (const one of held) if (!stands.has(placeOfReservation(one))) await reservations.release(one.name, decisionIdToBytes(one.holder));
+  return folded;
+};
+
+const placeOfReservation = ({ name, holder }: HeldReservation): string => `${name}/${holder}`;
+
+type FoldedPart = Folded & { readonly results: readonly (readonly [StateInput, StepResult<null>])[] };
+
+const foldPart = (deps: BatchDeps, part: CustomerPart, refused: ReadonlySet<string>): FoldedPart | Promise<FoldedPart> => {
+  const { key, shard, value, inputs, waiting } = part;
   const facts = deps.facts();
-  const letters: AppendRecord[] = [];
-  const onResult = (input: StateInput, result: StepResult<null>): void => {
-    count(deps.metrics, input, result);
-    if (result.kind === 'deadLetter') letters.push(letterOf(deps, input.record, result.reason, result.message));
+  const desk = deps.silent ? null : (deps.desk?.() ?? null);
+  const fold = (): FoldedPart => {
+    const results: [StateInput, StepResult<null>][] = [];
+    const onResult = (input: StateInput, result: StepResult<null>): void => void results.push([input, result]);
+    const folded = foldCustomer({
+      key,
+      shard,
+      facts,
+      nowMs: deps.clock(),
+      desk,
+      refused,
+      log: deps.log,
+      stored: value,
+      inputs,
+      waiting,
+      onResult,
+    });
+    return { ...folded, results };
   };
-  const fold = (): Folded => foldCustomer({ key, facts, log: deps.log, stored: value, inputs, waiting, onResult });
-  const folded = withFeatureSets(deps, facts, fold);
-  if (folded instanceof Promise) return folded.then((late) => planCommit(deps, plan, part, late, letters));
-  planCommit(deps, plan, part, folded, letters);
+  return withFeatureSets(deps, facts, fold);
 };
 
 const planCommit = (
   deps: BatchDeps,
   plan: Plan,
   { shard, key, keyBytes, value, inputs, atIds }: CustomerPart,
-  { work, applied }: Folded,
-  letters: AppendRecord[],
+  { work, applied, results }: FoldedPart,
 ): void => {
+  const letters: AppendRecord[] = [];
+  for (const [input, result] of results) {
+    count(deps.metrics, input, result);
+    if (result.kind === 'deadLetter') letters.push(letterOf(deps, input.record, result.reason, result.message));
+  }
   deps.metrics.skipped += inputs.length - applied;
   if (applied === 0) return;
 
@@ -272,6 +324,7 @@ const planCommit = (
     deps.metrics.rewards++;
     plan.outputs.push({ topic: TOPICS.rewards, shard, value: rewardCodec.encode(reward) });
   }
+  planOutreachOutputs(deps, plan, shard, work);
   plan.commits.push({
     key: keyBytes,
     shard,
@@ -286,8 +339,32 @@ const planCommit = (
   plan.inputs.push(inputs);
 };
 
+const planOutreachOutputs = (
+  { metrics }: BatchDeps,
+  plan: Plan,
+  shard: number,
+  { decisions, communications, outreachDropped }: CustomerWork,
+): void => {
+  metrics.outreachDropped += outreachDropped;
+  for (const decision of decisions) {
+    metrics.outreach++;
+    plan.outputs.push({ topic: TOPICS.decisions, shard, value: decisionCodec.encode(decision) });
+  }
+  for (const communication of communications) {
+    countVerdict(metrics, communication.state);
+    plan.outputs.push({ topic: TOPICS.communications, shard, value: communicationCodec.encode(communication) });
+  }
+};
+
+const countVerdict = (metrics: StateMetrics, state: CommunicationState): void => {
+  if (state === 'queued') metrics.messagesQueued++;
+  else if (state === 'deferred') metrics.messagesDeferred++;
+  else if (state === 'denied') metrics.messagesDenied++;
+  else if (state === 'heldOut') metrics.messagesHeldOut++;
+};
+
 /** A state written with definitions that this process has not met: they are kept by hash. */
-const withFeatureSets = (deps: BatchDeps, facts: StateFacts, fold: () => Folded): Folded | Promise<Folded> => {
+const withFeatureSets = <T extends Folded>(deps: BatchDeps, facts: StateFacts, fold: () => T): T | Promise<T> => {
   try {
     return fold();
   } catch (error) {

@@ -41,6 +41,10 @@ const foldAll = (values: readonly Buffer[], batches: readonly number[]): { state
     });
     const { work } = foldCustomer({
       key: customerKey(CUSTOMER),
+      shard: 0,
+      nowMs: START_MS,
+      desk: null,
+      refused: new Set(),
       facts,
       log: { epoch: 1 },
       stored,

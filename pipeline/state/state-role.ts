@@ -27,6 +27,7 @@ import type { FeatureSet, FeatureStore, StateCommit, StateWrite } from '#feature
 import type { Rewards } from '../rewards/rewards.ts';
 import type { Logger, Role } from '../role.ts';
 import type { StateFacts } from './context.ts';
+import type { OutreachDesk, OutreachRules } from './outreach-desk.ts';
 import { createRebuildGate, isOfRebuild } from './rebuild-gate.ts';
 import { createStateMetrics } from './metrics.ts';
 import type { StateMetrics } from './metrics.ts';
@@ -39,6 +40,8 @@ export interface StateProject {
   readonly rewards: Rewards;
   /** The catalog's group of an action, null when the catalog does not name it. */
   readonly actionGroup: (actionId: string) => string | null;
+  /** Absent: nothing is triggered and Attune delivers nothing. */
+  readonly outreach?: OutreachRules;
 }
 
 export interface StateRoleDeps {
@@ -51,6 +54,8 @@ export interface StateRoleDeps {
   readonly group?: string;
   /** Folds and emits nothing: no rewards, no dead letters, no timer events. */
   readonly silent?: boolean;
+  /** What decides and judges outbound messages at this moment. Absent: nobody is reached out to. */
+  readonly desk?: () => OutreachDesk;
   /** Default 250. */
   readonly timerPollMs?: number;
   /** Upper bound of records in a batch. Default DEFAULT_BATCH. */
@@ -98,6 +103,7 @@ export const createStateRole = (deps: StateRoleDeps): StateRole => {
     metrics,
     erasedAt: (key: CustomerKey) => erased.get(key),
     silent,
+    desk: deps.desk,
     mayCommit: gate.mayCommit,
     beforeCommit: deps.beforeCommit,
   };

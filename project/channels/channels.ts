@@ -127,6 +127,22 @@ export interface FileSettings {
   readonly path: string;
 }
 
+/** Whether the peer tells of delivery; else `sent` is the last word. */
+export const confirmsDelivery = (settings: ChannelSettings): boolean => {
+  switch (settings.adapter) {
+    case 'smtp':
+      return false;
+    case 'smpp':
+      return settings.receipts;
+    case 'http':
+      return settings.receipt !== null;
+    case 'webhook':
+      return settings.confirms;
+    case 'file':
+      return true;
+  }
+};
+
 /** How a peer's own form of receipt is read, and how the peer shows that it is the peer. */
 export interface ReceiptSettings {
   readonly by:
