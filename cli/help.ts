@@ -23,7 +23,7 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
     options: [['--workers N', 'processes, 1 to 256 [ATTUNE_WORKERS]']],
   },
   pipeline: {
-    usage: '[--roles ingest,state,learn,record,notify]',
+    usage: '[--roles ingest,state,learn,record,deliver,notify]',
     meaning: 'the stream roles',
     options: [['--roles A,B', 'of ingest, state, learn, record, notify [all]']],
   },

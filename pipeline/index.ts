@@ -62,3 +62,5 @@ export { planColumns } from './import/plan-columns.ts';
 export type { Mapping } from './import/plan-columns.ts';
 export { createNotifyRole } from './notify/notify-role.ts';
 export type { NotifyRoleDeps } from './notify/notify-role.ts';
+export { createDeliverRole } from './deliver/deliver-role.ts';
+export type { DeliverRole, DeliverRoleDeps, OpenChannel } from './deliver/deliver-role.ts';

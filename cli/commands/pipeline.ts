@@ -34,9 +34,10 @@ import { openPipelineHealth } from '../pipeline-health/pipeline-health.ts';
 import { refuseTakenPort } from '../refuse-taken-port.ts';
 import { runRole } from '../run-role.ts';
 import { snapshotsDir } from '../snapshots.ts';
+import { openDeliver } from '../open-deliver.ts';
 import { compileIngestProject, openIngest } from '../sources.ts';
 
-const ROLES = ['ingest', 'state', 'learn', 'record', 'notify'] as const;
+const ROLES = ['ingest', 'state', 'learn', 'record', 'deliver', 'notify'] as const;
 type RoleName = (typeof ROLES)[number];
 
 export interface PipelineProject extends StateProject, OutreachCatalog, IngestProject {
@@ -73,6 +74,8 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     if (ingest !== null) roles.unshift(ingest);
     if (wanted.includes('learn')) roles.push(await createLearn(shared));
     if (wanted.includes('record')) roles.push(createRecord(shared));
+    const deliver = wanted.includes('deliver') ? openDeliver({ ...shared, channels: current.channels }) : null;
+    if (deliver !== null) roles.push(deliver);
     if (wanted.includes('notify')) roles.push(await createNotify(shared));
     roles.push(createRetentionTask({ log: stores.log, clock: Date.now, logger, retentionDays: config.logRetentionDays }));
     roles.push(createScrubTask({ log: stores.log, root: snapshotsDir(config), logger }));

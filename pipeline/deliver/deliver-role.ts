@@ -1,0 +1,190 @@
+/** The role that takes messages which the gate let out to their channels, and writes down what became of them. */
+import {
+  AttuneError,
+  COMMUNICATION_KIND,
+  TOPICS,
+  UNSAID,
+  communicationCodec,
+  decisionIdFromBytes,
+  decisionIdToBytes,
+  parseDecisionId,
+  shardOfDecision,
+} from '#contracts';
+import type { ChannelAdapter, Clock, Communication, CommunicationDocument, DeliveryReceipt } from '#contracts';
+import { followControls } from '#event-log';
+import type { Consumer, ControlsHolder, EventLog, LogRecord } from '#event-log';
+import type { FeatureStore } from '#feature-store';
+import type { ChannelDefinition } from '#project';
+import type { Logger, Role } from '../role.ts';
+import { createLane } from './channel-lane.ts';
+import type { Lane } from './channel-lane.ts';
+import { createDeliverMetrics } from './deliver-metrics.ts';
+import type { DeliverMetrics } from './deliver-metrics.ts';
+import { applyStep, documentOf, outboxOf, providerKindOf, providerNameOf } from './message-documents.ts';
+
+export interface OpenChannel {
+  readonly definition: ChannelDefinition;
+  readonly adapter: ChannelAdapter;
+}
+
+export interface DeliverRoleDeps {
+  readonly log: EventLog;
+  readonly store: Pick<FeatureStore, 'documents'>;
+  /** The role closes their adapters. */
+  readonly channels: readonly OpenChannel[];
+  readonly clock: Clock;
+  /** In [0, 1); spreads retries. */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+export interface DeliverRole extends Role {
+  readonly counters: DeliverMetrics;
+}
+
+export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
+  const { log, store, channels, clock, logger } = deps;
+  const { documents } = store;
+  const metrics = createDeliverMetrics();
+  const lanes = new Map<string, Lane>();
+  let controls: ControlsHolder | undefined;
+  let consumer: Consumer | undefined;
+
+  const isPaused = (channel: string, actionId: string): boolean => {
+    const current = controls?.current();
+    return (
+      current !== undefined &&
+      (current.stopOutbound || current.pausedChannels.includes(channel) || current.pausedActions.includes(actionId))
+    );
+  };
+
+  const append = async (document: CommunicationDocument, step: Partial<Communication> & Pick<Communication, 'state'>): Promise<void> => {
+    const communicationId = Buffer.from(document.communicationId, 'hex');
+    const decisionId = document.decisionId === null ? null : parseDecisionId(document.decisionId);
+    const record: Communication = {
+      ...UNSAID,
+      communicationId,
+      decisionId: decisionId === null ? null : decisionIdToBytes(decisionId),
+      customerKey: Buffer.from(document.customerKey, 'hex'),
+      channel: document.channel,
+      treatmentId: document.treatmentId,
+      actionId: document.actionId,
+      cause: document.cause,
+      at: clock(),
+      ...step,
+    };
+    const shard = shardOfDecision(decisionId ?? decisionIdFromBytes(communicationId));
+    await log.append([{ topic: TOPICS.communications, shard, value: communicationCodec.encode(record) }]);
+    await applyStep(documents, record);
+  };
+
+  const take = async ({ value }: LogRecord): Promise<void> => {
+    let record: Communication;
+    try {
+      record = communicationCodec.decode(value);
+    } catch {
+      metrics.unreadable++;
+      return;
+    }
+    const lane = lanes.get(record.channel);
+    if (record.state !== 'queued') return void (await applyStep(documents, record));
+    if (lane === undefined) return;
+    const document = await applyStep(documents, record);
+    if (document === null || document.state !== 'queued') return;
+    const id = document.communicationId;
+    const body = Buffer.from(JSON.stringify({ attempt: 0, doubtful: false }));
+    const work = { id, customerKey: record.customerKey, state: 'queued', atMs: record.at, dueMs: record.at, body };
+    // Read again after a restart it is there already.
+    if ((await documents.put(outboxOf(record.channel), work, null)) !== null) metrics.queued++;
+    lane.wake();
+  };
+
+  const onReceipt = async (receipt: DeliveryReceipt): Promise<void> => {
+    metrics.receipts++;
+    const id = receipt.communicationId ?? (await idOfProvider(receipt));
+    const stored = id === null ? null : await documents.get(COMMUNICATION_KIND, id);
+    if (stored === null) {
+      metrics.unknownReceipts++;
+      // It may be faster than our own record of the send: the peer tells again.
+      if ((lanes.get(receipt.channel)?.inHand() ?? 0) > 0)
+        throw new AttuneError('deliver.receipt-early', 'not known yet', { retriable: true });
+      return;
+    }
+    const document = documentOf(stored);
+    if (document.state === receipt.state || document.state === 'delivered') return;
+    await append(document, { state: receipt.state, reasonCode: receipt.reason, at: receipt.atMs });
+    metrics[receipt.state]++;
+  };
+
+  const idOfProvider = async ({ channel, providerId }: DeliveryReceipt): Promise<string | null> => {
+    const named = providerId === null ? null : await documents.get(providerKindOf(channel), providerNameOf(providerId));
+    return named === null ? null : named.body.toString('utf8');
+  };
+
+  for (const { definition, adapter } of channels) {
+    const { name } = definition;
+    adapter.onReceipt(onReceipt);
+    lanes.set(
+      name,
+      createLane({
+        definition,
+        adapter,
+        documents,
+        metrics,
+        logger,
+        clock,
+        random: deps.random,
+        isPaused: (actionId) => isPaused(name, actionId),
+        async record(document, outcome) {
+          if (outcome.providerId !== null && adapter.confirms) {
+            const customerKey = Buffer.from(document.customerKey, 'hex');
+            const id = providerNameOf(outcome.providerId);
+            const body = Buffer.from(document.communicationId);
+            const found = await documents.get(providerKindOf(name), id);
+            await documents.put(
+              providerKindOf(name),
+              { id, customerKey, state: 'sent', atMs: clock(), dueMs: null, body },
+              found?.version ?? null,
+            );
+          }
+          await append(document, outcome);
+        },
+      }),
+    );
+  }
+
+  return {
+    name: 'deliver',
+    counters: metrics,
+    metrics: () => ({
+      ...metrics,
+      ...Object.fromEntries([...lanes].map(([name, lane]) => [`up{channel="${name}"}`, lane.down() === null ? 1 : 0])),
+    }),
+    async start() {
+      if (consumer !== undefined) return;
+      controls = followControls({ log, onUnreadable: () => metrics.unreadable++ });
+      await controls.caughtUp;
+      consumer = log.consume({
+        group: 'deliver',
+        topics: [TOPICS.communications],
+        async onBatch({ records }) {
+          for (const record of records) await take(record);
+        },
+        onError(error) {
+          metrics.failures++;
+          logger.warn({ err: error }, 'messages to deliver come again');
+        },
+      });
+      for (const lane of lanes.values()) lane.start();
+    },
+    async stop() {
+      if (consumer === undefined) return;
+      const stopping = consumer;
+      consumer = undefined;
+      await stopping.stop();
+      await Promise.all([...lanes.values()].map((lane) => lane.stop()));
+      await Promise.all(channels.map(({ adapter }) => adapter.close()));
+      await controls?.stop();
+    },
+  };
+};
