@@ -16,5 +16,3 @@ export { renderReport } from './training/report-page.ts';
 export type { TrainingReport } from './training/report.ts';
 export type { HyperParameters } from './training/network.ts';
 export { ownVersion, type OwnVersionOptions } from './own-version.ts';
-export { addTrial, backfireBounds, guardVerdict } from './backfire/index.ts';
-export type { BackfireBounds, BackfireCounts, BackfireTrial, GuardSettings, GuardVerdict } from './backfire/index.ts';
