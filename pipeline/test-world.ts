@@ -70,7 +70,7 @@ export const openWorld = async (): Promise<World> => {
 export const customerKey = (customer: string): CustomerKey => keyOf({ kind: 'customer', id: customer });
 
 export const decisionId = (customer: string, number: number, atMs = START_MS): DecisionId =>
-  createDecisionId({ atMs, shard: shardOf(customer), entropy: [number, 7] });
+  createDecisionId({ atMs, shard: shardOf(customer), entropy: [7, number] });
 
 export const anEvent = (customer: string, id: string, type: string, data: object, atMs = START_MS, receivedAt = atMs): AppendRecord => {
   const event: EventRecord = {
