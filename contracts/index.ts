@@ -23,5 +23,6 @@ export * from './customer-view/customer-view.ts';
 export * from './scoring/scoring.ts';
 export * from './scoring/without-personal.ts';
 export * from './within.ts';
+export { atPath, textAt } from './at-path.ts';
 export * from './logged-row/logged-row.ts';
 export * from './logged-row/typed-values.ts';

@@ -8,6 +8,7 @@ export { openRedisFeatureStore, REDIS_MAY_LOSE_MS, type RedisFeatureStoreOptions
 export { checkRedis, type RedisFinding } from './redis/check-redis.ts';
 export { removeWiped, wipeFreePages } from './lmdb/wipe.ts';
 export * from './companion.ts';
+export { applyStep, documentOf, outboxOf, providerKindOf, providerNameOf } from './message-documents.ts';
 export { createControlsKeeper, findControls, type KeepControls } from './controls-by-version.ts';
 export { isRebuilding, markRebuild, unmarkRebuild, watchRebuild, type RebuildWatch } from './rebuild-mark.ts';
 export type { AttributeDefinition, AttributeSetter, FeatureDefinition, FeatureDefinitions } from './definitions/definitions.ts';

@@ -16,7 +16,7 @@ export const addOpenApi = async (app: FastifyInstance, hasKeys: boolean): Promis
       },
       tags: [
         { name: 'decide', description: 'decisions, their receipts and why' },
-        { name: 'observe', description: 'outcomes and events' },
+        { name: 'observe', description: 'outcomes, events and delivery receipts' },
         { name: 'customers', description: 'what is known of a customer; erasure' },
         { name: 'communicationMessage', description: 'TMF681: messages to customers, and who is told of them' },
         { name: 'operate', description: 'controls and models' },

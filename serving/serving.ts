@@ -21,6 +21,7 @@ import { createReceiptFinder, type ReceiptArchive } from './receipts/find-receip
 import { addControlsRoutes } from './routes/controls-routes.ts';
 import { addCustomersRoutes } from './routes/customers-routes.ts';
 import { addDecisionsRoute } from './routes/decisions-route.ts';
+import { addDeliveryReceiptsRoute } from './routes/delivery-receipts-route.ts';
 import { addEventsRoute } from './routes/events-route.ts';
 import { addHealthRoutes } from './routes/health-routes.ts';
 import { addModelsRoutes } from './routes/models-routes.ts';
@@ -57,6 +58,8 @@ export interface ServingDeps {
   readonly idKey: string;
   /** None: open, for loopback only (`refusalToOpen`). */
   readonly apiKeys: readonly ApiKey[];
+  /** Secrets that channels.yaml names, for delivery receipts. Default: none. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -220,6 +223,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     addReceiptsRoutes(routes, context);
     addOutcomesRoute(routes, context);
     addEventsRoute(routes, context);
+    addDeliveryReceiptsRoute(routes, context, deps.env ?? {});
     addCustomersRoutes(routes, context);
     addModelsRoutes(routes, context);
     addControlsRoutes(routes, context);

@@ -1,6 +1,6 @@
 /** What an HTTP peer's answer means for the message. */
 import type { Clock, SendResult } from '#contracts';
-import { textAt } from './at-path.ts';
+import { textAt } from '#contracts';
 import type { CallResult } from './call.ts';
 
 /** We are not known, or called wrongly: a person mends that, and the message waits. */

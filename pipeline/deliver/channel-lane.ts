@@ -1,11 +1,11 @@
 /** Sends what waits in the outbox of one channel, beside the other channels. */
 import { COMMUNICATION_KIND } from '#contracts';
 import type { ChannelAdapter, Clock, CommunicationDocument, CommunicationState, OutboundMessage } from '#contracts';
+import { documentOf, outboxOf } from '#feature-store';
 import type { Documents, StoredDocument } from '#feature-store';
 import type { ChannelDefinition } from '#project';
 import type { Logger } from '../role.ts';
 import type { DeliverMetrics } from './deliver-metrics.ts';
-import { documentOf, outboxOf } from './message-documents.ts';
 
 export interface Outcome {
   readonly state: Extract<CommunicationState, 'sent' | 'failed' | 'bounced' | 'expired'>;

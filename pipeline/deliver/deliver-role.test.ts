@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { COMMUNICATION_KIND, TOPICS, UNSAID, communicationCodec, customerKeyToBytes, decisionIdToBytes, shardOf } from '#contracts';
 import type { Communication, CommunicationDocument } from '#contracts';
+import { applyStep, outboxOf } from '#feature-store';
 import type { ChannelDefinition, HttpSettings } from '#project';
 import { startHttpPeer } from '../../channels/http/test-http-peer.ts';
 import type { HttpPeer } from '../../channels/http/test-http-peer.ts';
@@ -13,7 +14,6 @@ import { customerKey, decisionId, openWorld } from '../test-world.ts';
 import type { World } from '../test-world.ts';
 import { createDeliverRole } from './deliver-role.ts';
 import type { DeliverRole } from './deliver-role.ts';
-import { outboxOf } from './message-documents.ts';
 
 const http = (port: number): HttpSettings => ({
   adapter: 'http',
@@ -150,7 +150,6 @@ describe('deliver', () => {
     const customer = customerKeyToBytes(customerKey('ann'));
     await world.store.documents.put(outboxOf('sms'), { id, customerKey: customer, state: 'sending', atMs: 1, dueMs: 1, body }, null);
     const { documents } = world.store;
-    const { applyStep } = await import('./message-documents.ts');
     const [record] = (await Promise.all([0, 1].map((partition) => world.log.read(TOPICS.communications, partition, 0, 1)))).flat();
     await applyStep(documents, communicationCodec.decode(record!.value));
     await start([aChannel(http(peer.port), { name: 'sms', ...QUICK, onDoubt })]);

@@ -13,6 +13,7 @@ import {
 import type { ChannelAdapter, Clock, Communication, CommunicationDocument, DeliveryReceipt } from '#contracts';
 import { followControls } from '#event-log';
 import type { Consumer, ControlsHolder, EventLog, LogRecord } from '#event-log';
+import { applyStep, documentOf, outboxOf, providerKindOf, providerNameOf } from '#feature-store';
 import type { FeatureStore } from '#feature-store';
 import type { ChannelDefinition } from '#project';
 import type { Logger, Role } from '../role.ts';
@@ -20,7 +21,6 @@ import { createLane } from './channel-lane.ts';
 import type { Lane } from './channel-lane.ts';
 import { createDeliverMetrics } from './deliver-metrics.ts';
 import type { DeliverMetrics } from './deliver-metrics.ts';
-import { applyStep, documentOf, outboxOf, providerKindOf, providerNameOf } from './message-documents.ts';
 
 export interface OpenChannel {
   readonly definition: ChannelDefinition;

@@ -11,7 +11,7 @@ export interface Metrics {
   decided(group: string, degraded: readonly string[], seconds: number): void;
   /** Milliseconds until the log had the records. */
   appended(tookMs: number, records: number): void;
-  observed(kind: 'events' | 'outcomes', count: number): void;
+  observed(kind: 'events' | 'outcomes' | 'receipts', count: number): void;
   refused(status: number): void;
   faulted(what: 'catalog' | 'model' | 'record'): void;
 }
@@ -63,7 +63,12 @@ export const createMetrics = (gauged: Gauged): Metrics => {
     registers,
   });
   const appendedRecords = new Counter({ name: 'attune_log_records_total', help: 'Records that the log took', registers });
-  const accepted = new Counter({ name: 'attune_accepted_total', help: 'Events and outcomes accepted', labelNames: ['kind'], registers });
+  const accepted = new Counter({
+    name: 'attune_accepted_total',
+    help: 'Events, outcomes and delivery receipts accepted',
+    labelNames: ['kind'],
+    registers,
+  });
   const refusals = new Counter({
     name: 'attune_refused_total',
     help: 'Requests answered with 4xx or 5xx',

@@ -1,7 +1,7 @@
-/** The documents that delivery keeps: one a message for people to look at, and one a message that still has to leave. */
+/** The documents of messages: one a message for people to look at, one that still has to leave, and one under the name that the next hop gave it. */
 import { COMMUNICATION_KIND, customerKeyFromBytes, decisionIdFromBytes } from '#contracts';
 import type { Communication, CommunicationDocument, CommunicationState } from '#contracts';
-import type { Documents, StoredDocument } from '#feature-store';
+import type { Documents, StoredDocument } from './documents.ts';
 
 /** The outbox of one channel: a kind of its own, so that what waits on one channel is never read past on behalf of another. */
 export const outboxOf = (channel: string): string => `outbox-${channel}`;
