@@ -2,7 +2,7 @@
 import type { Clock } from '#contracts';
 import { openAdapter, refuseMissingSecrets } from '#channels';
 import type { EventLog } from '#event-log';
-import type { FeatureStore } from '#feature-store';
+import type { FeatureSet, FeatureStore } from '#feature-store';
 import { createDeliverRole } from '#pipeline';
 import type { DeliverRole, Logger } from '#pipeline';
 import type { Channels } from '#project';
@@ -12,6 +12,8 @@ export interface OpenDeliverDeps {
   readonly config: Config;
   readonly log: EventLog;
   readonly store: FeatureStore;
+  /** Of the project in force. */
+  readonly featureSet: () => FeatureSet;
   /** As the role starts; a change of channels.yaml is in force after a restart. */
   readonly channels: Channels;
   readonly clock: Clock;
@@ -19,10 +21,10 @@ export interface OpenDeliverDeps {
 }
 
 /** Null: the project has no channels.yaml, and callers deliver. Throws `channels.secret-missing` or `channels.secret-invalid`. */
-export const openDeliver = ({ config, log, store, channels, clock, logger }: OpenDeliverDeps): DeliverRole | null => {
+export const openDeliver = ({ config, log, store, featureSet, channels, clock, logger }: OpenDeliverDeps): DeliverRole | null => {
   if (channels.channels.size === 0) return null;
   refuseMissingSecrets(channels, process.env);
   const deps = { env: process.env, dataDir: config.dataDir, clock, allowPrivate: channels.callbacks.allowPrivate };
   const opened = [...channels.channels.values()].map((definition) => ({ definition, adapter: openAdapter(definition, deps) }));
-  return createDeliverRole({ log, store, channels: opened, clock, random: Math.random, logger });
+  return createDeliverRole({ log, store, featureSet, channels: opened, clock, random: Math.random, logger });
 };

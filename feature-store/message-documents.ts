@@ -67,11 +67,14 @@ const newDocument = (communicationId: string, record: Communication): Communicat
 const withStep = (before: CommunicationDocument, record: Communication): CommunicationDocument => ({
   ...before,
   ...(record.state === 'queued' && {
+    // Of a chain of deferrals the decision that was let out.
+    decisionId: record.decisionId === null ? before.decisionId : decisionIdFromBytes(record.decisionId),
     channel: record.channel,
     actionId: record.actionId,
     treatmentId: record.treatmentId,
-    address: record.address ?? before.address,
-    content: contentOf(record) ?? before.content,
+    // What a request by TMF681 named goes before the customer's own.
+    address: before.address ?? record.address,
+    content: before.content ?? contentOf(record),
     language: record.language ?? before.language,
     expiresAt: record.expiresAt ?? before.expiresAt,
   }),

@@ -74,7 +74,9 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     if (ingest !== null) roles.unshift(ingest);
     if (wanted.includes('learn')) roles.push(await createLearn(shared));
     if (wanted.includes('record')) roles.push(createRecord(shared));
-    const deliver = wanted.includes('deliver') ? openDeliver({ ...shared, channels: current.channels }) : null;
+    const deliver = wanted.includes('deliver')
+      ? openDeliver({ ...shared, featureSet: () => current.featureSet, channels: current.channels })
+      : null;
     if (deliver !== null) roles.push(deliver);
     if (wanted.includes('notify')) roles.push(await createNotify(shared));
     roles.push(createRetentionTask({ log: stores.log, clock: Date.now, logger, retentionDays: config.logRetentionDays }));

@@ -102,6 +102,7 @@ const WORDS: Readonly<Record<string, Readonly<Record<string, MetricWords>>>> = {
     failed: counter('Messages that failed for good'),
     bounced: counter('Messages that their address does not take'),
     expired: counter('Messages that nobody wants any more'),
+    cancelled: counter('Messages that the customer’s committed state had not let out'),
     retries: counter('Attempts that came to nothing and are repeated'),
     doubtful: counter('Attempts of which the protocol cannot tell whether the peer took the message'),
     resent: counter('Of the doubtful and the interrupted: sent again'),

@@ -8,12 +8,15 @@ import type { Logger } from '../role.ts';
 import type { DeliverMetrics } from './deliver-metrics.ts';
 
 export interface Outcome {
-  readonly state: Extract<CommunicationState, 'sent' | 'failed' | 'bounced' | 'expired'>;
+  readonly state: Extract<CommunicationState, 'sent' | 'failed' | 'bounced' | 'expired' | 'cancelled'>;
   readonly reasonCode: string | null;
   readonly attempt: number;
   readonly providerId: string | null;
   readonly doubtful: boolean;
 }
+
+/** `unknown-customer`: nothing is stored of this customer, who was erased or is about to begin. `later`: not to be told now. */
+export type LetOut = 'let-out' | 'not-let-out' | 'unknown-customer' | 'later';
 
 export interface LaneDeps {
   readonly definition: ChannelDefinition;
@@ -21,6 +24,8 @@ export interface LaneDeps {
   readonly documents: Documents;
   /** Appends the step and puts it into the message's document. */
   readonly record: (document: CommunicationDocument, outcome: Outcome) => Promise<void>;
+  /** Whether the customer's state, as it is committed, says that the gate let the message out. */
+  readonly letOut: (document: CommunicationDocument) => Promise<LetOut>;
   /** A person has stopped it. */
   readonly isPaused: (actionId: string) => boolean;
   readonly clock: Clock;
@@ -47,10 +52,16 @@ const POLL_MS = 250;
 const PAUSED_MS = 2_000;
 /** So many sends in a row that came to nothing are the peer's doing, not the messages'. */
 const FAILURES_TO_BE_DOWN = 5;
+/** State appends before it commits: what it let out a moment ago may not stand in the store yet. */
+const COMMIT_MS = 10_000;
+const FIRST_LOOK_MS = 50;
+const LOOK_MS = 500;
 
 interface Work {
   readonly attempt: number;
   readonly doubtful: boolean;
+  /** When it was first looked for in the customer's state and not found; ms since 1970 UTC. */
+  readonly soughtMs?: number;
 }
 
 export const createLane = (deps: LaneDeps): Lane => {
@@ -105,12 +116,19 @@ export const createLane = (deps: LaneDeps): Lane => {
       await put(work, work.state, nowMs + PAUSED_MS, before);
       return;
     }
+    if (before.attempt === 0 && !isCrashed && !(await passes(work, document, before, outcome('cancelled', 'not-let-out')))) return;
     if (document.address === null || document.content === null) return finish(work, document, outcome('failed', 'noAddressOrContent'));
 
     // Before the message leaves: whoever finds this without a result knows that it may have left.
     const now: Work = { attempt: before.attempt + 1, doubtful };
     const version = await put(work, 'sending', nowMs + LEASE_MS, now);
     if (version === null) return;
+    // Somebody may have cancelled it since it was read.
+    const newest = await documents.get(COMMUNICATION_KIND, work.id);
+    if (newest === null || documentOf(newest).state !== 'queued') {
+      await documents.remove(kind, work.id, version);
+      return;
+    }
     if (isCrashed) metrics.resent++;
     metrics.attempts++;
     const claimed = { ...work, state: 'sending', version };
@@ -133,7 +151,7 @@ export const createLane = (deps: LaneDeps): Lane => {
         failuresInRow = 0;
         return finish(claimed, document, outcome(result.bounced === true ? 'bounced' : 'failed', result.reason, told));
       case 'retry':
-        return again(claimed, document, outcome('failed', result.reason, told), result.afterMs);
+        return retry(claimed, document, outcome('failed', result.reason, told), result.afterMs);
       case 'unknown': {
         const isDoubtful = !adapter.deduplicates;
         if (isDoubtful) metrics.doubtful++;
@@ -143,9 +161,36 @@ export const createLane = (deps: LaneDeps): Lane => {
           return finish(claimed, document, last);
         }
         if (isDoubtful) metrics.resent++;
-        return again(claimed, document, last, null);
+        return retry(claimed, document, last, null);
       }
     }
+  };
+
+  /**
+   * A queued message whose commit was refused was never let out: the gate judges again, and counts only what is committed. False: it is not
+   * sent, or not yet.
+   */
+  const passes = async (work: StoredDocument, document: CommunicationDocument, before: Work, dropped: Outcome): Promise<boolean> => {
+    const found = await deps.letOut(document);
+    if (found === 'let-out') return true;
+    const nowMs = clock();
+    const soughtMs = before.soughtMs ?? nowMs;
+    const soughtForMs = nowMs - soughtMs;
+    if (found === 'later' || soughtForMs < COMMIT_MS) {
+      const waitMs = Math.min(LOOK_MS, Math.max(FIRST_LOOK_MS, soughtForMs));
+      await put(work, work.state, nowMs + waitMs, { ...before, soughtMs: found === 'later' ? nowMs : soughtMs });
+      setTimeout(wake, waitMs).unref();
+      return false;
+    }
+    await finish(work, document, dropped);
+    // It came after the customer's erasure: it must not leave his address here.
+    if (found === 'unknown-customer') await forget(work.id);
+    return false;
+  };
+
+  const forget = async (id: string): Promise<void> => {
+    const stored = await documents.get(COMMUNICATION_KIND, id);
+    if (stored !== null) await documents.remove(COMMUNICATION_KIND, id, stored.version);
   };
 
   const noteFailure = (reason: string): void => {
@@ -154,7 +199,7 @@ export const createLane = (deps: LaneDeps): Lane => {
     logger.warn({ channel: definition.name, reason }, 'a channel is down: its messages wait');
   };
 
-  const again = async (work: StoredDocument, document: CommunicationDocument, last: Outcome, afterMs: number | null): Promise<void> => {
+  const retry = async (work: StoredDocument, document: CommunicationDocument, last: Outcome, afterMs: number | null): Promise<void> => {
     noteFailure(last.reasonCode ?? '');
     // While the peer is down an attempt is not the message's: it waits until it expires.
     const isCounted = downWhy === null;

@@ -7,6 +7,8 @@ export interface DeliverMetrics {
   failed: number;
   bounced: number;
   expired: number;
+  /** The customer's state had not let them out. */
+  cancelled: number;
   retries: number;
   /** The peer may have taken it, or not. */
   doubtful: number;
@@ -26,6 +28,7 @@ export const createDeliverMetrics = (): DeliverMetrics => ({
   failed: 0,
   bounced: 0,
   expired: 0,
+  cancelled: 0,
   retries: 0,
   doubtful: 0,
   resent: 0,

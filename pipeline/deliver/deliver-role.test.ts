@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { COMMUNICATION_KIND, TOPICS, UNSAID, communicationCodec, customerKeyToBytes, decisionIdToBytes, shardOf } from '#contracts';
 import type { Communication, CommunicationDocument } from '#contracts';
-import { applyStep, outboxOf } from '#feature-store';
+import { applyStep, decodeState, emptyState, encodeState, letOut, outboxOf, positionPrefixOf, timerOf } from '#feature-store';
 import type { ChannelDefinition, HttpSettings } from '#project';
 import { startHttpPeer } from '../../channels/http/test-http-peer.ts';
 import type { HttpPeer } from '../../channels/http/test-http-peer.ts';
@@ -36,8 +36,12 @@ describe('deliver', () => {
   let world: World;
   let peer: HttpPeer;
   let role: DeliverRole | undefined;
+  let aheadMs: number;
+  let queued: Set<number>;
 
   beforeEach(async () => {
+    aheadMs = 0;
+    queued = new Set();
     world = await openWorld();
     peer = await startHttpPeer(({ body }) => ({ address: '', text: body }));
   });
@@ -50,12 +54,42 @@ describe('deliver', () => {
 
   const start = async (definitions: readonly ChannelDefinition[]): Promise<DeliverRole> => {
     const channels = definitions.map((definition) => ({ definition, adapter: openAdapter(definition, depsOf({ dataDir: world.dir })) }));
-    role = createDeliverRole({ log: world.log, store: world.store, channels, clock: Date.now, random: () => 0.5, logger: SILENT });
+    role = createDeliverRole({
+      log: world.log,
+      store: world.store,
+      featureSet: () => world.project.featureSet,
+      channels,
+      clock: () => Date.now() + aheadMs,
+      random: () => 0.5,
+      logger: SILENT,
+    });
     await role.start();
     return role;
   };
 
+  /** As the state role commits it. */
+  const letOutBy = async (number: number, channel: string): Promise<void> => {
+    const key = customerKeyToBytes(customerKey('ann'));
+    const before = await world.store.states.read(key, shardOf('ann'));
+    const state = before === null ? emptyState(world.project.featureSet) : decodeState(before, world.project.featureSet);
+    const nowMs = Date.now();
+    expect(letOut(state, { decisionId: decisionId('ann', number * 64), actionId: 'a', channel, atMs: nowMs, endMs: nowMs + 60_000 })).toBe(
+      true,
+    );
+    const expected = before === null ? null : positionPrefixOf(before);
+    const timer = { from: before === null ? null : timerOf(before), to: state.nextTimerMs };
+    const commit = { key, shard: shardOf('ann'), value: encodeState(state, nowMs), expected, companions: [], timer };
+    expect(await world.store.states.commit([commit])).toEqual(['committed']);
+  };
+
   const queue = async (channel: string, number: number, more: Partial<Communication> = {}): Promise<string> => {
+    if (!queued.has(number)) await letOutBy(number, channel);
+    queued.add(number);
+    return append(channel, number, more);
+  };
+
+  /** Without the commit that would follow. */
+  const append = async (channel: string, number: number, more: Partial<Communication> = {}): Promise<string> => {
     const id = decisionIdToBytes(decisionId('ann', number * 64));
     const record: Communication = {
       ...UNSAID,
@@ -165,10 +199,10 @@ describe('deliver', () => {
       aChannel(http(peer.port), { name: 'sms', connections: 1 }),
       aChannel({ adapter: 'file', path: 'out.jsonl' }, { name: 'mail' }),
     ]);
-    for (let number = 0; number < 20; number++) await queue('sms', number);
+    for (let number = 0; number < 12; number++) await queue('sms', number);
     const began = Date.now();
     await becomes(await queue('mail', 99), 'delivered');
-    expect(Date.now() - began).toBeLessThan(20 * 150);
+    expect(Date.now() - began).toBeLessThan(12 * 150);
   });
 
   it('forgets a message with its customer, even one that waits', async () => {
@@ -181,5 +215,86 @@ describe('deliver', () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(await documentOf(id)).toBeNull();
     expect(peer.requests).toHaveLength(1);
+  });
+
+  it('never sends what was queued and not committed, and says so', async () => {
+    const { counters } = await start([aChannel(http(peer.port), { name: 'sms' })]);
+    await letOutBy(1, 'sms');
+    const id = await append('sms', 2);
+    await expect.poll(() => counters.queued).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect((await documentOf(id))!.state).toBe('queued');
+    aheadMs = 11_000;
+    await becomes(id, 'cancelled');
+    expect(await documentOf(id)).toMatchObject({ reasonCode: 'not-let-out', attempts: 0 });
+    expect((await steps()).toSorted()).toEqual(['cancelled', 'queued']);
+    expect(peer.requests).toEqual([]);
+    expect(counters).toMatchObject({ cancelled: 1, attempts: 0 });
+    expect(await world.store.documents.due(outboxOf('sms'), Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+  });
+
+  it('waits for the commit that comes after the record', async () => {
+    const { counters } = await start([aChannel(http(peer.port), { name: 'sms' })]);
+    const id = await append('sms', 1);
+    await expect.poll(() => counters.queued).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(peer.requests).toEqual([]);
+    await letOutBy(1, 'sms');
+    await becomes(id, 'sent');
+    expect(peer.requests).toHaveLength(1);
+  });
+
+  it('sends nothing to a customer who was erased, and keeps nothing of what came too late', async () => {
+    await start([aChannel(http(peer.port), { name: 'sms' })]);
+    await letOutBy(1, 'sms');
+    const key = customerKeyToBytes(customerKey('ann'));
+    const value = (await world.store.states.read(key, shardOf('ann')))!;
+    const gone = { key, shard: shardOf('ann'), value: null, expected: positionPrefixOf(value), companions: [], wipe: true };
+    await world.store.states.commit([{ ...gone, timer: { from: timerOf(value), to: null } }]);
+    const id = await append('sms', 1);
+    await becomes(id, 'queued');
+    await expect.poll(async () => (await world.store.documents.get(outboxOf('sms'), id))?.body.includes('soughtMs')).toBe(true);
+    aheadMs = 11_000;
+    await expect.poll(() => documentOf(id), { timeout: 5_000 }).toBeNull();
+    expect(peer.requests).toEqual([]);
+  });
+
+  it('takes text and address from the document of who asked, and leaves alone what was cancelled', async () => {
+    await start([aChannel(http(peer.port), { name: 'sms' })]);
+    const ask = async (number: number, state: 'requested' | 'cancelled'): Promise<string> => {
+      const id = decisionIdToBytes(decisionId('ann', number * 64)).toString('hex');
+      const asked: CommunicationDocument = {
+        communicationId: id,
+        decisionId: decisionId('ann', number * 64),
+        customerId: 'ann',
+        customerKey: customerKey('ann'),
+        channel: 'sms',
+        actionId: 'a',
+        treatmentId: 't',
+        cause: 'tmf681',
+        state,
+        reasonCode: null,
+        address: '+49160',
+        content: { body: `asked ${number}` },
+        language: null,
+        expiresAt: null,
+        attempts: 0,
+        providerId: null,
+        doubtful: false,
+        history: [{ state, at: 1, reasonCode: null }],
+        tmf: null,
+      };
+      const body = Buffer.from(JSON.stringify(asked));
+      const customer = customerKeyToBytes(customerKey('ann'));
+      await world.store.documents.put(COMMUNICATION_KIND, { id, customerKey: customer, state, atMs: 1, dueMs: null, body }, null);
+      return id;
+    };
+    const cancelled = await ask(1, 'cancelled');
+    await queue('sms', 1, { address: '+49151', content: null });
+    const id = await ask(2, 'requested');
+    await queue('sms', 2, { address: '+49151', content: null });
+    await becomes(id, 'sent');
+    expect(peer.requests.map(({ body }) => body)).toEqual([JSON.stringify({ to: '+49160', text: 'asked 2' })]);
+    expect((await documentOf(cancelled))!.state).toBe('cancelled');
   });
 });

@@ -14,9 +14,10 @@ import type { ChannelAdapter, Clock, Communication, CommunicationDocument, Deliv
 import { followControls } from '#event-log';
 import type { Consumer, ControlsHolder, EventLog, LogRecord } from '#event-log';
 import { applyStep, documentOf, outboxOf, providerKindOf, providerNameOf } from '#feature-store';
-import type { FeatureStore } from '#feature-store';
+import type { FeatureSet, FeatureStore } from '#feature-store';
 import type { ChannelDefinition } from '#project';
 import type { Logger, Role } from '../role.ts';
+import { createLetOut } from './let-out.ts';
 import { createLane } from './channel-lane.ts';
 import type { Lane } from './channel-lane.ts';
 import { createDeliverMetrics } from './deliver-metrics.ts';
@@ -29,7 +30,9 @@ export interface OpenChannel {
 
 export interface DeliverRoleDeps {
   readonly log: EventLog;
-  readonly store: Pick<FeatureStore, 'documents'>;
+  readonly store: Pick<FeatureStore, 'documents' | 'states' | 'blobs' | 'leases'>;
+  /** Of the project in force. */
+  readonly featureSet: () => FeatureSet;
   /** The role closes their adapters. */
   readonly channels: readonly OpenChannel[];
   readonly clock: Clock;
@@ -47,6 +50,7 @@ export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
   const { documents } = store;
   const metrics = createDeliverMetrics();
   const lanes = new Map<string, Lane>();
+  const letOut = createLetOut(deps);
   let controls: ControlsHolder | undefined;
   let consumer: Consumer | undefined;
 
@@ -134,6 +138,7 @@ export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
         logger,
         clock,
         random: deps.random,
+        letOut,
         isPaused: (actionId) => isPaused(name, actionId),
         async record(document, outcome) {
           if (outcome.providerId !== null && adapter.confirms) {
