@@ -23,9 +23,9 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
     options: [['--workers N', 'processes, 1 to 256 [ATTUNE_WORKERS]']],
   },
   pipeline: {
-    usage: '[--roles ingest,state,learn,record,deliver,notify]',
+    usage: '[--roles ingest,state,learn,record,deliver,guard,notify]',
     meaning: 'the stream roles',
-    options: [['--roles A,B', 'of ingest, state, learn, record, notify [all]']],
+    options: [['--roles A,B', 'of ingest, state, learn, record, deliver, guard, notify [all]']],
   },
   warehouse: { usage: '', meaning: 'the embedded warehouse: ClickHouse’s HTTP interface on loopback', options: [] },
   demo: {

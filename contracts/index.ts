@@ -7,6 +7,7 @@ export * from './avro.ts';
 export * from './topics/topics.ts';
 export * from './event/event.ts';
 export * from './event/source-record.ts';
+export * from './event/action-paused.ts';
 export * from './decision/decision.ts';
 export * from './outcome/outcome.ts';
 export * from './reward/reward.ts';

@@ -18,6 +18,8 @@ export { eventOfLetter } from './ingest/replay-letter.ts';
 export type { ReplayLetterDeps } from './ingest/replay-letter.ts';
 export { createRetentionTask, REQUIRED_GROUPS } from './retention.ts';
 export type { RetentionDeps } from './retention.ts';
+export { createGuardRole } from './guard/guard-role.ts';
+export type { GuardRoleDeps } from './guard/guard-role.ts';
 export { createRecordRole, RECORD_GROUP } from './record/index.ts';
 export type { RecordRole, RecordRoleDeps } from './record/index.ts';
 export { createLearnRole } from './learn/learn-role.ts';

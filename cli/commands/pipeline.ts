@@ -23,6 +23,7 @@ import type { IngestProject, OutreachCatalog, Role, StateProject, StateRole } fr
 import { loadProject, unpackProject } from '#project';
 import type { Project } from '#project';
 import { compileStateProject } from '../compile-state-project.ts';
+import { openGuard } from '../open-guard.ts';
 import { openOutreach } from '../open-outreach.ts';
 import type { Config } from '../config.ts';
 import { describeLog, describeStore, describeWarehouse } from '../engines.ts';
@@ -37,7 +38,7 @@ import { snapshotsDir } from '../snapshots.ts';
 import { openDeliver } from '../open-deliver.ts';
 import { compileIngestProject, openIngest } from '../sources.ts';
 
-const ROLES = ['ingest', 'state', 'learn', 'record', 'deliver', 'notify'] as const;
+const ROLES = ['ingest', 'state', 'learn', 'record', 'deliver', 'guard', 'notify'] as const;
 type RoleName = (typeof ROLES)[number];
 
 export interface PipelineProject extends StateProject, OutreachCatalog, IngestProject {
@@ -78,6 +79,8 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
       ? openDeliver({ ...shared, featureSet: () => current.featureSet, channels: current.channels })
       : null;
     if (deliver !== null) roles.push(deliver);
+    if (wanted.includes('guard'))
+      roles.push(openGuard({ log: stores.log, store: stores.store, catalog: () => current.catalog, clock: Date.now, logger }));
     if (wanted.includes('notify')) roles.push(await createNotify(shared));
     roles.push(createRetentionTask({ log: stores.log, clock: Date.now, logger, retentionDays: config.logRetentionDays }));
     roles.push(createScrubTask({ log: stores.log, root: snapshotsDir(config), logger }));

@@ -1,10 +1,13 @@
 /** Turns log records into warehouse rows, leaving out all that is personal. */
 import {
+  ACTION_PAUSED_EVENT,
+  ATTUNE_SOURCE,
   communicationCodec,
   customerKeyFromBytes,
   deadLetterCodec,
   decisionCodec,
   eventCodec,
+  NOBODYS_KEY,
   UNKNOWN_CUSTOMER,
   outcomeCodec,
   rewardCodec,
@@ -14,6 +17,7 @@ import {
   type CustomerKey,
   type CustomerView,
   type Decision,
+  type EventRecord,
   type PairCounters,
   type Topic,
 } from '#contracts';
@@ -57,6 +61,10 @@ export const RECORDED_TOPICS = [
 
 /** Attune's own clock, not something that a customer did. */
 const TIMER_EVENT = 'attune.timer';
+
+/** What Attune says of an action, and nobody else can: nothing in it is personal. */
+const isAttunesOwn = ({ type, source, customerKey }: EventRecord): boolean =>
+  type === ACTION_PAUSED_EVENT && source === ATTUNE_SOURCE && customerKey.equals(NOBODYS_KEY);
 
 /** Rejects with `record.unreadable` for bytes that are not of the topic. */
 export const createRowReader = (sources: RowSources): ((topic: Topic, value: Buffer) => Promise<ReadRecord>) => {
@@ -125,7 +133,9 @@ export const createRowReader = (sources: RowSources): ((topic: Topic, value: Buf
         const event = eventCodec.decode(value);
         const customerKey = customerKeyFromBytes(event.customerKey);
         if (event.type === TIMER_EVENT) return { typed: null, customerKey, featureSet: null };
-        const data = JSON.stringify(sources.eventTypes().get(event.type)?.withoutPersonal(parseObject(event.data)) ?? {});
+        const data = isAttunesOwn(event)
+          ? event.data
+          : JSON.stringify(sources.eventTypes().get(event.type)?.withoutPersonal(parseObject(event.data)) ?? {});
         return { typed: { table: 'events', row: { event, data } }, customerKey, featureSet: null, takenAtMs: event.receivedAt };
       }
       case TOPICS.decisions:

@@ -1,5 +1,7 @@
 /** Step 1 of state: bytes to words; what cannot be read is a dead letter. */
 import {
+  ACTION_PAUSED_EVENT,
+  ATTUNE_SOURCE,
   TOPICS,
   STATE_INPUTS,
   communicationCodec,
@@ -13,7 +15,7 @@ import {
 import type { LogRecord } from '#event-log';
 import { deadLetter, drop, ok } from '../steps.ts';
 import type { Step, StepResult } from '../steps.ts';
-import { ATTUNE_SOURCE, TIMER_EVENT, shardOfTimer } from './timer-event.ts';
+import { TIMER_EVENT, shardOfTimer } from './timer-event.ts';
 import type { StateInput } from './input.ts';
 import { EVENTS, StoredEvent, readStoredEvent } from './stored-event.ts';
 
@@ -36,6 +38,8 @@ const decodeRecord = (record: LogRecord): StepResult<StateInput> => {
       const key = event instanceof StoredEvent ? event.key : customerKeyFromBytes(event.customerKey);
       if (event.type === TIMER_EVENT && event.source === ATTUNE_SOURCE)
         return ok({ kind: 'timer', record, topicIndex: EVENTS, key, shard: shardOfTimer(event.data), dueMs: event.time });
+      // Of an action: there is no customer to fold it into.
+      if (event.type === ACTION_PAUSED_EVENT && event.source === ATTUNE_SOURCE) return drop('no-effect');
       if (event instanceof StoredEvent) return ok(event);
       const shard = event.subjectId === null ? null : shardOf(event.subjectId);
       return ok({ kind: 'event', record, topicIndex: EVENTS, key, shard, event });

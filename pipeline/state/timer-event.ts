@@ -1,10 +1,9 @@
 /** A due timer as a record of the log, so that a rebuild sees the same time-outs at the same place. */
-import { SHARDS, TOPICS, customerKeyFromBytes, eventCodec } from '#contracts';
+import { ATTUNE_SOURCE, SHARDS, TOPICS, customerKeyFromBytes, eventCodec } from '#contracts';
 import type { AppendRecord } from '#event-log';
 import type { DueTimer } from '#feature-store';
 
 export const TIMER_EVENT = 'attune.timer';
-export const ATTUNE_SOURCE = 'attune';
 
 export const timerEvent = ({ key, shard, dueMs }: DueTimer, nowMs: number): AppendRecord => ({
   topic: TOPICS.events,
