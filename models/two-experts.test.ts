@@ -48,7 +48,7 @@ test('where there is nothing to choose and the base rate has moved, what forgets
   expect(play(2_000, 1, (i) => (i < 1_500 ? 0.1 : 0.9)).at(-1)).toBe('moving');
 });
 
-test('when the world turns round, what stood still forgets, and says the new truth within a thousand rows', () => {
+test('when the world turns round, the loop says the new truth within a thousand rows, whichever of its learners speaks', () => {
   const learner = createLearner({ encoder: genericEncoder(), loop: 'test' });
   for (let i = 0; i < 3_000; i++) {
     const arm = i % 2;
@@ -58,7 +58,6 @@ test('when the world turns round, what stood still forgets, and says the new tru
     const again = restoreLearner(learner.checkpoint());
     expect(again.checkpoint()).toEqual(learner.checkpoint());
   }
-  expect(speaker(learner)).toBe('standing');
   const said = propensitiesOf(learner);
   expect(said[1]).toBeLessThan(0.15);
   expect(said[0]).toBeGreaterThan(0.85);
