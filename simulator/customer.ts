@@ -26,6 +26,7 @@ export interface Attributes {
   householdLines: number;
   name: string;
   email: string;
+  phone: string;
 }
 
 export interface Customer {
@@ -91,6 +92,8 @@ export const createCustomer = (seed: number, index: number, parameters: Paramete
       householdLines: 1 + Math.floor(random() ** 2 * 5),
       name,
       email: `${name.toLowerCase()}.${index}@example.net`,
+      // Of the block that Germany keeps for films and examples.
+      phone: `+4917139200${String(index % 100).padStart(2, '0')}`,
     },
   };
 };

@@ -44,6 +44,8 @@ const KINDS = {
 } as const;
 const KIND_NAMES = Object.keys(KINDS) as (keyof typeof KINDS)[];
 const KIND_WEIGHTS = Object.values(KINDS);
+/** So much at once is most of what a plan has. */
+const MUCH_MB = 1_500;
 /** The page where each need shows, in the order of the needs. */
 const PAGES = ['plans', 'devices', 'home', 'bill', 'support', 'travel'];
 
@@ -68,12 +70,12 @@ export const createLife = (options: LifeOptions): Life => {
   const happen = (customer: Customer, nowMs: number): void => {
     const { attributes } = customer;
     switch (pickWeighted(random, KIND_NAMES, KIND_WEIGHTS)) {
-      case 'usage':
-        return plan(nowMs, customer, 'usage.recorded', {
-          dataMb: Math.round(Math.exp(5.5 + normal(random)) * (attributes.plan === 'unlimited' ? 3 : 1)),
-          voiceMin: Math.round(between(0, 40)),
-          roaming: random() < 0.03,
-        });
+      case 'usage': {
+        const dataMb = Math.round(Math.exp(5.5 + normal(random)) * (attributes.plan === 'unlimited' ? 3 : 1));
+        plan(nowMs, customer, 'usage.recorded', { dataMb, voiceMin: Math.round(between(0, 40)), roaming: random() < 0.03 });
+        if (dataMb >= MUCH_MB && attributes.plan !== 'unlimited') plan(nowMs, customer, 'usage.threshold', { percent: 80 });
+        return;
+      }
       case 'page': {
         needsOf(customer, {}, parameters, needs);
         const page = pickWeighted(

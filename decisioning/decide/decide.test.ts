@@ -277,6 +277,11 @@ describe('the telco catalog', () => {
             );
             catalog.actions.forEach((action) => verdict.stages[action.index]! <= STAGE.noSlot && shown.add(action.id));
           }
+    // Only outbound, and only when another system asks for it.
+    const asked = { view: createView({}), channel: 'sms', direction: 'outbound', context: { reason: 'tmf681' }, limit: 1 } as const;
+    expect(shown).not.toContain('service-message');
+    const scope = { actions: ['service-message'] };
+    decide(createInput(catalog, { ...asked, scope })).chosen.forEach(({ actionId }) => shown.add(actionId));
     expect(catalog.actions.map((action) => action.id).filter((id) => !shown.has(id))).toEqual([]);
   });
 

@@ -217,7 +217,7 @@ describe('receipts', () => {
     expect(of('legal-terms').stage).toBe('dates');
     expect(of('bill-explanation').reason).toMatch(/priority/);
     for (const candidate of candidates) expect(candidate.reason).toMatch(/\.$/);
-    expect(summary).toMatch(/56 candidates.*drawn by inverseGap; shown/);
+    expect(summary).toMatch(/57 candidates.*drawn by inverseGap; shown/);
   });
 
   test('explain own candidates as well', () => {
