@@ -15,6 +15,7 @@ export * from './communication/communication.ts';
 export * from './communication/communication-document.ts';
 export * from './callback/callback.ts';
 export * from './channel/channel.ts';
+export * from './channel/channel-document.ts';
 export * from './dead-letter/dead-letter.ts';
 export * from './model/model.ts';
 export * from './control/control.ts';

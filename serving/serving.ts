@@ -18,6 +18,7 @@ import { addOpenApi } from './open-api.ts';
 import type { JudgePromotion } from './promotion/judge.ts';
 import { createAppender } from './receipts/append-in-time.ts';
 import { createReceiptFinder, type ReceiptArchive } from './receipts/find-receipt.ts';
+import { addChannelsRoute } from './routes/channels-route.ts';
 import { addControlsRoutes } from './routes/controls-routes.ts';
 import { addCustomersRoutes } from './routes/customers-routes.ts';
 import { addDecisionsRoute } from './routes/decisions-route.ts';
@@ -227,6 +228,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     addCustomersRoutes(routes, context);
     addModelsRoutes(routes, context);
     addControlsRoutes(routes, context);
+    addChannelsRoute(routes, context);
     addCommunicationApi(routes, context, deps.random);
     addHealthRoutes(routes, {
       readiness: { missing: () => missing, logIsAway, storeIsAway: () => rebuild.isAway() },

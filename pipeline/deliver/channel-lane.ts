@@ -41,6 +41,8 @@ export interface Lane {
   /** Why the peer is taken for down; null: it is not. */
   down(): string | null;
   inHand(): number;
+  /** Rejects when the peer does not answer; whoever else has found it down is asked so. */
+  check(): Promise<void>;
   start(): void;
   stop(): Promise<void>;
 }
@@ -211,13 +213,15 @@ export const createLane = (deps: LaneDeps): Lane => {
     await put(work, 'queued', clock() + Math.round(waitMs), body);
   };
 
-  /** Null: nothing may leave now. */
+  const check = (): Promise<void> => adapter.check(AbortSignal.any([stopping.signal, AbortSignal.timeout(10_000)]));
+
+  /** False: nothing may leave now. */
   const recover = async (): Promise<boolean> => {
     if (downWhy === null) return true;
     if (clock() < nextCheckMs) return false;
     nextCheckMs = clock() + Math.min(definition.firstRetryMs, 5_000);
     try {
-      await adapter.check(AbortSignal.any([stopping.signal, AbortSignal.timeout(10_000)]));
+      await check();
     } catch (error) {
       downWhy = (error as Error).message;
       return false;
@@ -279,6 +283,7 @@ export const createLane = (deps: LaneDeps): Lane => {
     wake,
     down: () => downWhy,
     inHand: () => sending.size,
+    check,
     start() {
       isStarted = true;
       wake();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { COMMUNICATION_KIND, TOPICS, UNSAID, communicationCodec, customerKeyToBytes, decisionIdToBytes, shardOf } from '#contracts';
 import type { Communication, CommunicationDocument } from '#contracts';
-import { applyStep, decodeState, emptyState, encodeState, letOut, outboxOf, positionPrefixOf, timerOf } from '#feature-store';
+import { applyStep, outboxOf, positionPrefixOf, timerOf } from '#feature-store';
 import type { ChannelDefinition, HttpSettings } from '#project';
 import { startHttpPeer } from '../../channels/http/test-http-peer.ts';
 import type { HttpPeer } from '../../channels/http/test-http-peer.ts';
@@ -13,6 +13,7 @@ import { SILENT } from '../role.ts';
 import { customerKey, decisionId, openWorld } from '../test-world.ts';
 import type { World } from '../test-world.ts';
 import { createDeliverRole } from './deliver-role.ts';
+import { letOutBy } from './test-let-out.ts';
 import type { DeliverRole } from './deliver-role.ts';
 
 const http = (port: number): HttpSettings => ({
@@ -67,23 +68,8 @@ describe('deliver', () => {
     return role;
   };
 
-  /** As the state role commits it. */
-  const letOutBy = async (number: number, channel: string): Promise<void> => {
-    const key = customerKeyToBytes(customerKey('ann'));
-    const before = await world.store.states.read(key, shardOf('ann'));
-    const state = before === null ? emptyState(world.project.featureSet) : decodeState(before, world.project.featureSet);
-    const nowMs = Date.now();
-    expect(letOut(state, { decisionId: decisionId('ann', number * 64), actionId: 'a', channel, atMs: nowMs, endMs: nowMs + 60_000 })).toBe(
-      true,
-    );
-    const expected = before === null ? null : positionPrefixOf(before);
-    const timer = { from: before === null ? null : timerOf(before), to: state.nextTimerMs };
-    const commit = { key, shard: shardOf('ann'), value: encodeState(state, nowMs), expected, companions: [], timer };
-    expect(await world.store.states.commit([commit])).toEqual(['committed']);
-  };
-
   const queue = async (channel: string, number: number, more: Partial<Communication> = {}): Promise<string> => {
-    if (!queued.has(number)) await letOutBy(number, channel);
+    if (!queued.has(number)) await letOutBy(world, number, channel);
     queued.add(number);
     return append(channel, number, more);
   };
@@ -219,7 +205,7 @@ describe('deliver', () => {
 
   it('never sends what was queued and not committed, and says so', async () => {
     const { counters } = await start([aChannel(http(peer.port), { name: 'sms' })]);
-    await letOutBy(1, 'sms');
+    await letOutBy(world, 1, 'sms');
     const id = await append('sms', 2);
     await expect.poll(() => counters.queued).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 150));
@@ -239,14 +225,14 @@ describe('deliver', () => {
     await expect.poll(() => counters.queued).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(peer.requests).toEqual([]);
-    await letOutBy(1, 'sms');
+    await letOutBy(world, 1, 'sms');
     await becomes(id, 'sent');
     expect(peer.requests).toHaveLength(1);
   });
 
   it('sends nothing to a customer who was erased, and keeps nothing of what came too late', async () => {
     await start([aChannel(http(peer.port), { name: 'sms' })]);
-    await letOutBy(1, 'sms');
+    await letOutBy(world, 1, 'sms');
     const key = customerKeyToBytes(customerKey('ann'));
     const value = (await world.store.states.read(key, shardOf('ann')))!;
     const gone = { key, shard: shardOf('ann'), value: null, expected: positionPrefixOf(value), companions: [], wipe: true };

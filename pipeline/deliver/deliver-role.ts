@@ -20,6 +20,8 @@ import type { Logger, Role } from '../role.ts';
 import { createLetOut } from './let-out.ts';
 import { createLane } from './channel-lane.ts';
 import type { Lane } from './channel-lane.ts';
+import { createHealthReporter } from './health-reporter.ts';
+import type { HealthReporter } from './health-reporter.ts';
 import { createDeliverMetrics } from './deliver-metrics.ts';
 import type { DeliverMetrics } from './deliver-metrics.ts';
 
@@ -39,6 +41,8 @@ export interface DeliverRoleDeps {
   /** In [0, 1); spreads retries. */
   readonly random: () => number;
   readonly logger: Logger;
+  /** How often at most the channels' health is written. Default 1,000. */
+  readonly reportMs?: number;
 }
 
 export interface DeliverRole extends Role {
@@ -52,6 +56,7 @@ export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
   const lanes = new Map<string, Lane>();
   const letOut = createLetOut(deps);
   let controls: ControlsHolder | undefined;
+  let reporter: HealthReporter | undefined;
   let consumer: Consumer | undefined;
 
   const isPaused = (channel: string, actionId: string): boolean => {
@@ -181,11 +186,23 @@ export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
         },
       });
       for (const lane of lanes.values()) lane.start();
+      reporter = createHealthReporter({
+        channels: channels.map(({ definition }) => ({ definition, lane: lanes.get(definition.name)! })),
+        documents,
+        controls,
+        clock,
+        everyMs: deps.reportMs ?? 1_000,
+        onError(error) {
+          metrics.failures++;
+          logger.warn({ err: error }, 'the health of a channel could not be told; it is tried again');
+        },
+      });
     },
     async stop() {
       if (consumer === undefined) return;
       const stopping = consumer;
       consumer = undefined;
+      await reporter?.stop();
       await stopping.stop();
       await Promise.all([...lanes.values()].map((lane) => lane.stop()));
       await Promise.all(channels.map(({ adapter }) => adapter.close()));
