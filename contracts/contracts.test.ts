@@ -70,7 +70,7 @@ describe('records', () => {
     for (const codec of codecs) released[codec.name] = codec.fingerprint.toString('hex');
     expect(released).toMatchInlineSnapshot(`
       {
-        "attune.communications": "e0e7ad8dccc3c837",
+        "attune.communications": "c7d5618015104eb7",
         "attune.controls": "40199cdc41a92b31",
         "attune.dead-letters": "28332dff747f2df5",
         "attune.decisions": "07d45a3ad7cac2bf",

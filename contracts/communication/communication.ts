@@ -2,6 +2,7 @@
 import v1 from './v1.avsc.json' with { type: 'json' };
 import v2 from './v2.avsc.json' with { type: 'json' };
 import { createRecordCodec } from '../avro.ts';
+import type { RecordCodec } from '../avro.ts';
 
 /** In the order of a message's life; `heldOut` and `matured` are of the trial that measures what contacting does. */
 export const COMMUNICATION_STATES = [
@@ -103,4 +104,35 @@ export const UNSAID: Pick<
   holdoutShare: 0,
 });
 
-export const communicationCodec = createRecordCodec<Communication>({ name: 'attune.communications', versions: [v1 as never, v2 as never] });
+/**
+ * Readers of version 1 know eight states, and an enumeration without a default cannot grow for them: what is new they read as what it
+ * comes nearest to. Nothing was sent where `denied` stands, nothing arrived where `expired` does.
+ */
+const AS_BEFORE: Readonly<Partial<Record<CommunicationState, CommunicationState>>> = {
+  heldOut: 'denied',
+  matured: 'denied',
+  cancelled: 'expired',
+};
+
+/** As it lies in the log. */
+interface Stored extends Communication {
+  /** A state that version 1 has no name for; else empty. */
+  readonly step?: string;
+}
+
+const plain = createRecordCodec<Stored>({ name: 'attune.communications', versions: [v1 as never, v2 as never] });
+
+export const communicationCodec: RecordCodec<Communication> = {
+  ...plain,
+  // What a registry has read in today's schema says its step already.
+  encode: (communication: Stored) => {
+    const before = AS_BEFORE[communication.state];
+    return plain.encode(
+      before === undefined ? { step: '', ...communication } : { ...communication, state: before, step: communication.state },
+    );
+  },
+  decode(bytes) {
+    const { step = '', ...communication } = plain.decode(bytes);
+    return step === '' ? communication : { ...communication, state: step as CommunicationState };
+  },
+};
