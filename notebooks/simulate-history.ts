@@ -12,12 +12,13 @@ import pino from 'pino';
 import { DAY_MS, SECOND_MS, TOPICS } from '#contracts';
 import { openLmdbLog } from '#event-log';
 import { openLmdbFeatureStore } from '#feature-store';
+import { createStateRole } from '#pipeline';
 import { loadProject } from '#project';
 import { createServing } from '#serving';
 import { createRandom, createSchedule, createWorld } from '#simulator';
 import type { LifeEvent, Response } from '#simulator';
 import { startEmbeddedServer } from '#warehouse';
-import { compilePipelineProject, createLearn, createRecord, createState } from '../cli/commands/pipeline.ts';
+import { compilePipelineProject, createLearn, createRecord } from '../cli/commands/pipeline.ts';
 import { readConfig } from '../cli/config.ts';
 import { openConfiguredWarehouse } from '../cli/open-warehouse.ts';
 import { agreeOnIdKey, openIdKey } from '../cli/id-key.ts';
@@ -79,7 +80,10 @@ const project = compilePipelineProject(loadProject(config.catalogDir));
 const shared = { log, store, config, clock, logger, project: () => project, close: () => Promise.resolve() };
 // The learner's clock goes at its real pace: it publishes and makes checkpoints by the work that they are.
 const learnersClock = (): number => Math.round(startMs + performance.now() - beganMs);
-const [state, learn, record] = [createState(shared), await createLearn({ ...shared, clock: learnersClock }), createRecord(shared)];
+// A pilot whose messages the operator sends: Attune reaches out to nobody by itself, and the history has as many decisions as were asked for.
+const { featureSet, rewards, actionGroup } = project;
+const state = createStateRole({ log, store, project: { featureSet, rewards, actionGroup }, clock, logger });
+const [learn, record] = [await createLearn({ ...shared, clock: learnersClock }), createRecord(shared)];
 const roles = [state, learn, record];
 for (const role of roles) await role.start();
 const serving = await createServing({

@@ -112,7 +112,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
   });
 
 /** Nobody is reached out to before controls are known. */
-export const createState = ({ log, store, project, clock, logger }: Shared): StateRole => {
+const createState = ({ log, store, project, clock, logger }: Shared): StateRole => {
   const outreach = openOutreach({ log, store, catalog: project, logger });
   const role = createStateRole({ log, store, project: project(), clock, logger, desk: outreach.desk });
   return {

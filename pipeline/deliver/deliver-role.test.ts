@@ -213,10 +213,10 @@ describe('deliver', () => {
     aheadMs = 11_000;
     await becomes(id, 'cancelled');
     expect(await documentOf(id)).toMatchObject({ reasonCode: 'not-let-out', attempts: 0 });
-    expect((await steps()).toSorted()).toEqual(['cancelled', 'queued']);
+    await expect.poll(async () => (await steps()).toSorted()).toEqual(['cancelled', 'queued']);
     expect(peer.requests).toEqual([]);
-    expect(counters).toMatchObject({ cancelled: 1, attempts: 0 });
-    expect(await world.store.documents.due(outboxOf('sms'), Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+    await expect.poll(() => counters).toMatchObject({ cancelled: 1, attempts: 0 });
+    await expect.poll(() => world.store.documents.due(outboxOf('sms'), Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
   });
 
   it('waits for the commit that comes after the record', async () => {
