@@ -24,6 +24,7 @@ COPY warehouse warehouse
 COPY models models
 COPY decisioning decisioning
 COPY pipeline pipeline
+COPY channels channels
 COPY serving serving
 COPY simulator simulator
 COPY cli cli
