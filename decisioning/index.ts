@@ -21,6 +21,7 @@ export type { LoggedMoment, OtherScores } from './decide/slot-under.ts';
 export { holdoutsOf } from './outreach/holdouts.ts';
 export { NO_TRIGGERS, causeOfTrigger, compileTriggers, matchTriggers, planOfTrigger } from './outreach/triggers.ts';
 export type { PlannedDecision, Trigger, Triggers } from './outreach/triggers.ts';
+export { quietFrom } from './outreach/quiet-from.ts';
 export { GATE_REASONS, gateVerdict } from './outreach/gate.ts';
 export type { GateInput, GateVerdict } from './outreach/gate.ts';
 export { PASSED_OVER, addressOf, chooseChannel, snoozeUntil } from './outreach/choose-channel.ts';

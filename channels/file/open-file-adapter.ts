@@ -15,9 +15,9 @@ export const openFileAdapter = (channel: string, { path }: FileSettings, { dataD
   let isClosed = false;
 
   const write = async (message: OutboundMessage): Promise<void> => {
-    mkdirSync(dirname(file), { recursive: true });
-    // One write of one line: processes that share the file do not mix their lines.
-    await appendFile(file, `${JSON.stringify({ at: new Date(clock()).toISOString(), ...message })}\n`);
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    // Texts and addresses are personal. One write of one line: processes that share the file do not mix their lines.
+    await appendFile(file, `${JSON.stringify({ at: new Date(clock()).toISOString(), ...message })}\n`, { mode: 0o600 });
   };
 
   /** After `send` has answered, as a peer would. */

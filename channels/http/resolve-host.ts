@@ -2,10 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
-
-/** Public means global unicast: not private, loopback, link-local, shared, reserved, nor an IPv6 form that wraps an IPv4 address. */
-export const isPublicAddress = (address: string): boolean => ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
+import { isPublicAddress } from '#contracts';
 
 export type Resolved =
   | { readonly kind: 'resolved'; readonly addresses: readonly LookupAddress[] }

@@ -7,6 +7,7 @@ import { planOf } from '../decide/plan.ts';
 import { groupOf } from '../groups.ts';
 import { STAGE } from '../stages.ts';
 import type { DecideInput, Scope } from '../types.ts';
+import { askedOn } from './asked-on.ts';
 import { gateVerdict } from './gate.ts';
 
 /** What of channels.yaml the choice depends on. */
@@ -81,21 +82,6 @@ export const addressOf = (channels: ChannelOrder, channel: string, { attributes 
   const value = attributes[channels.channels.get(channel)?.address ?? ''];
   return typeof value === 'string' && value.trim() !== '' ? value : null;
 };
-
-const askedOn = ({ catalog, view, scope, context, controls, nowMs }: ChannelQuestion, channel: string): DecideInput => ({
-  catalog,
-  view,
-  scope,
-  scorer: null,
-  controls,
-  channel,
-  direction: 'outbound',
-  placement: null,
-  limit: 1,
-  context,
-  nowMs,
-  seed: 0,
-});
 
 /** Whether anything could be sent, and what the contact policy alone withholds. */
 const actionsOn = (asked: DecideInput): { readonly eligible: boolean; readonly withheld: readonly string[] } => {

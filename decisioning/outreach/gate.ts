@@ -7,6 +7,7 @@ import { openMoment, withholds } from '../decide/moment.ts';
 import type { Moment } from '../decide/moment.ts';
 import { planOf } from '../decide/plan.ts';
 import type { DecideInput } from '../types.ts';
+import { askedOn } from './asked-on.ts';
 import { endOf, endOfForgotten } from './when-it-ends.ts';
 
 export type GateVerdict =
@@ -55,7 +56,7 @@ export const gateVerdict = (input: GateInput): GateVerdict => {
   const action = catalog.actions[catalog.indexOf.get(input.actionId) ?? -1];
   if (action === undefined) return deny(GATE_REASONS.unknownAction);
   if (nowMs >= expiresAtMs) return deny(GATE_REASONS.expired);
-  const asked = askedOf(input);
+  const asked = askedOn(input, input.channel);
   const stopped = stoppedBy(asked, action);
   if (stopped !== null) return deny(stopped);
   if (nowMs < action.startMs || nowMs >= action.endMs) return deny(GATE_REASONS.dates);
@@ -72,20 +73,6 @@ export const gateVerdict = (input: GateInput): GateVerdict => {
 };
 
 const deny = (reasonCode: string): GateVerdict => ({ kind: 'deny', reasonCode });
-
-const askedOf = ({ catalog, view, channel, context, controls, nowMs }: GateInput): DecideInput => ({
-  catalog,
-  view,
-  scorer: null,
-  controls,
-  channel,
-  direction: 'outbound',
-  placement: null,
-  limit: 1,
-  context,
-  nowMs,
-  seed: 0,
-});
 
 const stoppedBy = ({ controls, channel }: DecideInput, { id }: CatalogAction): string | null => {
   if (controls === null) return null;

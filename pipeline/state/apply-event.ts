@@ -38,7 +38,7 @@ export const applyEvent = (work: CustomerWork, { event, record }: EventInput): S
 
 /** A trial counts the customer's coming before a trigger can answer it. */
 const hear = (work: CustomerWork, { type, time, receivedAt }: EventInput['event'], data: EventData, record: EventInput['record']): void => {
-  if (work.rules.isInbound(type, data)) countInbound(work.state, time);
+  if (work.rules.isInbound(type)) countInbound(work.state, time);
   pullTriggers(work, { type, time, receivedAt, data }, sourceOf(record), record.timestampMs);
 };
 

@@ -12,6 +12,7 @@ import {
   holdoutsOf,
   matchTriggers,
   planOfTrigger,
+  quietFrom,
   snoozeUntil,
 } from '#decisioning';
 import type { Catalog, ChannelOrder, Scope, Triggers } from '#decisioning';
@@ -31,7 +32,6 @@ import type {
   WantedMessage,
   WantedOutreach,
 } from './outreach-desk.ts';
-import { quietFrom } from './quiet-from.ts';
 
 export interface OutreachCatalog {
   readonly catalog: Catalog;
@@ -165,7 +165,7 @@ const judge = (deps: OutreachDeskDeps, { decision, wanted, view, refused, nowMs 
     address,
     content: filled?.content ?? null,
     language,
-    expiresAtMs: quietFrom(asked, expiresAtMs),
+    expiresAtMs: quietFrom(asked),
     trial,
     reservations: wanted.heldOut ? [] : reservationsOf(deps, actionId, channel, nowMs),
   };

@@ -31,13 +31,15 @@ export interface FoldOptions {
   readonly inputs: readonly StateInput[];
   /** Outcomes that came before their decision, by its id. */
   readonly waiting: ReadonlyMap<DecisionId, readonly WaitingOutcome[]>;
-  readonly onResult: (input: StateInput, result: StepResult<null>) => void;
 }
 
 export interface Folded {
   readonly work: CustomerWork;
   /** Records that count from now on; 0: all of them were in the state already. */
   readonly applied: number;
+  /** Those that were applied, in order, and what each came to. */
+  readonly done: readonly StateInput[];
+  readonly results: readonly StepResult<null>[];
 }
 
 /**
@@ -50,10 +52,7 @@ export const foldCustomer = (options: FoldOptions): Folded => {
     const done: StateInput[] = [];
     const results: StepResult<null>[] = [];
     const thrown = foldOnce(options, poison, done, results);
-    if ('folded' in thrown) {
-      for (let i = 0; i < done.length; i++) options.onResult(done[i]!, results[i]!);
-      return thrown.folded;
-    }
+    if ('folded' in thrown) return thrown.folded;
     poison.set(thrown.input, deadLetter('record.failed', `${thrown.input.kind}: ${(thrown.error as Error).message}`));
   }
 };
@@ -130,7 +129,7 @@ const foldOnce = (
       (first, { matureAtMs }) => (first === null || matureAtMs < first ? matureAtMs : first),
       nextOfOutreach(state),
     );
-  return { folded: { work, applied } };
+  return { folded: { work, applied, done, results } };
 };
 
 /** One object a waiting outcome, whatever the attempt: poison is remembered by it. */

@@ -10,7 +10,7 @@ export interface OutreachRules {
   /** The triggers that the event pulls, `view` making the customer after it. */
   pulled(event: TriggeringEvent, view: () => CustomerView): readonly Pull[];
   /** Whether such an event is the customer's coming to us. */
-  isInbound(type: string, data: EventData): boolean;
+  isInbound(type: string): boolean;
   /** Whether Attune delivers on this channel; then nothing leaves there but through the gate. */
   delivers(channel: string): boolean;
   /** The peer tells of delivery; else `sent` is the last word. */

@@ -13,21 +13,21 @@ import {
 } from '#contracts';
 import type { Clock, CommunicationState, CustomerKey, DecisionId } from '#contracts';
 import type { AppendRecord, EventLog, LogRecord } from '#event-log';
-import { decodeLink, encodeLink, encodeState, loadFeatureSet, positionPrefixOf, recordKindOf, timerOf } from '#feature-store';
+import { decodeLink, encodeLink, encodeState, positionPrefixOf, recordKindOf, timerOf } from '#feature-store';
 import type { CommitResult, CompanionWrite, FeatureStore, StateCommit } from '#feature-store';
 import { startSlices } from '../slices.ts';
 import type { Slices } from '../slices.ts';
 import { DONE } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import type { StateFacts } from './context.ts';
-import type { CustomerWork, HeldReservation } from './customer-work.ts';
+import type { CustomerWork } from './customer-work.ts';
 import { decodeStep } from './decode-step.ts';
-import { foldCustomer } from './fold-customer.ts';
+import { foldPart } from './fold-part.ts';
 import type { Folded } from './fold-customer.ts';
+import type { CustomerPart } from './fold-part.ts';
 import type { OutcomeInput, StateInput, TimerInput } from './input.ts';
 import type { StateMetrics } from './metrics.ts';
 import type { OutreachDesk } from './outreach-desk.ts';
-import { takeReservations } from './take-reservations.ts';
 import { WAIT_MS, packWaiting, unpackWaiting, waitsUntil } from './waiting.ts';
 import type { WaitingOutcome } from './waiting.ts';
 
@@ -226,80 +226,22 @@ const append = <K, V>(map: Map<K, V[]>, key: K, value: V): void => {
 const shardOfInputs = (inputs: readonly StateInput[]): number =>
   inputs.find(({ shard }) => shard !== null)?.shard ?? inputs[0]!.record.partition;
 
-interface CustomerPart {
-  readonly shard: number;
-  readonly key: CustomerKey;
-  readonly keyBytes: Buffer;
-  readonly value: Buffer | null;
-  readonly inputs: StateInput[];
-  readonly waiting: ReadonlyMap<DecisionId, readonly WaitingOutcome[]>;
-  /** What was stored under the decisions that the batch names. */
-  readonly atIds: ReadonlyMap<DecisionId, Buffer | null>;
-}
-
 const planCustomer = (deps: BatchDeps, plan: Plan, part: CustomerPart): void | Promise<void> => {
-  const folded = foldPart(deps, part, NONE_REFUSED);
-  if (!(folded instanceof Promise) && folded.work.reservations.length === 0) return planCommit(deps, plan, part, folded);
-  return settleReservations(deps, part, folded).then((settled) => planCommit(deps, plan, part, settled));
-};
-
-const NONE_REFUSED: ReadonlySet<string> = new Set();
-
-/** What is refused is judged again without it, until all that the verdicts stand on is had. */
-const settleReservations = async (deps: BatchDeps, part: CustomerPart, first: FoldedPart | Promise<FoldedPart>): Promise<FoldedPart> => {
-  const { reservations } = deps.store;
-  const refused = new Set<string>();
-  const held: HeldReservation[] = [];
-  let folded = await first;
-  while (folded.work.reservations.length > 0) {
-    const taken = await takeReservations(reservations, folded.work.reservations, deps.clock());
-    held.push(...taken.had);
-    if (taken.refused.length === 0) break;
-    for (const name of taken.refused) refused.add(name);
-    folded = await foldPart(deps, part, refused);
-  }
-  const stands = new Set(folded.work.reservations.map(placeOfReservation));
-  for (const one of held) if (!stands.has(placeOfReservation(one))) await reservations.release(one.name, decisionIdToBytes(one.holder));
-  return folded;
-};
-
-const placeOfReservation = ({ name, holder }: HeldReservation): string => `${name}/${holder}`;
-
-type FoldedPart = Folded & { readonly results: readonly (readonly [StateInput, StepResult<null>])[] };
-
-const foldPart = (deps: BatchDeps, part: CustomerPart, refused: ReadonlySet<string>): FoldedPart | Promise<FoldedPart> => {
-  const { key, shard, value, inputs, waiting } = part;
-  const facts = deps.facts();
-  const desk = deps.silent ? null : (deps.desk?.() ?? null);
-  const fold = (): FoldedPart => {
-    const results: [StateInput, StepResult<null>][] = [];
-    const onResult = (input: StateInput, result: StepResult<null>): void => void results.push([input, result]);
-    const folded = foldCustomer({
-      key,
-      shard,
-      facts,
-      nowMs: deps.clock(),
-      desk,
-      refused,
-      log: deps.log,
-      stored: value,
-      inputs,
-      waiting,
-      onResult,
-    });
-    return { ...folded, results };
-  };
-  return withFeatureSets(deps, facts, fold);
+  const folded = foldPart(deps, part);
+  if (folded instanceof Promise) return folded.then((settled) => planCommit(deps, plan, part, settled));
+  planCommit(deps, plan, part, folded);
 };
 
 const planCommit = (
   deps: BatchDeps,
   plan: Plan,
   { shard, key, keyBytes, value, inputs, atIds }: CustomerPart,
-  { work, applied, results }: FoldedPart,
+  { work, applied, done, results }: Folded,
 ): void => {
   const letters: AppendRecord[] = [];
-  for (const [input, result] of results) {
+  for (let i = 0; i < done.length; i++) {
+    const input = done[i]!;
+    const result = results[i]!;
     count(deps.metrics, input, result);
     if (result.kind === 'deadLetter') letters.push(letterOf(deps, input.record, result.reason, result.message));
   }
@@ -361,21 +303,6 @@ const countVerdict = (metrics: StateMetrics, state: CommunicationState): void =>
   else if (state === 'deferred') metrics.messagesDeferred++;
   else if (state === 'denied') metrics.messagesDenied++;
   else if (state === 'heldOut') metrics.messagesHeldOut++;
-};
-
-/** A state written with definitions that this process has not met: they are kept by hash. */
-const withFeatureSets = <T extends Folded>(deps: BatchDeps, facts: StateFacts, fold: () => T): T | Promise<T> => {
-  try {
-    return fold();
-  } catch (error) {
-    const fingerprint =
-      (error as { code?: string }).code === 'feature-set.unknown' ? /[0-9a-f]{16}/.exec((error as Error).message)?.[0] : undefined;
-    if (fingerprint === undefined) throw error;
-    return loadFeatureSet(deps.store.blobs, facts.featureSet, fingerprint).then((set) => {
-      if (set === null) throw error;
-      return fold();
-    });
-  }
 };
 
 /** A timer under a decision id: outcomes have waited long enough, or their decision came and the timer is left over. */

@@ -39,7 +39,7 @@ const foldAll = (values: readonly Buffer[], batches: readonly number[]): { state
       const step = decodeStep(record);
       return step.kind === 'ok' ? [step.value] : [];
     });
-    const { work } = foldCustomer({
+    const { work, results } = foldCustomer({
       key: customerKey(CUSTOMER),
       shard: 0,
       nowMs: START_MS,
@@ -50,10 +50,8 @@ const foldAll = (values: readonly Buffer[], batches: readonly number[]): { state
       stored,
       inputs,
       waiting: new Map(),
-      onResult: (_, result) => {
-        if (result.kind === 'drop' && result.reason === 'duplicate') duplicates++;
-      },
     });
+    for (const result of results) if (result.kind === 'drop' && result.reason === 'duplicate') duplicates++;
     stored = encodeState(work.state, START_MS);
     from += length;
   }
