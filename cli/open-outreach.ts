@@ -5,10 +5,11 @@ import type { FeatureStore } from '#feature-store';
 import { createOutreachDesk } from '#pipeline';
 import type { OutreachCatalog, OutreachDesk } from '#pipeline';
 import { followModels } from '#serving';
+import type { ModelsHolder } from '#serving';
 import type { Logger } from 'pino';
 
 export interface Outreach {
-  /** Resolves once controls and models are those of the log: who is paused must not be written to meanwhile. */
+  /** Resolves once the controls are those of the log: what is paused must not be sent meanwhile. */
   readonly ready: Promise<void>;
   readonly desk: () => OutreachDesk;
   stop(): Promise<void>;
@@ -27,24 +28,33 @@ export const openOutreach = ({
 }): Outreach => {
   const fault = (what: string) => (error: unknown) => logger.error({ err: error }, `a ${what} was not taken; what was in force stays`);
   const controls = followControls({ log, onUnreadable: fault('record of the controls') });
-  const models = followModels({
-    log,
-    blobs: store.blobs,
-    openVersion: async (bytes) => (await import('#models')).openVersion(bytes),
-    onFault: fault('model'),
-  });
-  controls.onChange((control) => models.control(control));
+  // Only who is asked to reach out loads models; the first decisions after that are made by priors, and say so.
+  let models: ModelsHolder | undefined;
+  const follow = (): ModelsHolder => {
+    const holder = followModels({
+      log,
+      blobs: store.blobs,
+      openVersion: async (bytes) => (await import('#models')).openVersion(bytes),
+      onFault: fault('model'),
+    });
+    controls.onChange((control) => holder.control(control));
+    holder.control(controls.current());
+    return holder;
+  };
   let current: { readonly of: OutreachCatalog; readonly desk: OutreachDesk } | null = null;
   return {
-    ready: Promise.all([controls.caughtUp, models.caughtUp]).then(() => models.settled()),
+    ready: controls.caughtUp,
     desk: () => {
       const of = catalog();
       if (current?.of !== of)
-        current = { of, desk: createOutreachDesk({ ...of, scorer: (key) => models.scorer('', key), controls: () => controls.current() }) };
+        current = {
+          of,
+          desk: createOutreachDesk({ ...of, scorer: (key) => (models ??= follow()).scorer('', key), controls: () => controls.current() }),
+        };
       return current.desk;
     },
     async stop() {
-      await Promise.all([controls.stop(), models.stop()]);
+      await Promise.all([controls.stop(), models?.stop()]);
     },
   };
 };
