@@ -256,14 +256,19 @@ describe('several processes with the learn role', () => {
     nowMs += 200_000;
     await until(() => removed.length > 0);
     nowMs += 200_000;
-    await delay(200);
-    const present = await newest();
-    const named = new Set((await models()).filter(({ kept }) => kept).map(({ blob }) => blob));
-    const shared = (await models()).findLast(({ checkpoint }) => checkpoint !== null)?.checkpoint;
-    const left = [];
-    for (const blob of put) if ((await world.store.blobs.get(blob)) !== null && !named.has(blob)) left.push(blob);
     // Of the shared checkpoint its list and its one learner.
-    expect(left.filter((blob) => blob !== present.blob && blob !== shared)).toHaveLength(1);
+    const left = async (): Promise<number> => {
+      const present = await newest();
+      const records = await models();
+      const named = new Set(records.filter(({ kept }) => kept).map(({ blob }) => blob));
+      const shared = records.findLast(({ checkpoint }) => checkpoint !== null)?.checkpoint;
+      let count = 0;
+      for (const blob of put)
+        if (!named.has(blob) && blob !== present.blob && blob !== shared && (await world.store.blobs.get(blob)) !== null) count++;
+      return count;
+    };
+    await until(async () => (await left()) === 1);
+    const present = await newest();
     expect(removed).toContain(orphan);
     expect(await world.store.blobs.get(present.blob)).not.toBeNull();
   });
