@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TOPICS, modelCodec } from '#contracts';
 import type { ModelRecord } from '#contracts';
