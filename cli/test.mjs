@@ -13,12 +13,10 @@ const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import
 const folder = mkdtempSync(join(tmpdir(), 'attune-test-'));
 const given = process.argv.slice(2);
 const all = ['unit', 'system', 'engines'];
-/** Small enough that the two lanes end at about the same time. */
-const UNIT_SHARDS = [1, 2, 3, 4].map((shard) => ({ projects: ['unit'], more: [`--shard=${shard}/4`] }));
 /** The longest first; a job a run of vitest. */
 const jobs =
   given.length === 0
-    ? [{ projects: ['engines'], more: [] }, { projects: ['system'], more: [] }, ...UNIT_SHARDS]
+    ? ['engines', 'system', 'unit'].map((name) => ({ projects: [name], more: [] }))
     : [{ projects: given.includes('--project') ? [] : all, more: given }];
 const LANES = 2;
 

@@ -30,9 +30,14 @@ export const preparePython = (requirements: string, tell: (line: string) => void
     }
   }
   tell(`installing ${requirements} into .attune/python`);
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '-r', join(ROOT, requirements)];
-  const installed = spawnSync(python, pip, { stdio: ['ignore', 'inherit', 'inherit'] });
-  if (installed.status !== 0) throw new Error(`pip could not install ${requirements}`);
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input'];
+  const isDone = (args: readonly string[], stderr: 'inherit' | 'ignore'): boolean =>
+    spawnSync(python, args, { stdio: ['ignore', 'inherit', stderr] }).status === 0;
+  // uv takes seconds where pip takes a minute; pip is there where uv is not, or does not reach the index.
+  const byUv = ['-m', 'uv', 'pip', 'install', '--quiet', '--python', python, '-r', join(ROOT, requirements)];
+  const isInstalled =
+    (isDone([...pip, 'uv'], 'ignore') && isDone(byUv, 'ignore')) || isDone([...pip, '-r', join(ROOT, requirements)], 'inherit');
+  if (!isInstalled) throw new Error(`pip could not install ${requirements}`);
   writeFileSync(mark, '');
   return python;
 };

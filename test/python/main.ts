@@ -4,6 +4,7 @@
  * Without Python all of it is skipped, and says so; where engines are required (CI) that is a failure.
  */
 import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
 import { startPilot } from '../../notebooks/pilot.ts';
 import { preparePython } from '../../notebooks/python-environment.ts';
 
@@ -17,7 +18,7 @@ const args = ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--durations=5', i
 const { status, stdout } = spawnSync(python, args, {
   encoding: 'utf8',
   stdio: ['ignore', 'pipe', 'inherit'],
-  env: { ...process.env, ...pilot.env, PYTHONDONTWRITEBYTECODE: '1' },
+  env: { ...process.env, ...pilot.env, PYTHONPYCACHEPREFIX: resolve(import.meta.dirname, '../../.attune/pycache') },
 });
 await pilot.stop();
 process.stdout.write(stdout);
