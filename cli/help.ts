@@ -23,9 +23,9 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
     options: [['--workers N', 'processes, 1 to 256 [ATTUNE_WORKERS]']],
   },
   pipeline: {
-    usage: '[--roles ingest,state,learn,record,deliver,guard,notify]',
+    usage: '[--roles ingest,state,learn,record,deliver,guard,segments,notify]',
     meaning: 'the stream roles',
-    options: [['--roles A,B', 'of ingest, state, learn, record, deliver, guard, notify [all]']],
+    options: [['--roles A,B', 'of ingest, state, learn, record, deliver, guard, segments, notify [all]']],
   },
   warehouse: { usage: '', meaning: 'the embedded warehouse: ClickHouse’s HTTP interface on loopback', options: [] },
   demo: {
@@ -112,6 +112,18 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       ['--delimiter C', 'between the columns of a CSV file; \\t is a tab [found in its header]'],
       ['--again', 'imports a finished file once more, which changes nothing'],
       ['--max-lag N', 'waits while the state role is further behind; 0: never [2000000]'],
+    ],
+  },
+  segment: {
+    usage: '[list | count ID | run ID | stop ID | resume ID]',
+    meaning: 'the segments that Attune asks itself about; how many customers belong to one; the order to run it now',
+    options: [
+      ['list', 'last run and next one of each'],
+      ['count ID', 'how many customers belong to it now; nobody is contacted'],
+      ['run ID', 'begins a run, at the segment’s rate'],
+      ['stop ID, resume ID', 'ends its run and holds its schedule; the schedule goes on'],
+      ['--actor NAME', 'recorded as who ordered it [USER]'],
+      ['--reason TEXT', 'recorded with the order'],
     ],
   },
   models: {

@@ -71,7 +71,7 @@ describe('records', () => {
     expect(released).toMatchInlineSnapshot(`
       {
         "attune.communications": "c7d5618015104eb7",
-        "attune.controls": "40199cdc41a92b31",
+        "attune.controls": "54263ec42489ce5d",
         "attune.dead-letters": "28332dff747f2df5",
         "attune.decisions": "07d45a3ad7cac2bf",
         "attune.erasures": "97227630828dd326",
@@ -117,9 +117,9 @@ describe('records', () => {
 
   test('controls of the second version pause without a notice and hold nobody out', () => {
     const v2 = avro.Type.forSchema(JSON.parse(readFileSync(new URL('control/v2.avsc.json', import.meta.url), 'utf8')) as avro.Schema);
-    const { notices, downChannels, holdouts, ...fields } = { ...contracts.NO_CONTROLS, version: 3, pausedActions: ['a'] };
+    const { notices, downChannels, holdouts, segmentOrders, ...fields } = { ...contracts.NO_CONTROLS, version: 3, pausedActions: ['a'] };
     const bytes = Buffer.concat([Buffer.of(0xc3, 0x01), contracts.fingerprintOfType(v2), v2.toBuffer({ ...fields, pinnedModel: null })]);
-    expect(contracts.controlCodec.decode(bytes)).toEqual({ ...fields, notices, downChannels, holdouts });
+    expect(contracts.controlCodec.decode(bytes)).toEqual({ ...fields, notices, downChannels, holdouts, segmentOrders });
   });
 
   test('an erasure of the first version has no shard', () => {

@@ -8,6 +8,7 @@ export * from './topics/topics.ts';
 export * from './event/event.ts';
 export * from './event/source-record.ts';
 export * from './event/action-paused.ts';
+export * from './event/segment-turn.ts';
 export * from './decision/decision.ts';
 export * from './outcome/outcome.ts';
 export * from './reward/reward.ts';

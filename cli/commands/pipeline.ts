@@ -36,9 +36,10 @@ import { refuseTakenPort } from '../refuse-taken-port.ts';
 import { runRole } from '../run-role.ts';
 import { snapshotsDir } from '../snapshots.ts';
 import { openDeliver } from '../open-deliver.ts';
+import { openSegments } from '../open-segments.ts';
 import { compileIngestProject, openIngest } from '../sources.ts';
 
-const ROLES = ['ingest', 'state', 'learn', 'record', 'deliver', 'guard', 'notify'] as const;
+const ROLES = ['ingest', 'state', 'learn', 'record', 'deliver', 'guard', 'segments', 'notify'] as const;
 type RoleName = (typeof ROLES)[number];
 
 export interface PipelineProject extends StateProject, OutreachCatalog, IngestProject {
@@ -81,6 +82,7 @@ export const pipeline = (config: Config, args: readonly string[]): Promise<void>
     if (deliver !== null) roles.push(deliver);
     if (wanted.includes('guard'))
       roles.push(openGuard({ log: stores.log, store: stores.store, catalog: () => current.catalog, clock: Date.now, logger }));
+    if (wanted.includes('segments')) roles.push(openSegments(shared));
     if (wanted.includes('notify')) roles.push(await createNotify(shared));
     roles.push(createRetentionTask({ log: stores.log, clock: Date.now, logger, retentionDays: config.logRetentionDays }));
     roles.push(createScrubTask({ log: stores.log, root: snapshotsDir(config), logger }));

@@ -2,6 +2,7 @@
 import v1 from './v1.avsc.json' with { type: 'json' };
 import v2 from './v2.avsc.json' with { type: 'json' };
 import v3 from './v3.avsc.json' with { type: 'json' };
+import v4 from './v4.avsc.json' with { type: 'json' };
 import { createRecordCodec } from '../avro.ts';
 
 /** The operators' controls, whole, with who and why. */
@@ -32,6 +33,8 @@ export interface Control {
   readonly downChannels: readonly string[];
   /** shares that are not contacted, so that what contacting does can be measured */
   readonly holdouts: readonly Holdout[];
+  /** the last order that a person gave about each segment */
+  readonly segmentOrders: readonly SegmentOrder[];
 }
 
 export interface StagedModel {
@@ -62,6 +65,19 @@ export interface Holdout {
   readonly ramp: number | null;
 }
 
+export interface SegmentOrder {
+  /** of segments.yaml */
+  readonly segmentId: string;
+  /** `stop` ends a run and holds the schedule until there is another order; `resume` begins nothing at once */
+  readonly order: 'run' | 'stop' | 'resume';
+  /** who */
+  readonly by: string;
+  /** why, as a sentence */
+  readonly reason: string;
+  /** ms since 1970 UTC; names the run */
+  readonly at: number;
+}
+
 /** The actor of what Attune does by itself; no person's. */
 export const MACHINE_ACTOR = 'attune';
 
@@ -80,6 +96,10 @@ export const NO_CONTROLS: Control = Object.freeze({
   notices: [],
   downChannels: [],
   holdouts: [],
+  segmentOrders: [],
 });
 
-export const controlCodec = createRecordCodec<Control>({ name: 'attune.controls', versions: [v1 as never, v2 as never, v3 as never] });
+export const controlCodec = createRecordCodec<Control>({
+  name: 'attune.controls',
+  versions: [v1 as never, v2 as never, v3 as never, v4 as never],
+});

@@ -104,7 +104,7 @@ export interface Decision {
   readonly policyParameters?: readonly number[];
   /** of the propensities; empty where the policy needs none */
   readonly standardErrors?: readonly number[];
-  /** who wanted it: trigger:<id>, segment:<id>, snooze, deferred, tmf681; empty: the API, or a receipt of before version 3 */
+  /** who wanted it: trigger:<id>, segment:<id>, batch, batch:<id>, snooze, deferred, tmf681; empty: the API, or a receipt of before version 3 */
   readonly cause?: string;
   /** the first decision of a chain of deferrals or snoozes; null: it is the first */
   readonly rootId?: Buffer | null;

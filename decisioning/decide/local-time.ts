@@ -38,7 +38,8 @@ export const localTime = (nowMs: number, zone: unknown, fallback: string): Local
   };
 };
 
-const offsetOf = (name: string, nowMs: number): number | null => {
+/** What the zone's clocks are ahead of UTC at that moment, ms; null: there is no such zone. */
+export const offsetOf = (name: string, nowMs: number): number | null => {
   if (name === 'UTC') return 0;
   let zone = zones.get(name);
   if (zone === undefined) {

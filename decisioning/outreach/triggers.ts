@@ -1,12 +1,14 @@
 /** Triggers: which events of a customer make Attune ask itself whether to reach out, and when. */
 import { HOUR_MS } from '#contracts';
 import type { AttributeValue, Context } from '#contracts';
-import { ConditionError, createExpressionParser, refuseFaults } from '#project';
+import { createExpressionParser, refuseFaults } from '#project';
 import type { Condition, EventTypes, Fault, ParsedExpression, Project } from '#project';
 import { createReader, nearest } from '../catalog/reader.ts';
 import type { Reader } from '../catalog/reader.ts';
 import type { Catalog } from '../catalog/types.ts';
 import type { Scope } from '../types.ts';
+import { ALWAYS, compileChannel, compileContext, compileScope, compileWhen, namesOf } from './compile-parts.ts';
+import type { Names } from './compile-parts.ts';
 
 export interface Trigger {
   readonly id: string;
@@ -67,7 +69,6 @@ export interface TriggerView {
 const FIELDS = ['id', 'description', 'event', 'when', 'scope', 'channel', 'delay', 'debounce', 'expire', 'context'];
 const ID = /^[a-z0-9][a-z0-9-]{0,49}$/;
 const DEFAULT_EXPIRE_MS = 24 * HOUR_MS;
-const ALWAYS = (): boolean => true;
 
 /** Throws ProjectError; a project without triggers.yaml has none. */
 export const compileTriggers = (project: Project, catalog: Catalog, events: EventTypes): Triggers => {
@@ -79,9 +80,7 @@ export const compileTriggers = (project: Project, catalog: Catalog, events: Even
   const compiling: Compiling = {
     catalog,
     events,
-    attributes: keysOf(project, 'features.yaml', 'attributes'),
-    features: keysOf(project, 'features.yaml', 'features'),
-    context: keysOf(project, 'project.yaml', 'context'),
+    names: namesOf(project),
     parse: createExpressionParser<TriggerScope>(['event', 'customer', 'features']),
   };
   const byId = new Map<string, Trigger>();
@@ -98,10 +97,7 @@ export const compileTriggers = (project: Project, catalog: Catalog, events: Even
 interface Compiling {
   readonly catalog: Catalog;
   readonly events: EventTypes;
-  readonly attributes: readonly string[];
-  readonly features: readonly string[];
-  /** Empty: any. */
-  readonly context: readonly string[];
+  readonly names: Names;
   readonly parse: (source: string) => ParsedExpression<TriggerScope>;
 }
 
@@ -113,87 +109,29 @@ const compileTrigger = (compiling: Compiling, reader: Reader): Trigger => {
   if (event !== '' && compiling.events.get(event) === null)
     reader.fault('event', `events.yaml has no event type '${event}'${nearest(event, compiling.events.names)}`);
   const when = reader.has('when') ? reader.text('when') : null;
+  const roots = { ...compiling.names, event: ['type', 'data'] };
+  const holds = when === null ? ALWAYS : compileWhen(reader, when, compiling.parse, roots);
+  if (when !== null) checkEventFields(compiling, reader, when, event);
   return {
     id,
     description: reader.text('description', ''),
     event,
     when,
-    holds: when === null ? ALWAYS : compileWhen(compiling, reader, when, event),
+    holds,
     scope: compileScope(compiling.catalog, reader.child('scope')),
     channel: compileChannel(compiling.catalog, reader),
     delayMs: reader.duration('delay', 0),
     debounceMs: reader.duration('debounce', 0),
     expireMs: reader.duration('expire', DEFAULT_EXPIRE_MS),
-    context: compileContext(compiling.context, reader.child('context')),
+    context: compileContext(compiling.names.context, reader.child('context')),
   };
 };
 
-const compileWhen = (compiling: Compiling, reader: Reader, source: string, event: string): Condition<TriggerScope> => {
-  try {
-    const parsed = compiling.parse(source);
-    for (const [root, field] of parsed.fields) {
-      const known = root === 'customer' ? compiling.attributes : root === 'features' ? compiling.features : ['type', 'data'];
-      if (!known.includes(field)) reader.fault('when', `'${root}.${field}' is not defined${nearest(field, known)}`);
-    }
-    for (const [, field] of source.matchAll(/\bevent\.data\.([A-Za-z_]\w*)/g)) {
-      const fields = compiling.events.get(event)?.fields.map(({ name }) => name);
-      if (fields?.includes(field!) === false)
-        reader.fault('when', `event type '${event}' has no field '${field}'${nearest(field!, fields)}`);
-    }
-    return parsed.condition;
-  } catch (error) {
-    if (!(error instanceof ConditionError)) throw error;
-    reader.fault('when', `${error.message} in: ${source}`);
-    return ALWAYS;
+const checkEventFields = (compiling: Compiling, reader: Reader, source: string, event: string): void => {
+  for (const [, field] of source.matchAll(/\bevent\.data\.([A-Za-z_]\w*)/g)) {
+    const fields = compiling.events.get(event)?.fields.map(({ name }) => name);
+    if (fields?.includes(field!) === false) reader.fault('when', `event type '${event}' has no field '${field}'${nearest(field!, fields)}`);
   }
-};
-
-const compileScope = (catalog: Catalog, reader: Reader | null): Scope | null => {
-  if (reader === null) return null;
-  reader.only(['actions', 'topics', 'groups'], 'a scope');
-  if (reader.keys.length === 0) reader.fault(null, 'a scope names actions, topics or groups');
-  const actions = reader.names('actions', [...catalog.indexOf.keys()], 'action');
-  const topics = reader.names('topics', catalog.topics, 'topic');
-  const groups = reader.names('groups', catalog.groups, 'group');
-  const scope = {
-    ...(actions === null ? {} : { actions }),
-    ...(topics === null ? {} : { topics }),
-    ...(groups === null ? {} : { groups }),
-  };
-  const reached = catalog.actions.filter(
-    ({ id, topic, group }) => actions?.includes(id) === true || topics?.includes(topic) === true || groups?.includes(group) === true,
-  );
-  if (reached.length > 0 && !reached.some(({ treatments }) => treatments.some(({ direction }) => direction === 'outbound')))
-    reader.fault(null, 'no action of this scope has an outbound treatment');
-  return scope;
-};
-
-const compileChannel = ({ channels }: Catalog, reader: Reader): string | null => {
-  if (!reader.has('channel')) return null;
-  const channel = reader.text('channel');
-  const known = channels.get(channel);
-  if (known === undefined) reader.fault('channel', `unknown channel '${channel}'${nearest(channel, [...channels.keys()])}`);
-  else if (!known.directions.includes('outbound')) reader.fault('channel', `the channel '${channel}' is inbound only`);
-  return channel;
-};
-
-const compileContext = (names: readonly string[], reader: Reader | null): Context => {
-  const context: Record<string, AttributeValue> = {};
-  for (const key of reader?.keys ?? []) {
-    const value = reader!.raw(key);
-    if (names.length > 0 && !names.includes(key))
-      reader!.fault(key, `'context.${key}' is not defined in project.yaml${nearest(key, names)}`);
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') context[key] = value;
-    else reader!.fault(key, `'${key}' must be text, number or boolean`);
-  }
-  return context;
-};
-
-/** Of a mapping, or the texts of a list; empty: there is none. */
-const keysOf = (project: Project, file: string, section: string): readonly string[] => {
-  const part = (project.document(file)?.value as Record<string, unknown> | null | undefined)?.[section];
-  if (Array.isArray(part)) return part.map(String);
-  return typeof part === 'object' && part !== null ? Object.keys(part) : [];
 };
 
 /** Those whose condition holds, in the catalog's order; the customer as it stands after the event. */

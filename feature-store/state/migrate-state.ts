@@ -22,6 +22,7 @@ const moveOutreach = ({ outreach }: CustomerState, to: CustomerState): void => {
   to.outreach.planned.push(...outreach.planned);
   to.outreach.messages.push(...outreach.messages);
   to.outreach.trials.push(...outreach.trials);
+  to.outreach.runs.push(...outreach.runs);
 };
 
 const moveAttributes = (from: CustomerState, to: CustomerState): void => {

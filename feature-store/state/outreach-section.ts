@@ -1,19 +1,25 @@
-/** The section of what is on its way to the customer: three lists, each with its length first; most states have none of it. */
+/** The section of what is on its way to the customer: lists, each with its length first, the last one only where it has something; most states have none of it. */
 import { decisionIdFromBytes, decisionIdToBytes, MINUTE_MS } from '#contracts';
 import type { DecisionId } from '#contracts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import type { OpenMessage, Outreach, Planned, Trial } from './outreach.ts';
+import type { OpenMessage, Outreach, Planned, SegmentRun, Trial } from './outreach.ts';
 
 export const readOutreach = (reader: ByteReader): Outreach => {
-  if (reader.done) return { planned: [], messages: [], trials: [] };
-  return { planned: readList(reader, readPlanned), messages: readList(reader, readMessage), trials: readList(reader, readTrial) };
+  if (reader.done) return { planned: [], messages: [], trials: [], runs: [] };
+  return {
+    planned: readList(reader, readPlanned),
+    messages: readList(reader, readMessage),
+    trials: readList(reader, readTrial),
+    runs: reader.done ? [] : readList(reader, readRun),
+  };
 };
 
-export const writeOutreach = (writer: ByteWriter, { planned, messages, trials }: Outreach): void => {
-  if (planned.length + messages.length + trials.length === 0) return;
+export const writeOutreach = (writer: ByteWriter, { planned, messages, trials, runs }: Outreach): void => {
+  if (planned.length + messages.length + trials.length + runs.length === 0) return;
   writeList(writer, planned, writePlanned);
   writeList(writer, messages, writeMessage);
   writeList(writer, trials, writeTrial);
+  if (runs.length > 0) writeList(writer, runs, writeRun);
 };
 
 const readList = <T>(reader: ByteReader, read: (reader: ByteReader) => T): T[] => {
@@ -80,4 +86,11 @@ const writeTrial = (writer: ByteWriter, trial: Trial): void => {
   writer.f32(trial.holdoutShare);
   writer.u48(trial.endMs);
   writer.varint(trial.inboundContacts);
+};
+
+const readRun = (reader: ByteReader): SegmentRun => ({ segment: reader.u32(), runAtMs: reader.u48() });
+
+const writeRun = (writer: ByteWriter, run: SegmentRun): void => {
+  writer.u32(run.segment);
+  writer.u48(run.runAtMs);
 };

@@ -9,13 +9,16 @@ import {
   closeTrials,
   countInbound,
   forgetMessages,
+  hadTurn,
   isLetOut,
   letOut,
   MAX_MESSAGES,
+  MAX_SEGMENTS,
   nextOfOutreach,
   openTrial,
   plan,
   takeDue,
+  takeTurn,
   unplan,
   type Planned,
 } from './outreach.ts';
@@ -50,7 +53,7 @@ const planned: fc.Arbitrary<Planned> = fc.record({
 
 test('what is on its way is stored and read back, and a state without any has the bytes that it had before', () => {
   fc.assert(
-    fc.property(fc.array(planned, { maxLength: 10 }), fc.nat(20), fc.nat(10), (plans, messages, trials) => {
+    fc.property(fc.array(planned, { maxLength: 10 }), fc.nat(20), fc.nat(10), fc.nat(3), (plans, messages, trials, runs) => {
       const state = emptyState(set);
       const plain = encodeState(state, NOW);
       for (const one of plans) plan(state, one);
@@ -65,6 +68,7 @@ test('what is on its way is stored and read back, and a state without any has th
           endMs: NOW + i,
           inboundContacts: i,
         });
+      for (let i = 0; i < runs; i++) takeTurn(state, `s${i}`, NOW + i);
       const read = again(state);
       expect(read.outreach).toEqual(state.outreach);
       expect(nextOfOutreach(read)).toBe(nextOfOutreach(state));
@@ -74,9 +78,23 @@ test('what is on its way is stored and read back, and a state without any has th
       takeDue(read, Infinity);
       closeTrials(read, Infinity);
       for (const { decisionId } of [...read.outreach.messages]) closeMessage(read, decisionId, false);
+      read.outreach.runs.length = 0;
       expect(encodeState(read, NOW)).toEqual(plain);
     }),
   );
+});
+
+test('a customer has one turn in a run of a segment, and none in an older run', () => {
+  const state = emptyState(set);
+  expect(hadTurn(state, 'a', NOW)).toBe(false);
+  expect(takeTurn(state, 'a', NOW)).toBe(true);
+  expect([takeTurn(state, 'a', NOW), takeTurn(state, 'a', NOW - 1), takeTurn(state, 'b', NOW)]).toEqual([false, false, true]);
+  expect([hadTurn(state, 'a', NOW), hadTurn(state, 'a', NOW + 1)]).toEqual([true, false]);
+  expect(takeTurn(again(state), 'a', NOW)).toBe(false);
+  for (let i = 0; i < MAX_SEGMENTS; i++) takeTurn(state, `s${i}`, NOW + DAY_MS);
+  expect(state.outreach.runs).toHaveLength(MAX_SEGMENTS);
+  takeTurn(state, 'a', NOW + 62 * DAY_MS);
+  expect(state.outreach.runs).toHaveLength(1);
 });
 
 test('other definitions leave it as it is', () => {

@@ -1,5 +1,5 @@
 /** What is on its way to the customer: outreach that is planned, messages that were let out, trials of what contacting does (docs/decisions/0032). */
-import { MINUTE_MS } from '#contracts';
+import { DAY_MS, hash32, MINUTE_MS } from '#contracts';
 import type { Contact, DecisionId } from '#contracts';
 import { addContact } from './customer-state.ts';
 import type { CustomerState } from './customer-state.ts';
@@ -9,6 +9,10 @@ export const MAX_PLANNED = 8;
 /** Beyond as many nothing more is let out. */
 export const MAX_MESSAGES = 16;
 export const MAX_TRIALS = 8;
+/** Segments of a project, hence runs that a customer remembers. */
+export const MAX_SEGMENTS = 32;
+/** No run lasts longer. */
+const RUN_KEPT_MS = 60 * DAY_MS;
 
 /** A decision to be made later: after a trigger's delay, when quiet hours end, when a snooze is over. */
 export interface Planned {
@@ -50,6 +54,14 @@ export interface Trial {
   inboundContacts: number;
 }
 
+/** The last run of a segment in which it was this customer's turn. */
+export interface SegmentRun {
+  /** hash32 of the segment's id. */
+  readonly segment: number;
+  /** Names the run. */
+  readonly runAtMs: number;
+}
+
 export interface Outreach {
   /** By due time. */
   readonly planned: Planned[];
@@ -57,7 +69,27 @@ export interface Outreach {
   readonly messages: OpenMessage[];
   /** By end. */
   readonly trials: Trial[];
+  readonly runs: SegmentRun[];
 }
+
+/** False: it was this customer's turn in this run, or in a later one, before; then nothing changes. */
+export const takeTurn = (state: CustomerState, segmentId: string, runAtMs: number): boolean => {
+  if (hadTurn(state, segmentId, runAtMs)) return false;
+  const { runs } = state.outreach;
+  const segment = hash32(segmentId);
+  const place = runs.findIndex((run) => run.segment === segment);
+  if (place >= 0) runs.splice(place, 1);
+  runs.push({ segment, runAtMs });
+  runs.sort((a, b) => a.runAtMs - b.runAtMs || a.segment - b.segment);
+  while (runs.length > MAX_SEGMENTS || runs[0]!.runAtMs < runAtMs - RUN_KEPT_MS) runs.shift();
+  return true;
+};
+
+export const hadTurn = (state: CustomerState, segmentId: string, runAtMs: number): boolean => {
+  if (!state.hasOutreach) return false;
+  const segment = hash32(segmentId);
+  return state.outreach.runs.some((run) => run.segment === segment && run.runAtMs >= runAtMs);
+};
 
 /** Returns what had to give way, or the plan itself when it is the last of too many; null: there was room. */
 export const plan = (state: CustomerState, planned: Planned): Planned | null => {

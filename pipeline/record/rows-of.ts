@@ -1,6 +1,7 @@
 /** Turns log records into warehouse rows, leaving out all that is personal. */
 import {
   ACTION_PAUSED_EVENT,
+  SEGMENT_TURN_EVENT,
   ATTUNE_SOURCE,
   communicationCodec,
   customerKeyFromBytes,
@@ -62,9 +63,9 @@ export const RECORDED_TOPICS = [
 /** Attune's own clock, not something that a customer did. */
 const TIMER_EVENT = 'attune.timer';
 
-/** What Attune says of an action, and nobody else can: nothing in it is personal. */
+/** What Attune says, and nobody else can: nothing in it is personal. */
 const isAttunesOwn = ({ type, source, customerKey }: EventRecord): boolean =>
-  type === ACTION_PAUSED_EVENT && source === ATTUNE_SOURCE && customerKey.equals(NOBODYS_KEY);
+  source === ATTUNE_SOURCE && (type === SEGMENT_TURN_EVENT || (type === ACTION_PAUSED_EVENT && customerKey.equals(NOBODYS_KEY)));
 
 /** Rejects with `record.unreadable` for bytes that are not of the topic. */
 export const createRowReader = (sources: RowSources): ((topic: Topic, value: Buffer) => Promise<ReadRecord>) => {

@@ -5,6 +5,7 @@ import { applyDecision } from './apply-decision.ts';
 import { applyEvent } from './apply-event.ts';
 import { applyOutcome } from './apply-outcome.ts';
 import { applyTimer } from './apply-timer.ts';
+import { applyTurn } from './apply-turn.ts';
 import { sourceOf } from './customer-work.ts';
 import type { CustomerWork } from './customer-work.ts';
 import type { StateInput } from './input.ts';
@@ -19,6 +20,8 @@ export const applyInput = (work: CustomerWork, input: StateInput): StepResult<nu
       return applyOutcome(work, input.decisionId, input.outcome, source);
     case 'timer':
       return applyTimer(work, input, source);
+    case 'turn':
+      return applyTurn(work, input, source);
     case 'communication':
       return applyCommunication(work, input, source);
   }

@@ -10,12 +10,14 @@ import {
   decide,
   gateVerdict,
   holdoutsOf,
+  isIn,
   matchTriggers,
+  planOfSegment,
   planOfTrigger,
   quietFrom,
   snoozeUntil,
 } from '#decisioning';
-import type { Catalog, ChannelOrder, Scope, Triggers } from '#decisioning';
+import type { Catalog, ChannelOrder, Scope, Segments, Triggers } from '#decisioning';
 import { viewOfState } from '#feature-store';
 import type { FeatureSet } from '#feature-store';
 import { confirmsDelivery } from '#project';
@@ -37,6 +39,7 @@ export interface OutreachCatalog {
   readonly catalog: Catalog;
   readonly channels: Channels;
   readonly triggers: Triggers;
+  readonly segments: Segments;
   readonly eventTypes: EventTypes;
   readonly featureSet: FeatureSet;
 }
@@ -47,11 +50,15 @@ export interface OutreachDeskDeps extends OutreachCatalog {
   readonly controls: () => Control;
 }
 
-export const createOutreachRules = ({ catalog, channels, triggers, eventTypes }: OutreachCatalog): OutreachRules => {
+export const createOutreachRules = ({ catalog, channels, triggers, segments, eventTypes }: OutreachCatalog): OutreachRules => {
   const inbound = new Set(eventTypes.names.filter((name) => eventTypes.get(name)?.inboundContact === true));
   return {
     listens: (type) => triggers.byEvent.has(type) || inbound.has(type),
     pulled: (event, view) => pulledBy(triggers, event, view),
+    turned(segmentId, view, atMs) {
+      const segment = segments.byId.get(segmentId);
+      return segment === undefined || !isIn(segment, view()) ? null : planOfSegment(segment, atMs);
+    },
     isInbound: (type) => inbound.has(type),
     delivers: (channel) => channels.channels.has(channel),
     confirms: (channel) => confirmsOn(channels, channel),

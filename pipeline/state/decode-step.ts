@@ -3,6 +3,7 @@ import {
   ACTION_PAUSED_EVENT,
   ATTUNE_SOURCE,
   TOPICS,
+  SEGMENT_TURN_EVENT,
   STATE_INPUTS,
   communicationCodec,
   customerKeyFromBytes,
@@ -10,6 +11,7 @@ import {
   decisionIdFromBytes,
   eventCodec,
   outcomeCodec,
+  parseSegmentTurn,
   shardOf,
 } from '#contracts';
 import type { LogRecord } from '#event-log';
@@ -38,6 +40,11 @@ const decodeRecord = (record: LogRecord): StepResult<StateInput> => {
       const key = event instanceof StoredEvent ? event.key : customerKeyFromBytes(event.customerKey);
       if (event.type === TIMER_EVENT && event.source === ATTUNE_SOURCE)
         return ok({ kind: 'timer', record, topicIndex: EVENTS, key, shard: shardOfTimer(event.data), dueMs: event.time });
+      if (event.type === SEGMENT_TURN_EVENT && event.source === ATTUNE_SOURCE) {
+        const turn = parseSegmentTurn(event.data);
+        if (turn === null) return deadLetter('event.data', `the data of ${event.type} ${event.id} names no segment, run and shard`);
+        return ok({ kind: 'turn', record, topicIndex: EVENTS, key, ...turn });
+      }
       // Of an action: there is no customer to fold it into.
       if (event.type === ACTION_PAUSED_EVENT && event.source === ATTUNE_SOURCE) return drop('no-effect');
       if (event instanceof StoredEvent) return ok(event);

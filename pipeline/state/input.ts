@@ -24,6 +24,14 @@ export interface TimerInput extends OfRecord {
   readonly dueMs: number;
 }
 
+/** Its turn in a run of a segment. */
+export interface TurnInput extends OfRecord {
+  readonly kind: 'turn';
+  readonly key: CustomerKey;
+  readonly segmentId: string;
+  readonly runAtMs: number;
+}
+
 export interface DecisionInput extends OfRecord {
   readonly kind: 'decision';
   readonly key: CustomerKey;
@@ -43,4 +51,4 @@ export interface CommunicationInput extends OfRecord {
   readonly communication: Communication;
 }
 
-export type StateInput = EventInput | TimerInput | DecisionInput | OutcomeInput | CommunicationInput;
+export type StateInput = EventInput | TimerInput | TurnInput | DecisionInput | OutcomeInput | CommunicationInput;

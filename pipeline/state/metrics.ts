@@ -5,6 +5,7 @@ export interface StateMetrics {
   decisions: number;
   outcomes: number;
   timers: number;
+  turns: number;
   communications: number;
   /** Known by identity. */
   duplicates: number;
@@ -42,6 +43,7 @@ export const createStateMetrics = (): StateMetrics => ({
   decisions: 0,
   outcomes: 0,
   timers: 0,
+  turns: 0,
   communications: 0,
   duplicates: 0,
   skipped: 0,

@@ -9,6 +9,8 @@ export interface OutreachRules {
   listens(type: string): boolean;
   /** The triggers that the event pulls, `view` making the customer after it. */
   pulled(event: TriggeringEvent, view: () => CustomerView): readonly Pull[];
+  /** What is planned for a customer whose turn it is at `atMs`; null: it does not belong to the segment (any more), or there is no such segment. */
+  turned(segmentId: string, view: () => CustomerView, atMs: number): Omit<Planned, 'rootId'> | null;
   /** Whether such an event is the customer's coming to us. */
   isInbound(type: string): boolean;
   /** Whether Attune delivers on this channel; then nothing leaves there but through the gate. */
@@ -103,6 +105,7 @@ export interface Reservation {
 export const NO_OUTREACH: OutreachRules = Object.freeze({
   listens: () => false,
   pulled: () => [],
+  turned: () => null,
   isInbound: () => false,
   delivers: () => false,
   confirms: () => false,

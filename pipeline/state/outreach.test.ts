@@ -7,6 +7,7 @@ import {
   HOUR_MS,
   MINUTE_MS,
   NO_CONTROLS,
+  SEGMENT_TURN_EVENT,
   STATE_INPUTS,
   TOPICS,
   UNSAID,
@@ -15,16 +16,22 @@ import {
   decisionCodec,
   decisionIdFromBytes,
   decisionIdToBytes,
+  eventCodec,
   rewardCodec,
   shardOf,
 } from '#contracts';
-import type { Communication, Control, Decision, Topic } from '#contracts';
-import { compileCatalog, compileTriggers } from '#decisioning';
+import type { Communication, Control, Decision, EventRecord, SegmentOrder, Topic } from '#contracts';
+import { compileCatalog, compileSegments, compileTriggers } from '#decisioning';
+import { followControls } from '#event-log';
+import type { ControlsHolder } from '#event-log';
 import { compileFeatures, openLmdbFeatureStore } from '#feature-store';
 import { compileChannels, compileEventTypes, createProject } from '#project';
 import { rebuild } from '../rebuild/rebuild.ts';
 import { compileRewards } from '../rewards/compile-rewards.ts';
 import { SILENT } from '../role.ts';
+import type { Role } from '../role.ts';
+import { readSegmentDocuments } from '../segments/segment-document.ts';
+import { createSegmentsRole } from '../segments/segments-role.ts';
 import { PARTITIONS, START_MS, aDecision, anEvent, anOutcome, customerKey, openWorld, readTopic, stateOf, until } from '../test-world.ts';
 import type { World } from '../test-world.ts';
 import { createOutreachDesk, createOutreachRules } from './catalog-outreach.ts';
@@ -108,6 +115,9 @@ caps:
   - { id: bill-shock, event: bill.issued, when: event.data.overage > 20, scope: { actions: [advice] }, expire: 20h }
   - { id: outage, event: outage.started, scope: { actions: [outage] }, debounce: 10m }
 `,
+  'segments.yaml': `segments:
+  - { id: consenting, when: customer.consentSms == true, scope: { actions: [advice] }, perSecond: 5, expire: 4h, schedule: { at: '12:30' } }
+`,
 };
 
 const compile = (): StateProject & Parameters<typeof createOutreachDesk>[0] => {
@@ -119,6 +129,7 @@ const compile = (): StateProject & Parameters<typeof createOutreachDesk>[0] => {
     eventTypes,
     channels: compileChannels(project),
     triggers: compileTriggers(project, catalog, eventTypes),
+    segments: compileSegments(project, catalog),
     featureSet: compileFeatures(project),
   };
   return {
@@ -384,5 +395,144 @@ describe('outreach', () => {
     expect(after.map((state) => state!.outreach)).toEqual(before.map((state) => state!.outreach));
     expect((await said()).length).toBe(records);
     await store.close();
+  });
+});
+
+describe('a segment', () => {
+  const members = Array.from({ length: 12 }, (_, i) => `m-${i}`);
+  const others = ['o-1', 'o-2', 'o-3'];
+  let runner: Role | undefined;
+  let operators: ControlsHolder | undefined;
+  afterEach(async () => {
+    await runner?.stop();
+    await operators?.stop();
+    [runner, operators] = [undefined, undefined];
+  });
+
+  /** @param dies after so many appends: the last one reaches the log, and nobody knows */
+  const run = async (dies = Infinity): Promise<void> => {
+    const { log, store } = world;
+    operators ??= followControls({ log, onUnreadable: () => {} });
+    let appends = 0;
+    runner = createSegmentsRole({
+      store,
+      controls: operators,
+      project: () => project,
+      clock: () => nowMs,
+      everyMs: 10,
+      sleep: async (ms) => {
+        nowMs += ms;
+      },
+      log: {
+        async append(records) {
+          const positions = await log.append(records);
+          if (++appends >= dies) throw new Error('died');
+          return positions;
+        },
+      },
+    });
+    await runner.start();
+  };
+  const runUntilDead = async (appends: number): Promise<void> => {
+    await run(appends);
+    await until(() => runner!.metrics()['failures'] === 1);
+    await runner!.stop();
+  };
+  const order = (what: SegmentOrder['order']): Promise<Control> =>
+    operators!.change((current) => ({
+      ...current,
+      segmentOrders: [{ segmentId: 'consenting', order: what, by: 'ana', reason: 'R.', at: nowMs }],
+    }));
+  const turns = async (): Promise<EventRecord[]> =>
+    (await readTopic(world.log, TOPICS.events))
+      .map(({ value }) => eventCodec.decode(value))
+      .filter(({ type }) => type === SEGMENT_TURN_EVENT);
+  const document = async () => (await readSegmentDocuments(world.store.documents))[0];
+  const ended = (state: string) => until(async () => (await document())?.run?.state === state);
+  const keysOf = (customers: readonly string[]): string[] => customers.map(customerKey).toSorted();
+
+  test('is run when it is due, at its rate; each of its customers is asked about once although runners die in the middle, others never', async () => {
+    await start();
+    await feed(
+      ...members.map((customer) => known(ANA, customer)),
+      ...others.map((customer) => known({ ...ANA, consentSms: false }, customer)),
+    );
+    // What was due before it was known is not made up for.
+    await run();
+    await until(async () => (await document()) !== undefined);
+    expect((await document())!.run).toBeNull();
+    await runner!.stop();
+    nowMs += 31 * MINUTE_MS;
+    await runUntilDead(5);
+    await settled();
+    expect(await decided()).toHaveLength(5);
+    // These are not folded before the next one looks who had a turn.
+    await role!.stop();
+    await runUntilDead(4);
+    await run();
+    await ended('done');
+    await start();
+    await settled();
+
+    const all = await turns();
+    expect(all).toHaveLength(5 + 4 + 7);
+    const times = all.map(({ receivedAt }) => receivedAt).toSorted((a, b) => a - b);
+    for (let i = 6; i < times.length; i++) expect(times[i]! - times[i - 6]!).toBeGreaterThanOrEqual(800);
+    const queued = (await said()).filter(({ state }) => state === 'queued');
+    expect(queued.map(({ customerKey: key }) => key.toString('hex')).toSorted()).toEqual(keysOf(members));
+    expect(new Set((await decided()).map(({ decisionId }) => decisionId.toString('hex'))).size).toBe(12);
+    expect(queued.every(({ cause }) => cause === 'segment:consenting')).toBe(true);
+    expect(role!.counters).toMatchObject({ turns: 7, duplicates: 4, messagesQueued: 7 });
+    expect((await document())!.run).toMatchObject({ by: 'schedule', runAtMs: NOON + 30 * MINUTE_MS, members: 12, turns: 12 });
+
+    // A rebuild knows whose turn it was.
+    await role!.stop();
+    role = undefined;
+    const store = await openLmdbFeatureStore({ dir: join(mkdtempSync(join(world.dir, 'rebuilt-')), 'store'), partitions: PARTITIONS });
+    await rebuild({ log: world.log, store, project, logger: SILENT, settleMs: 50, snapshot: null });
+    expect((await stateOf({ ...world, store }, 'm-3'))!.outreach).toEqual((await stateOf(world, 'm-3'))!.outreach);
+    await store.close();
+  });
+
+  test('is run when a person says so, and stopped; who does not belong to it any more when its turn comes is left alone', async () => {
+    await start();
+    await feed(...members.map((customer) => known(ANA, customer)));
+    await run();
+    await order('run');
+    await ended('done');
+    const [first] = await turns();
+    expect((await document())!.run).toMatchObject({ by: 'ana', runAtMs: NOON, turns: 12 });
+    await settled();
+    expect(await decided()).toHaveLength(12);
+
+    // Stopped before it is due: nothing is. Then on again, from the next time on.
+    nowMs = NOON + 20 * MINUTE_MS;
+    await order('stop');
+    nowMs = NOON + 31 * MINUTE_MS;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await order('resume');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await document())!.run!.runAtMs).toBe(NOON);
+    nowMs = NOON + DAY_MS + 30 * MINUTE_MS;
+    await until(async () => (await document())!.run!.runAtMs === nowMs || (await document())!.run!.by === 'schedule');
+    await ended('done');
+    await settled();
+    expect(await turns()).toHaveLength(24);
+
+    // Another run's turn of one who has withdrawn, and of one whom nobody knows (any more).
+    const before = (await decided()).length;
+    await feed(anEvent('m-1', 'k2', 'customer.updated', { consentSms: false }, nowMs));
+    for (const customer of ['m-1', 'nobody'])
+      await feed({
+        topic: TOPICS.events,
+        shard: shardOf(customer),
+        value: eventCodec.encode({
+          ...first!,
+          customerKey: customerKeyToBytes(customerKey(customer)),
+          data: JSON.stringify({ segmentId: 'consenting', runAtMs: nowMs, shard: shardOf(customer) }),
+        }),
+      });
+    expect(await decided()).toHaveLength(before);
+    expect(await stateOf(world, 'nobody')).toBeNull();
   });
 });

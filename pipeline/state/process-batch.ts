@@ -137,6 +137,7 @@ const takenAtMs = (input: StateInput): number => {
     case 'outcome':
       return Math.min(timestampMs, input.outcome.receivedAt);
     case 'timer':
+    case 'turn':
     case 'communication':
       return timestampMs;
   }
@@ -195,10 +196,10 @@ const planOf = async (deps: BatchDeps, partition: number, inputs: readonly State
     const own = customers.get(key)!;
     touched.add(key);
     const kind = value === null ? 'none' : recordKindOf(value);
-    if (kind === 'state' || own.some((input) => input.kind !== 'timer')) {
+    if (kind === 'state' || own.some((input) => !needsState(input))) {
       const planned = planCustomer(deps, plan, { ...places[i]!, keyBytes: places[i]!.key, key, value, inputs: own, waiting, atIds });
       if (planned !== undefined) await planned;
-    } else planTimerOfDecision(deps, plan, places[i]!, value, own as TimerInput[]);
+    } else planWithoutState(deps, plan, places[i]!, value, own);
   }
   for (const [id, outcomes] of unknown) {
     // A timer of the same key was planned above: what waits is read again in the next round.
@@ -305,6 +306,22 @@ const countVerdict = (metrics: StateMetrics, state: CommunicationState): void =>
   else if (state === 'heldOut') metrics.messagesHeldOut++;
 };
 
+/** It begins no customer. */
+const needsState = ({ kind }: StateInput): boolean => kind === 'timer' || kind === 'turn';
+
+/** Who was erased before its turn came has none. */
+const planWithoutState = (
+  deps: BatchDeps,
+  plan: Plan,
+  place: { readonly key: Buffer; readonly shard: number },
+  value: Buffer | null,
+  inputs: readonly StateInput[],
+): void => {
+  const timers = inputs.filter((input) => input.kind === 'timer');
+  deps.metrics.dropped += inputs.length - timers.length;
+  if (timers.length > 0) planTimerOfDecision(deps, plan, place, value, timers);
+};
+
 /** A timer under a decision id: outcomes have waited long enough, or their decision came and the timer is left over. */
 const planTimerOfDecision = (
   deps: BatchDeps,
@@ -389,4 +406,11 @@ const count = (metrics: StateMetrics, input: StateInput, result: StepResult<null
   else metrics.dropped++;
 };
 
-const APPLIED = { event: 'events', decision: 'decisions', outcome: 'outcomes', timer: 'timers', communication: 'communications' } as const;
+const APPLIED = {
+  event: 'events',
+  decision: 'decisions',
+  outcome: 'outcomes',
+  timer: 'timers',
+  turn: 'turns',
+  communication: 'communications',
+} as const;

@@ -27,7 +27,7 @@ export const addControlsRoutes = (app: FastifyInstance, context: ServingContext)
         summary: 'Change the controls; in force everywhere within 2 s',
         description:
           'Fields left out stay as they are. With `version` the change is refused (409) when another is in force. `notices`, ' +
-          '`downChannels` and `holdouts` are only shown: who pauses leaves a notice, who resumes removes it.',
+          '`downChannels`, `holdouts` and `segmentOrders` are only shown: who pauses leaves a notice, who resumes removes it.',
         body: ControlsRequest,
         response: { 200: ControlsAnswer, ...problems },
       },
@@ -128,4 +128,5 @@ const answerOf = (control: Control): ControlsAnswer => ({
   notices: control.notices.map((notice) => ({ ...notice, at: new Date(notice.at).toISOString() })),
   downChannels: [...control.downChannels],
   holdouts: [...control.holdouts],
+  segmentOrders: control.segmentOrders.map((order) => ({ ...order, at: new Date(order.at).toISOString() })),
 });

@@ -63,6 +63,19 @@ const shown = {
     ),
     { description: 'who is not contacted, so that what contacting does can be measured' },
   ),
+  segmentOrders: Type.Array(
+    Type.Object(
+      {
+        segmentId: Type.String(),
+        order: Type.Union([Type.Literal('run'), Type.Literal('stop'), Type.Literal('resume')]),
+        by: Type.String(),
+        reason: Type.String(),
+        at: Type.String(),
+      },
+      closed,
+    ),
+    { description: 'the last order that a person gave about each segment' },
+  ),
 };
 
 export const ControlsAnswer = Type.Object(
