@@ -78,7 +78,7 @@ describe('segments', () => {
     const project = projectWith(null);
     expect(isIn(compileSegmentWhen(project, 'customer.plan == "x"'), createView({ attributes: { plan: 'x' } }))).toBe(true);
     expect(() => compileSegmentWhen(project, 'customer.plam == "x"')).toThrow(/'customer.plam' is not defined; did you mean 'plan'/);
-    expect(() => compileSegmentWhen(project, '1 +')).toThrow();
+    expect(() => compileSegmentWhen(project, '1 +')).toThrow(/Unexpected token/);
   });
 
   test.each([

@@ -167,6 +167,7 @@ const foldPartition = async (
       case 'timer':
         if (states.has(input.key)) apply(input.key, input);
         break;
+      case 'turn':
       case 'communication':
         if (states.has(input.key)) apply(input.key, input);
     }

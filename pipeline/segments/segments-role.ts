@@ -138,7 +138,7 @@ export const createSegmentsRole = (deps: SegmentsRoleDeps): Role => {
     const state = isNew
       ? ({ ...wanted, state: 'running', startedMs: clock(), endedMs: null, members: null, turns: 0 } satisfies SegmentRunState)
       : document.run;
-    const begun = { ...document, run: state! };
+    const begun = { ...document, run: state };
     if (isNew) await office.write(begun);
     metrics[isNew ? 'runs' : 'resumed']++;
     logger.info({ segment: segment.id, ...wanted }, isNew ? 'a run of a segment begins' : 'a run of a segment goes on');

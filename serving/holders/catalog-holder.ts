@@ -2,7 +2,7 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AttuneError } from '#contracts';
-import { compileCatalog, compileTriggers, type Catalog } from '#decisioning';
+import { compileCatalog, compileSegments, compileTriggers, type Catalog } from '#decisioning';
 import { compileFeatures, publishFeatureSet, type FeatureSet, type FeatureStore } from '#feature-store';
 import {
   compileChannels,
@@ -32,6 +32,7 @@ export const compileProject = (project: Project): CompiledProject => {
   const eventTypes = compileEventTypes(project);
   // The pipeline's, and refused here as well: a project with a fault never replaces a good one.
   compileTriggers(project, catalog, eventTypes);
+  compileSegments(project, catalog);
   const channels = compileChannels(project);
   return { project, catalog, featureSet: compileFeatures(project), eventTypes, channels, outcomeNames: outcomeNamesOf(project) };
 };
