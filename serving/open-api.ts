@@ -19,6 +19,7 @@ export const addOpenApi = async (app: FastifyInstance, hasKeys: boolean): Promis
         { name: 'observe', description: 'outcomes, events and delivery receipts' },
         { name: 'customers', description: 'what is known of a customer; erasure' },
         { name: 'communicationMessage', description: 'TMF681: messages to customers, and who is told of them' },
+        { name: 'queryProductRecommendation', description: 'TMF680: recommendations as TM Forum has them' },
         { name: 'operate', description: 'controls and models' },
         { name: 'health', description: 'health, readiness, metrics' },
       ],

@@ -29,6 +29,7 @@ import { addModelsRoutes } from './routes/models-routes.ts';
 import { addOutcomesRoute } from './routes/outcomes-route.ts';
 import { addReceiptsRoutes } from './routes/receipts-routes.ts';
 import { addCommunicationApi } from './tmf/communication/communication-api.ts';
+import { addRecommendationApi } from './tmf/recommendation/recommendation-api.ts';
 
 export interface ServingConfig {
   /** For reading and deciding; past it an answer is degraded. Default 50. */
@@ -230,6 +231,7 @@ export const createServing = async (deps: ServingDeps): Promise<Serving> => {
     addControlsRoutes(routes, context);
     addChannelsRoute(routes, context);
     addCommunicationApi(routes, context, deps.random);
+    addRecommendationApi(routes, context);
     addHealthRoutes(routes, {
       readiness: { missing: () => missing, logIsAway, storeIsAway: () => rebuild.isAway() },
       metrics: metricsText,

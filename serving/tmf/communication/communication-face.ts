@@ -5,7 +5,7 @@ import type { ServingContext } from '../../context.ts';
 import { fieldFault } from '../../errors/problem.ts';
 import type { Publisher } from '../hub/publish.ts';
 import { mergePatch } from '../merge-patch.ts';
-import type { Filter } from '../query/filter.ts';
+import { valuesNamed, type Filter } from '../query/filter.ts';
 import type { TmfBody, TmfFace, TmfResource } from '../resource.ts';
 import { checkAttributes, checkMessage } from './check-message.ts';
 import { fillContent } from './fill-content.ts';
@@ -162,9 +162,7 @@ const candidates = async function* (
   filter: Filter,
   subjects: ServingContext['subjects'],
 ): AsyncIterable<StoredMessage> {
-  const named = (path: string): readonly string[] | null =>
-    filter.find((anyOf) => anyOf.length === 1 && anyOf[0]!.operator === 'eq' && anyOf[0]!.path.join('.') === path)?.[0]?.values ?? null;
-  const ids = named('id');
+  const ids = valuesNamed(filter, 'id');
   if (ids !== null) {
     for (const id of new Set(ids)) {
       const message = await messages.find(id);
@@ -172,7 +170,7 @@ const candidates = async function* (
     }
     return;
   }
-  const receivers = named('receiver.id');
+  const receivers = valuesNamed(filter, 'receiver.id');
   if (receivers === null) return yield* messages.all();
   const seen = new Set<string>();
   for (const receiver of new Set(receivers.filter((id) => id.trim() !== ''))) {

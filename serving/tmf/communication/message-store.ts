@@ -1,6 +1,7 @@
 /** Messages as documents: those of the system, those posted by TMF681, and groups of several receivers. */
 import { COMMUNICATION_KIND, type CommunicationDocument } from '#contracts';
 import type { Documents, StoredDocument } from '#feature-store';
+import { newestFirst } from '../newest-first.ts';
 import type { TmfBody } from '../resource.ts';
 import type { MessageState } from './states.ts';
 
@@ -28,8 +29,6 @@ export interface StoredMessage {
 
 /** Lists begin after it: members of groups, and what was deleted, stand here and are no resources of their own. */
 export const HIDDEN_AT_MS = 0;
-
-const PAGE = 500;
 
 export interface MessageStore {
   /** Null: there is none. Members and deleted ones are found too. */
@@ -61,17 +60,7 @@ export const createMessageStore = (documents: Documents): MessageStore => {
     return stored === null ? null : read(stored);
   };
   const pages = async function* (query: { customerKey?: Buffer; fromMs?: number }): AsyncIterable<StoredMessage> {
-    const seen = new Set<string>();
-    for (let offset = 0; ; offset += PAGE) {
-      const { documents: found } = await documents.list(COMMUNICATION_KIND, { ...query, newestFirst: true, offset, limit: PAGE });
-      for (const stored of found) {
-        // What is written meanwhile moves the others on.
-        if (seen.has(stored.id)) continue;
-        seen.add(stored.id);
-        yield read(stored);
-      }
-      if (found.length < PAGE) return;
-    }
+    for await (const stored of newestFirst(documents, COMMUNICATION_KIND, query)) yield read(stored);
   };
   return {
     find,

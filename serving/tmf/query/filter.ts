@@ -30,6 +30,10 @@ export const valuesAt = (from: unknown, path: readonly string[], depth = 0): rea
   return valuesAt((from as Record<string, unknown>)[name], path, depth + 1);
 };
 
+/** The values to which a filter holds an attribute; null: it leaves it open. */
+export const valuesNamed = (filter: Filter, path: string): readonly string[] | null =>
+  filter.find(([term, ...others]) => others.length === 0 && term!.operator === 'eq' && term!.path.join('.') === path)?.[0]?.values ?? null;
+
 const holds = (value: unknown, operator: Operator, wanted: readonly string[]): boolean => {
   if (operator === 'eq') return wanted.some((text) => equals(value, text));
   return wanted.some((text) => {
