@@ -114,6 +114,20 @@ export const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       ['--max-lag N', 'waits while the state role is further behind; 0: never [2000000]'],
     ],
   },
+  decide: {
+    usage: '--segment ID | --when CEL | --customers FILE --out FILE',
+    meaning: 'decisions for many customers into a file, at a stated rate; nothing is sent, and outcomes may name them',
+    options: [
+      ['--segment ID', 'of segments.yaml, with its channel, scope and context'],
+      ['--when CEL', 'a condition over customer and features'],
+      ['--customers FILE', 'ids: a line each in .txt, the column customerId in .csv, .parquet or .jsonl; all that are given must hold'],
+      ['--out FILE', '.ndjson, or .csv with the first action alone; who is in the file already is left out'],
+      ['--channel NAME', 'for which the decisions are [the segment’s]'],
+      ['--direction D', 'inbound or outbound [outbound where the channel is]'],
+      ['--limit N', 'actions a customer, at most [1]'],
+      ['--per-second N', 'decisions a second, at most [200]'],
+    ],
+  },
   segment: {
     usage: '[list | count ID | run ID | stop ID | resume ID]',
     meaning: 'the segments that Attune asks itself about; how many customers belong to one; the order to run it now',

@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'warm-start': async () => (await import('./commands/warm-start.ts')).warmStartCommand,
   promote: async () => (await import('./commands/promote.ts')).promote,
   import: async () => (await import('./commands/import.ts')).importCommand,
+  decide: async () => (await import('./commands/decide.ts')).decide,
   segment: async () => (await import('./commands/segment.ts')).segment,
   models: async () => (await import('./commands/models.ts')).models,
   train: async () => (await import('./commands/train.ts')).train,

@@ -3,6 +3,7 @@ import { addPending, hasSeen, rememberId } from '#feature-store';
 import type { PendingDecision, PendingItem } from '#feature-store';
 import { customerKeyOfDecision } from '#contracts';
 import type { Decision } from '#contracts';
+import { isOfBatch } from '../batch/batch-cause.ts';
 import { channelRule, windowOf } from '../rewards/rewards.ts';
 import { DONE, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
@@ -17,7 +18,8 @@ export const applyDecision = (work: CustomerWork, { decision, decisionId, key }:
   const identity = `decision:${decisionId}`;
   if (hasSeen(work.state, identity)) return drop('duplicate');
   rememberId(work.state, identity, decision.decidedAt);
-  const isDelivered = decision.direction === 'outbound' && decision.loop === '' && work.rules.delivers(decision.channel);
+  const isDelivered =
+    decision.direction === 'outbound' && decision.loop === '' && work.rules.delivers(decision.channel) && !isOfBatch(decision);
   if (isDelivered && work.desk !== null && !passGate(work, work.desk, decision)) return DONE;
   if (decision.chosen.length === 0) return DONE;
 
