@@ -24,6 +24,7 @@ export {
 } from './definitions/feature-set.ts';
 export {
   addContact,
+  takeBackContact,
   addPending,
   countPair,
   CustomerState,

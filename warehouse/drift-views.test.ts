@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addTrial, backfireBounds, type BackfireCounts } from '#models/backfire';
 import { openWarehouse, startEmbeddedServer, type EmbeddedServer, type Warehouse } from './index.ts';
 import { hasChdb } from './server/test-chdb.ts';
 
@@ -43,6 +44,89 @@ describe.skipIf(!hasChdb())('views of change (skipped where the optional package
     expect(of('zero').psi).toBe(0);
     expect(of('moved').mean_recent - of('moved').mean_before).toBeGreaterThan(0.2);
     expect(of('moved').recent).toBe(1_600);
+  });
+
+  test('contact_effects says of matured trials what the guard says of them', async () => {
+    let counts: BackfireCounts = [];
+    const rows = Array.from({ length: 3_000 }, (_, n) => {
+      const share = n < 1_000 ? 0.2 : 0.05;
+      const arm = n % (1 / share) === 0 ? 'heldOut' : 'contacted';
+      const inbound = n % 7 === 0 || (arm === 'contacted' && n % 5 === 1);
+      counts = addTrial(counts, { share, arm, inbound });
+      return {
+        communication_id: `00000000-0000-7000-8000-${n.toString(16).padStart(12, '0')}`,
+        customer_key: n.toString(16).padStart(32, '0'),
+        action_id: 'a',
+        channel: 'sms',
+        state: 'matured',
+        arm,
+        inbound_contacts: inbound ? 3 : 0,
+        holdout_share: share,
+        at: '2026-11-01 00:00:00.000',
+        recorded_at: '2026-11-01 00:00:00.000',
+      };
+    });
+    await warehouse.insertJson('communications', rows);
+    const [row] = await warehouse.query<Record<string, number>>(
+      'SELECT toUInt32(contacted) AS contacted, toUInt32(held_out) AS held_out, difference FROM contact_effects',
+    );
+    const { contacted, heldOut, estimate } = backfireBounds(counts, 0.05);
+    expect(row).toMatchObject({ contacted, held_out: heldOut });
+    expect(row!['difference']).toBeCloseTo(estimate!, 9);
+  });
+
+  test('answers keeps apart who refused, who has it, and who never saw it; applicability_flags names the action at fault', async () => {
+    const outcomes = ['accepted', 'rejected', 'later', 'impression', 'alreadyHas', 'alreadyHas', 'neverOffered', 'undelivered'];
+    const at = '2026-11-01 00:00:00.000';
+    const ids = outcomes.map((_, n) => `00000000-0000-7000-8001-${n.toString(16).padStart(12, '0')}`);
+    await warehouse.insertJson(
+      'decisions',
+      ids.map((decision_id) => ({
+        decision_id,
+        customer_key: '0'.repeat(32),
+        decided_at: at,
+        channel: 'callCenter',
+        loop: '',
+        'chosen.rank': [1],
+        'chosen.action_id': ['fiber'],
+        'chosen.treatment_id': ['t'],
+        'chosen.propensity': [0.1],
+        'chosen.probability': [1],
+        'chosen.value': [1],
+        'chosen.priority': [1],
+        recorded_at: at,
+      })),
+    );
+    await warehouse.insertJson(
+      'rewards',
+      outcomes.map((outcome, n) => ({
+        decision_id: ids[n],
+        rank: 1,
+        action_id: 'fiber',
+        loop: '',
+        kind: 'outcome',
+        target: ['alreadyHas', 'neverOffered', 'undelivered'].includes(outcome) ? null : Number(outcome === 'accepted'),
+        reward: 0,
+        outcome,
+        decided_at: at,
+        occurred_at: at,
+        matured: true,
+        revision: 1,
+        recorded_at: at,
+      })),
+    );
+    const counts = 'chosen presented accepted rejected later ignored already_has never_offered undelivered'.split(' ');
+    const [answers] = await warehouse.query<Record<string, number>>(
+      `SELECT ${counts.map((name) => `toUInt32(${name}) AS ${name}`).join(', ')} FROM answers WHERE action_id = 'fiber' AND channel = 'callCenter'`,
+    );
+    expect(Object.values(answers!)).toEqual([8, 4, 1, 1, 1, 1, 2, 1, 1]);
+    const flags = await warehouse.query<Record<string, number>>(
+      'SELECT action_id, toUInt32(asked) AS asked, share, low, high FROM applicability_flags',
+    );
+    expect(flags).toMatchObject([{ action_id: 'fiber', asked: 6 }]);
+    expect(flags[0]!['share']).toBeCloseTo(1 / 3, 9);
+    expect(flags[0]!['low']!).toBeGreaterThan(0.05);
+    expect(flags[0]!['high']!).toBeLessThan(0.75);
   });
 
   test('reward_drift shows the week from which outcomes are no longer what was predicted', async () => {

@@ -10,7 +10,7 @@ export interface Outcome {
   readonly decisionId: Buffer;
   /** one of the decision's actions */
   readonly actionId: string;
-  /** impression, clicked, accepted, rejected, later, converted, complaint, optOut, undelivered, or the catalog's own */
+  /** impression, clicked, accepted, rejected, later, converted, complaint, optOut, undelivered, alreadyHas, neverOffered, or the catalog's own */
   readonly outcome: string;
   /** money of the outcome, in the catalog's currency */
   readonly amount: number | null;
@@ -24,7 +24,7 @@ export interface Outcome {
   readonly receivedAt: number;
 }
 
-/** What any catalog understands, besides its own. Append only: stored states name them by place. */
+/** What any catalog understands, besides its own. */
 export const STANDARD_OUTCOMES = [
   'impression',
   'clicked',
@@ -35,6 +35,10 @@ export const STANDARD_OUTCOMES = [
   'complaint',
   'optOut',
   'undelivered',
+  // It does not apply to this customer, whatever the catalog's conditions say.
+  'alreadyHas',
+  // The touchpoint did not present it: nobody refused anything.
+  'neverOffered',
 ] as const;
 
 export const outcomeCodec = createRecordCodec<Outcome>({ name: 'attune.outcomes', versions: [v1 as never] });

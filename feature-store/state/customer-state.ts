@@ -263,6 +263,16 @@ export const addContact = (state: CustomerState, contact: Contact): void => {
   if (contacts.length > MAX_CONTACTS) contacts.splice(oldestInbound(contacts), 1);
 };
 
+/** Gives back what was counted as of this minute; contacts that read alike are alike, and any of them may go. */
+export const takeBackContact = (state: CustomerState, { atMs, channel, direction, actionId }: Contact): void => {
+  const { contacts } = state;
+  const [minute, action] = [toMinute(atMs), shortName(actionId)];
+  const place = contacts.findIndex(
+    (other) => other.direction === direction && other.atMs === minute && other.channel === channel && other.actionId === action,
+  );
+  if (place >= 0) contacts.splice(place, 1);
+};
+
 /** The last one where all are outbound. */
 const oldestInbound = (contacts: readonly Contact[]): number => {
   const place = contacts.findLastIndex(({ direction }) => direction === 'inbound');
@@ -285,11 +295,12 @@ export const countPair = (state: CustomerState, actionId: string, change: PairCh
   const key = hash32(actionId);
   const was = pairs.get(key) ?? NO_PAIR;
   const minute = toMinute(change.atMs);
+  const shown = count(was.shown, change.shown);
   pairs.set(key, {
-    shown: count(was.shown, change.shown),
+    shown,
     accepted: count(was.accepted, change.accepted),
     rejected: count(was.rejected, change.rejected),
-    lastShownMs: (change.shown ?? 0) > 0 ? Math.max(was.lastShownMs, minute) : was.lastShownMs,
+    lastShownMs: (change.shown ?? 0) > 0 ? Math.max(was.lastShownMs, minute) : shown === 0 ? 0 : was.lastShownMs,
     lastRejectedMs: (change.rejected ?? 0) > 0 ? Math.max(was.lastRejectedMs, minute) : was.lastRejectedMs,
   });
   if (pairs.size > MAX_PAIRS) pairs.delete(leastRecent(pairs));

@@ -1,7 +1,7 @@
 /** What is on its way to the customer: outreach that is planned, messages that were let out, trials of what contacting does (docs/decisions/0032). */
 import { DAY_MS, hash32, MINUTE_MS } from '#contracts';
 import type { Contact, DecisionId } from '#contracts';
-import { addContact } from './customer-state.ts';
+import { addContact, takeBackContact } from './customer-state.ts';
 import type { CustomerState } from './customer-state.ts';
 
 /** Beyond as many the one that is due last is dropped. */
@@ -136,20 +136,11 @@ export const closeMessage = (state: CustomerState, decisionId: DecisionId, reach
   const place = messages.findIndex((message) => message.decisionId === decisionId);
   if (place < 0) return false;
   const [message] = messages.splice(place, 1);
-  if (!reached) takeBack(state, contactOf(message!));
+  if (!reached) takeBackContact(state, contactOf(message!));
   return true;
 };
 
 const contactOf = ({ atMs, channel, actionId }: OpenMessage): Contact => ({ atMs, channel, direction: 'outbound', actionId });
-
-/** Contacts that read alike are alike: any of them may go. */
-const takeBack = (state: CustomerState, { atMs, channel, actionId }: Contact): void => {
-  const { contacts } = state;
-  const place = contacts.findIndex(
-    (other) => other.direction === 'outbound' && other.atMs === atMs && other.channel === channel && other.actionId === actionId,
-  );
-  if (place >= 0) contacts.splice(place, 1);
-};
 
 /** False: the action is on trial with this customer already, or too many are; one unit per customer and window. */
 export const openTrial = (state: CustomerState, trial: Trial): boolean => {

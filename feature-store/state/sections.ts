@@ -16,7 +16,14 @@ import type { SourceMark } from './source-marks.ts';
 
 /** Well-known words by their place; append only, at most 15 channels. A word that is not here is stored as text after byte 0. */
 const CHANNELS = ['app', 'web', 'callCenter', 'sms', 'email', 'push', 'store', 'chat', 'letter', 'whatsapp'];
-const OUTCOMES: readonly string[] = [...STANDARD_OUTCOMES, 'none', 'resolved', 'escalated', 'callAvoided'];
+const OUTCOMES: readonly string[] = [
+  ...STANDARD_OUTCOMES.slice(0, 9),
+  'none',
+  'resolved',
+  'escalated',
+  'callAvoided',
+  ...STANDARD_OUTCOMES.slice(9),
+];
 
 /** Below this a decayed amount is nothing. */
 export const NEGLIGIBLE = 1e-6;

@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
+  communicationCodec,
   createCustomerKey,
   createDecisionId,
   customerKeyOfDecision,
@@ -18,6 +19,8 @@ import {
   rewardCodec,
   shardOf,
   TOPICS,
+  UNSAID,
+  type Communication,
   type CustomerKey,
   type Decision,
   type DecisionId,
@@ -226,6 +229,54 @@ describe.skipIf(!hasChdb())('the record role (skipped where the optional package
     ]);
     for (const view of ['acceptance', 'lift', 'funnel', 'calibration', 'model_health', 'backfire', 'customer_months'])
       expect([view, (await warehouse.query(`SELECT * FROM ${view}`)).length > 0]).toEqual([view, true]);
+  });
+
+  test('the steps of a message arrive without its address and text, and make one row of the view', async () => {
+    const [log, warehouse] = [await openLog(), connect(template)];
+    const id = decisionIdToBytes(decisionIdOf(1, 'c-1'));
+    const step = (state: Communication['state'], at: number, more: Partial<Communication> = {}) => ({
+      topic: TOPICS.communications as Topic,
+      shard: shardOf('c-1'),
+      value: communicationCodec.encode({
+        ...UNSAID,
+        communicationId: id,
+        decisionId: id,
+        customerKey: customerKeyToBytes(keyOf({ kind: 'customer', id: 'c-1' })),
+        channel: 'sms',
+        treatmentId: 'offer-a-sms',
+        actionId: 'offer-a',
+        cause: 'trigger:bill-shock',
+        state,
+        at,
+        ...more,
+      }),
+    });
+    await log.append([
+      step('queued', T0, { arm: 'contacted', until: T0 + 259_200_000, address: '+49151', content: '{"body":"Dear Ada"}', language: 'de' }),
+      step('sent', T0 + 5, { attempt: 2, providerId: 'p-1', doubtful: true }),
+      step('delivered', T0 + 9),
+      step('matured', T0 + 259_200_000, { arm: 'contacted', inboundContacts: 2, holdoutShare: 0.2 }),
+    ]);
+    await roleOf(log, warehouse).start();
+    await until(() => count(warehouse, 'communications'), 4);
+    expect(JSON.stringify(await warehouse.query('SELECT * FROM communications'))).not.toMatch(/49151|Ada/);
+    expect(await warehouse.query('SELECT * EXCEPT (customer_key, decision_id) FROM messages')).toMatchObject([
+      {
+        communication_id: decisionIdOf(1, 'c-1'),
+        action_id: 'offer-a',
+        treatment_id: 'offer-a-sms',
+        channel: 'sms',
+        cause: 'trigger:bill-shock',
+        state: 'delivered',
+        attempts: 2,
+        doubtful: true,
+        sent_at: '2026-11-01 00:00:00.005',
+        delivered_at: '2026-11-01 00:00:00.009',
+      },
+    ]);
+    expect(
+      await warehouse.query("SELECT arm, inbound_contacts, round(holdout_share, 3) AS share FROM communications WHERE state = 'matured'"),
+    ).toEqual([{ arm: 'contacted', inbound_contacts: 2, share: 0.2 }]);
   });
 
   test('no personal field arrives', async () => {

@@ -11,9 +11,28 @@ const rewards: Rewards = {
     ...PLAIN_REWARDS.outcomes,
     [
       'complaint',
-      { name: 'complaint', target: 0, worth: { fixed: -25, fraction: 0, amount: 0 }, neutral: false, shown: true, rejects: true },
+      {
+        name: 'complaint',
+        target: 0,
+        worth: { fixed: -25, fraction: 0, amount: 0 },
+        neutral: false,
+        voids: false,
+        shown: true,
+        rejects: true,
+      },
     ],
-    ['bought', { name: 'bought', target: 1, worth: { fixed: 0, fraction: 0, amount: 0.5 }, neutral: false, shown: true, rejects: false }],
+    [
+      'bought',
+      {
+        name: 'bought',
+        target: 1,
+        worth: { fixed: 0, fraction: 0, amount: 0.5 },
+        neutral: false,
+        voids: false,
+        shown: true,
+        rejects: false,
+      },
+    ],
   ]),
 };
 const slot = { value: 40, own: false };
@@ -35,6 +54,18 @@ describe('attribution', () => {
 
   test('undelivered shows nothing and teaches nothing', () => {
     expect(after([fact('undelivered')])).toMatchObject({ shown: false, target: null, worth: 0, outcome: 'undelivered' });
+  });
+
+  test('what the customer has already, and what was never offered, is no refusal: the showing teaches nothing, whatever else is said of it', () => {
+    for (const [outcome, shown] of [
+      ['alreadyHas', true],
+      ['neverOffered', false],
+    ] as const) {
+      const nothing = { shown, target: null, worth: 0, outcome, amount: null };
+      expect(after([fact('impression'), fact(outcome, 2)])).toMatchObject(nothing);
+      expect(after([fact(outcome), fact('impression', 2), fact('accepted', 3, { amount: 4 })])).toMatchObject(nothing);
+    }
+    expect(after([fact('neverOffered', 1), fact('alreadyHas', 2)])).toEqual(after([fact('alreadyHas', 2), fact('neverOffered', 1)]));
   });
 
   test('a neutral outcome leaves target and worth as they were', () => {

@@ -43,6 +43,7 @@ export const ruleOf = (rewards: Rewards, fact: OutcomeFact): OutcomeRule | null 
     target: fact.reward > 0 ? 1 : 0,
     worth: { fixed: 0, fraction: 0, amount: 0 },
     neutral: false,
+    voids: false,
     shown: true,
     rejects: false,
   };
@@ -50,12 +51,17 @@ export const ruleOf = (rewards: Rewards, fact: OutcomeFact): OutcomeRule | null 
 
 /**
  * last: the outcome that happened latest decides; max: the worth that weighs most, gain or loss (a tie goes to the loss), and
- * target 1 once accepted; sum: worths add up. A neutral outcome is noted and changes nothing else.
+ * target 1 once accepted; sum: worths add up. A neutral outcome is noted and changes nothing else. One that voids the showing stands against all
+ * that came before and comes after.
  */
 export const attribute = (rewards: Rewards, slot: Slot, before: Attributed, fact: OutcomeFact): Attributed => {
   const rule = ruleOf(rewards, fact);
   if (rule === null) return before;
   const later = isLater(rewards, before, fact, rule);
+  const wasVoid = rewards.outcomes.get(before.outcome)?.voids === true;
+  if (rule.voids)
+    return wasVoid && !later ? before : { ...NOTHING_YET, shown: rule.shown, outcome: fact.outcome, outcomeAtMs: fact.occurredAtMs };
+  if (wasVoid) return before;
   const shown = before.shown || rule.shown;
   const noted = {
     shown,

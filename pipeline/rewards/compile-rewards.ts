@@ -32,13 +32,17 @@ const readOutcomes = (reader: Reader, value: unknown): ReadonlyMap<string, Outco
   const outcomes = new Map(PLAIN_REWARDS.outcomes);
   for (const [name, source] of Object.entries(reader.fields(value ?? {}, ['outcomes']))) {
     const at = ['outcomes', name];
-    const fields = reader.fields(source, at, ['target', 'worth', 'neutral', 'shown', 'rejects']);
+    const fields = reader.fields(source, at, ['target', 'worth', 'neutral', 'voids', 'shown', 'rejects']);
     const neutral = reader.flag(fields['neutral'] ?? false, [...at, 'neutral']);
+    const voids = reader.flag(fields['voids'] ?? false, [...at, 'voids']);
     const target = fields['target'] ?? null;
     if (target !== null && target !== 0 && target !== 1)
       reader.fault([...at, 'target'], `target of ${name} must be 0, 1 or null, not ${JSON.stringify(target)}`);
     if (neutral && (fields['worth'] !== undefined || target !== null)) {
       reader.fault(at, `${name} is neutral: it can have neither target nor worth`);
+    }
+    if (voids && (fields['worth'] !== undefined || target !== null)) {
+      reader.fault(at, `${name} voids the showing: it can have neither target nor worth`);
     }
     const shown = reader.flag(fields['shown'] ?? true, [...at, 'shown']);
     if (!shown && target !== null)
@@ -47,7 +51,8 @@ const readOutcomes = (reader: Reader, value: unknown): ReadonlyMap<string, Outco
       name,
       target: target as 0 | 1 | null,
       worth: readWorth(reader, fields['worth'] ?? {}, [...at, 'worth']),
-      neutral,
+      neutral: neutral || voids,
+      voids,
       shown,
       rejects: reader.flag(fields['rejects'] ?? false, [...at, 'rejects']),
     });
@@ -165,7 +170,7 @@ const createReader = (document: ProjectDocument): Reader => {
 
 const plain = (name: string, rule: Partial<OutcomeRule>): [string, OutcomeRule] => [
   name,
-  { name, target: null, worth: NO_WORTH, neutral: false, shown: true, rejects: false, ...rule },
+  { name, target: null, worth: NO_WORTH, neutral: false, voids: false, shown: true, rejects: false, ...rule },
 ];
 
 /** The outcomes of the API, before a project says more. */
@@ -181,6 +186,8 @@ export const PLAIN_REWARDS: Rewards = {
     plain('complaint', { target: 0, rejects: true }),
     plain('optOut', { target: 0, rejects: true }),
     plain('undelivered', { neutral: true, shown: false }),
+    plain('alreadyHas', { neutral: true, voids: true, rejects: true }),
+    plain('neverOffered', { neutral: true, voids: true, shown: false }),
   ]),
   channels: new Map(),
   otherChannel: { windowMs: 3 * DAY_MS, cost: 0, implies: null },

@@ -17,6 +17,8 @@ export interface OutcomeRule {
   readonly neutral: boolean;
   /** The customer must have seen the action for this to happen. */
   readonly shown: boolean;
+  /** Takes the showing back: whatever else was or will be said of it, it teaches nothing and is worth nothing. */
+  readonly voids: boolean;
   /** Counts in the pair's `rejected`. */
   readonly rejects: boolean;
 }

@@ -1,5 +1,5 @@
 /** An outcome meets its decision: target and worth, pair counters, contacts, and a reward that says so. */
-import { addContact, countPair, findPending, hasSeen, isLetOut, rememberId } from '#feature-store';
+import { addContact, countPair, takeBackContact, findPending, hasSeen, isLetOut, rememberId } from '#feature-store';
 import type { PendingDecision, PendingItem } from '#feature-store';
 import type { DecisionId, Outcome } from '#contracts';
 import { attribute, ruleOf } from '../rewards/attribute.ts';
@@ -77,14 +77,23 @@ export const attributeToItem = (
   item.amount = after.amount;
 
   const shown = after.shown && !before.shown;
-  const accepted = rule.target === 1 && !((before.target ?? 0) > 0);
+  const accepted = rule.target === 1 && after.target !== null && !((before.target ?? 0) > 0);
+  const unaccepted = rule.voids && (before.target ?? 0) > 0;
   // The gate has counted what it let out.
   if (shown && !isLetOut(work.state, decision.decisionId))
     addContact(work.state, { atMs: cause.occurredAtMs, channel: decision.channel, direction: decision.direction, actionId: item.actionId });
-  if (shown || accepted || rule.rejects) {
+  const unshown = before.shown && !after.shown;
+  if (unshown && !isLetOut(work.state, decision.decisionId))
+    takeBackContact(work.state, {
+      atMs: decision.decidedAtMs,
+      channel: decision.channel,
+      direction: decision.direction,
+      actionId: item.actionId,
+    });
+  if (shown || unshown || accepted || unaccepted || rule.rejects) {
     countPair(work.state, item.actionId, {
-      shown: shown ? 1 : 0,
-      accepted: accepted ? 1 : 0,
+      shown: shown ? 1 : unshown ? -1 : 0,
+      accepted: accepted ? 1 : unaccepted ? -1 : 0,
       rejected: rule.rejects ? 1 : 0,
       atMs: cause.occurredAtMs,
     });

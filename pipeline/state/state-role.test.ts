@@ -80,6 +80,28 @@ describe('the state role', () => {
     expect(state.contacts).toHaveLength(1);
   });
 
+  test('what an agent never offered leaves no trace, and who has it already has refused nothing but is not asked again at once', async () => {
+    await start();
+    const call = { channel: 'callCenter' };
+    await world.log.append([aDecision('c-1', 1, 'offer-fiber', call), aDecision('c-1', 2, 'offer-tv', call)]);
+    await settled();
+    expect((await stateOf(world, 'c-1'))!.contacts).toHaveLength(2);
+    await world.log.append([
+      anOutcome('c-1', 1, 'offer-fiber', 'neverOffered'),
+      anOutcome('c-1', 1, 'offer-fiber', 'rejected'),
+      anOutcome('c-1', 2, 'offer-tv', 'alreadyHas'),
+    ]);
+    await settled();
+    const rewards = new Map([...(await latestRewards(world.log)).values()].map((reward) => [reward.actionId, reward]));
+    expect(rewards.get('offer-fiber')).toMatchObject({ target: null, reward: 0, outcome: 'neverOffered' });
+    // The agent's time was spent.
+    expect(rewards.get('offer-tv')).toMatchObject({ target: null, reward: -0.5, outcome: 'alreadyHas' });
+    const state = (await stateOf(world, 'c-1'))!;
+    expect(state.contacts.map(({ actionId }) => actionId)).toEqual(['offer-tv']);
+    expect(state.pair('offer-fiber')).toMatchObject({ shown: 0, accepted: 0, lastShownMs: 0 });
+    expect(state.pair('offer-tv')).toMatchObject({ shown: 1, accepted: 0, rejected: 1, lastRejectedMs: START_MS });
+  });
+
   test('a retried event, decision or outcome counts once', async () => {
     await start();
     const records = [

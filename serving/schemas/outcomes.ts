@@ -6,7 +6,10 @@ export const OutcomeRequest = Type.Object(
   {
     decisionId: DecisionIdText,
     actionId: Name("one of the decision's actions"),
-    outcome: Name("impression, clicked, accepted, rejected, later, converted, complaint, optOut, undelivered, or the catalog's own", 60),
+    outcome: Name(
+      "impression, clicked, accepted, rejected, later, converted, complaint, optOut, undelivered, alreadyHas, neverOffered, or the catalog's own",
+      60,
+    ),
     amount: Type.Optional(Type.Number({ description: "money of the outcome, in the catalog's currency" })),
     reward: Type.Optional(Type.Number({ description: 'sets the worth directly where the caller knows it: -1..1, or any real number' })),
     reasonCode: Type.Optional(Name("why, in the operator's codes", 100)),

@@ -94,6 +94,11 @@ export class RowWriter {
     this.at += 8;
   }
 
+  dateTimeMsOrNull(value: number | null): void {
+    this.bool(value === null);
+    if (value !== null) this.dateTimeMs(value);
+  }
+
   /** @param bytes 16, in the order of the text */
   uuid(bytes: Uint8Array): void {
     this.room(16);

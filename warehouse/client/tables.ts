@@ -267,7 +267,27 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
   communications: table(
     'communications',
     TOPICS.communications,
-    ['communication_id', 'decision_id', 'customer_key', 'channel', 'treatment_id', 'state', 'reason_code', 'at'],
+    [
+      'communication_id',
+      'decision_id',
+      'customer_key',
+      'channel',
+      'treatment_id',
+      'state',
+      'reason_code',
+      'at',
+      'action_id',
+      'cause',
+      'arm',
+      'until',
+      'expires_at',
+      'language',
+      'attempt',
+      'provider_id',
+      'doubtful',
+      'inbound_contacts',
+      'holdout_share',
+    ],
     (to, message) => {
       to.uuid(message.communicationId);
       to.bool(message.decisionId === null);
@@ -278,6 +298,17 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
       to.string(message.state);
       to.string(message.reasonCode ?? '');
       to.dateTimeMs(message.at);
+      to.string(message.actionId);
+      to.string(message.cause);
+      to.string(message.arm);
+      to.dateTimeMsOrNull(message.until);
+      to.dateTimeMsOrNull(message.expiresAt);
+      to.string(message.language ?? '');
+      to.u16(Math.min(message.attempt, 0xffff));
+      to.string(message.providerId ?? '');
+      to.bool(message.doubtful);
+      to.u16(Math.min(message.inboundContacts, 0xffff));
+      to.f32(message.holdoutShare);
     },
   ),
   dead_letters: table(
