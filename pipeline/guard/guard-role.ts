@@ -2,7 +2,6 @@
  * The role that proves what contacting does: it counts matured trials by action, sets hold-outs and ramps, and pauses an action that makes customers
  * come to us. One process at a time, by a lease; the others wait (docs/backfire.md).
  */
-import { randomUUID } from 'node:crypto';
 import { TOPICS, communicationCodec } from '#contracts';
 import type { Clock, Communication, Control } from '#contracts';
 import type { Catalog } from '#decisioning';
@@ -10,8 +9,7 @@ import type { Consumer, ControlsHolder, EventLog, LogRecord } from '#event-log';
 import type { FeatureStore } from '#feature-store';
 import { backfireBounds, guardVerdict } from '#models/backfire';
 import type { BackfireBounds, GuardVerdict } from '#models/backfire';
-import { keepLease } from '../lease/keep-lease.ts';
-import type { KeptLease } from '../lease/keep-lease.ts';
+import { createLeasedBeat } from '../lease/leased-beat.ts';
 import { SILENT, type Logger, type Role } from '../role.ts';
 import { countTrial } from './count-trial.ts';
 import { openGuardBook } from './guard-book.ts';
@@ -53,14 +51,17 @@ interface Judged {
   readonly verdict: GuardVerdict;
 }
 
+const FAULTS = {
+  look: 'the guard could not look after hold-outs and pauses; it tries again',
+  lease: 'the lease of the guard could not be asked for; what is held runs out',
+} as const;
+
 export const createGuardRole = (deps: GuardRoleDeps): Role => {
   const { log, store, controls, clock, logger = SILENT, everyMs = 1_000, leaseMs = 4_000 } = deps;
   const metrics = { trials: 0, known: 0, early: 0, unusable: 0, unreadable: 0, pauses: 0, resumes: 0, failures: 0 };
-  let lease: KeptLease | undefined;
   let office: Office | undefined;
   /** Another process wrote a document: the lease was its own for a while. */
   let isStale = false;
-  let ticker: NodeJS.Timeout | undefined;
   let turn: Promise<void> = Promise.resolve();
 
   const failed = (error: unknown, what: string): void => {
@@ -138,7 +139,7 @@ export const createGuardRole = (deps: GuardRoleDeps): Role => {
       return { actionId, share, ramp, pause: paused?.version === null ? paused : null };
     });
     const before = controls.current().version;
-    const control = await controls.change((current) => (lease?.held === true ? guardedControls(current, actions, clock()) : null));
+    const control = await controls.change((current) => (lease.held() ? guardedControls(current, actions, clock()) : null));
     if (control.version > before) await deps.keepControls(control);
     for (const document of known) {
       const { actionId, paused } = document;
@@ -178,7 +179,8 @@ export const createGuardRole = (deps: GuardRoleDeps): Role => {
   };
 
   const look = async (): Promise<void> => {
-    if (lease?.held !== true) return;
+    if (isStale || !lease.held()) await leaveOffice();
+    if (!lease.held()) return;
     if (office === undefined) await takeOffice();
     const { book } = office!;
     await inTurn(async () => {
@@ -188,17 +190,14 @@ export const createGuardRole = (deps: GuardRoleDeps): Role => {
     });
   };
 
-  let looking: Promise<void> | undefined;
-  const beat = (): void => {
-    looking ??= (async () => {
-      try {
-        if (isStale || lease?.held !== true) await leaveOffice();
-        await look();
-      } catch (error) {
-        failed(error, 'the guard could not look after hold-outs and pauses; it tries again');
-      }
-    })().finally(() => (looking = undefined));
-  };
+  const lease = createLeasedBeat({
+    leases: store.leases,
+    name: GUARD_LEASE,
+    leaseMs,
+    everyMs,
+    look,
+    onFault: (error, what) => failed(error, FAULTS[what]),
+  });
 
   return {
     name: 'guard',
@@ -208,28 +207,10 @@ export const createGuardRole = (deps: GuardRoleDeps): Role => {
       ...(office === undefined ? { isGuard: 0 } : { isGuard: 1, ...actionMetrics(office.book.all().map(judge)) }),
     }),
     async start() {
-      if (ticker !== undefined) return;
       await controls.caughtUp;
-      lease = keepLease({
-        leases: store.leases,
-        name: GUARD_LEASE,
-        owner: randomUUID(),
-        ttlMs: leaseMs,
-        onFault: (error) => failed(error, 'the lease of the guard could not be asked for; what is held runs out'),
-      });
-      await lease.renew();
-      ticker = setInterval(beat, everyMs);
-      beat();
+      await lease.start();
     },
-    async stop() {
-      if (ticker === undefined) return;
-      clearInterval(ticker);
-      ticker = undefined;
-      await looking;
-      await leaveOffice();
-      await lease?.stop();
-      lease = undefined;
-    },
+    stop: () => lease.stop(leaveOffice),
   };
 };
 

@@ -2,7 +2,6 @@
  * The role that runs segments: it finds their customers by a scan and lets each one's turn come, at the segment's rate, as an event on the log; the
  * state role decides. One process at a time, by a lease; the others wait (docs/segments.md).
  */
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#contracts';
 import { isIn } from '#decisioning';
@@ -10,8 +9,7 @@ import type { Segment, Segments } from '#decisioning';
 import type { ControlsHolder, EventLog } from '#event-log';
 import { isRebuilding } from '#feature-store';
 import type { FeatureSet, FeatureStore } from '#feature-store';
-import { keepLease } from '../lease/keep-lease.ts';
-import type { KeptLease } from '../lease/keep-lease.ts';
+import { createLeasedBeat } from '../lease/leased-beat.ts';
 import { SILENT } from '../role.ts';
 import type { Logger, Role } from '../role.ts';
 import { findMembers } from './find-members.ts';
@@ -53,16 +51,18 @@ interface Running {
   task: Promise<void>;
 }
 
+const FAULTS = {
+  look: 'it could not be looked whether a segment is due; it is tried again',
+  lease: 'the lease of the segments could not be asked for; what is held runs out',
+} as const;
+
 export const createSegmentsRole = (deps: SegmentsRoleDeps): Role => {
   const { log, store, controls, project, clock, logger = SILENT, sleep = delay, everyMs = 1_000, leaseMs = 4_000 } = deps;
   const metrics = { runs: 0, resumed: 0, turns: 0, failures: 0 };
   const running = new Map<string, Running>();
   /** When one that failed may be tried again. */
   const paused = new Map<string, number>();
-  let lease: KeptLease | undefined;
   let book: SegmentBook | null = null;
-  let ticker: NodeJS.Timeout | undefined;
-  let looking: Promise<void> | undefined;
 
   const failed = (error: unknown, what: string): void => {
     metrics.failures++;
@@ -78,7 +78,7 @@ export const createSegmentsRole = (deps: SegmentsRoleDeps): Role => {
   ): Promise<void> => {
     const { id } = segment;
     const { runAtMs } = begun.run;
-    const isOver = (): boolean => own.ends !== null || lease?.held !== true;
+    const isOver = (): boolean => own.ends !== null || !lease.held();
     const members = await findMembers({
       store,
       featureSet: project().featureSet,
@@ -92,7 +92,7 @@ export const createSegmentsRole = (deps: SegmentsRoleDeps): Role => {
     const tell = (turns: number, more: Partial<SegmentRunState> = {}): Promise<void> =>
       office.write({ ...begun, run: { ...begun.run, members: members.count + members.had, turns: members.had + turns, ...more } });
     const turns = await takeTurns(own, members, id, runAtMs, isOver, tell);
-    if (lease?.held !== true || own.ends === 'left') return;
+    if (!lease.held() || own.ends === 'left') return;
     await tell(turns, { state: own.ends ?? 'done', endedMs: clock() });
     logger.info(
       { segment: id, runAtMs, by: begun.run.by, members: members.count + members.had, turns },
@@ -168,7 +168,7 @@ export const createSegmentsRole = (deps: SegmentsRoleDeps): Role => {
   };
 
   const look = async (): Promise<void> => {
-    if (lease?.held !== true || (await isRebuilding(store.leases))) {
+    if (!lease.held() || (await isRebuilding(store.leases))) {
       book = null;
       for (const own of running.values()) own.ends ??= 'left';
       return;
@@ -177,39 +177,27 @@ export const createSegmentsRole = (deps: SegmentsRoleDeps): Role => {
     for (const segment of project().segments.all) if (book !== null) await lookAt(book, segment);
   };
 
-  const beat = (): void => {
-    looking ??= look()
-      .catch((error: unknown) => failed(error, 'it could not be looked whether a segment is due; it is tried again'))
-      .finally(() => (looking = undefined));
-  };
+  const lease = createLeasedBeat({
+    leases: store.leases,
+    name: SEGMENTS_LEASE,
+    leaseMs,
+    everyMs,
+    look,
+    onFault: (error, what) => failed(error, FAULTS[what]),
+  });
 
   return {
     name: 'segments',
-    metrics: () => ({ ...metrics, isRunner: lease?.held === true ? 1 : 0, running: running.size }),
+    metrics: () => ({ ...metrics, isRunner: lease.held() ? 1 : 0, running: running.size }),
     async start() {
-      if (ticker !== undefined) return;
       await controls.caughtUp;
-      lease = keepLease({
-        leases: store.leases,
-        name: SEGMENTS_LEASE,
-        owner: randomUUID(),
-        ttlMs: leaseMs,
-        onFault: (error) => failed(error, 'the lease of the segments could not be asked for; what is held runs out'),
-      });
-      await lease.renew();
-      ticker = setInterval(beat, everyMs);
-      beat();
+      await lease.start();
     },
-    async stop() {
-      if (ticker === undefined) return;
-      clearInterval(ticker);
-      ticker = undefined;
-      await looking;
-      for (const own of running.values()) own.ends ??= 'left';
-      await Promise.all([...running.values()].map(({ task }) => task));
-      await lease?.stop();
-      lease = undefined;
-      book = null;
-    },
+    stop: () =>
+      lease.stop(async () => {
+        for (const own of running.values()) own.ends ??= 'left';
+        await Promise.all([...running.values()].map(({ task }) => task));
+        book = null;
+      }),
   };
 };
