@@ -403,24 +403,32 @@ describe('a segment', () => {
   const others = ['o-1', 'o-2', 'o-3'];
   let runner: Role | undefined;
   let operators: ControlsHolder | undefined;
+  let looks = 0;
   afterEach(async () => {
     await runner?.stop();
     await operators?.stop();
     [runner, operators] = [undefined, undefined];
   });
 
-  /** @param dies after so many appends: the last one reaches the log, and nobody knows */
-  const run = async (dies = Infinity): Promise<void> => {
+  /**
+   * @param dies after so many appends: the last one reaches the log, and nobody knows
+   * @param mayGo what a turn waits for
+   */
+  const run = async (dies = Infinity, mayGo: () => Promise<void> = () => Promise.resolve()): Promise<void> => {
     const { log, store } = world;
     operators ??= followControls({ log, onUnreadable: () => {} });
     let appends = 0;
     runner = createSegmentsRole({
       store,
       controls: operators,
-      project: () => project,
+      project: () => {
+        looks++;
+        return project;
+      },
       clock: () => nowMs,
       everyMs: 10,
       sleep: async (ms) => {
+        await mayGo();
         nowMs += ms;
       },
       log: {
@@ -432,6 +440,11 @@ describe('a segment', () => {
       },
     });
     await runner.start();
+  };
+  /** A whole look began and ended. */
+  const looked = async (): Promise<void> => {
+    const before = looks;
+    await until(() => looks >= before + 2);
   };
   const runUntilDead = async (appends: number): Promise<void> => {
     await run(appends);
@@ -509,9 +522,9 @@ describe('a segment', () => {
     nowMs = NOON + 20 * MINUTE_MS;
     await order('stop');
     nowMs = NOON + 31 * MINUTE_MS;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await looked();
     await order('resume');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await looked();
     expect((await document())!.run!.runAtMs).toBe(NOON);
     nowMs = NOON + DAY_MS + 30 * MINUTE_MS;
     await until(async () => (await document())!.run!.runAtMs === nowMs || (await document())!.run!.by === 'schedule');
@@ -534,5 +547,44 @@ describe('a segment', () => {
       });
     expect(await decided()).toHaveLength(before);
     expect(await stateOf(world, 'nobody')).toBeNull();
+  });
+
+  test('ends in the middle when a person stops it, or when its next run is wanted, which is for all of its customers again', async () => {
+    await start();
+    await feed(...members.map((customer) => known(ANA, customer)));
+    let gate = Promise.withResolvers<void>();
+    let left = 4;
+    const hold = (): void => {
+      [gate, left] = [Promise.withResolvers<void>(), 4];
+    };
+    const release = (): void => {
+      left = Infinity;
+      gate.resolve();
+    };
+    await run(Infinity, () => (left-- > 0 ? Promise.resolve() : gate.promise));
+    await order('run');
+    await until(() => left < 0);
+    await order('stop');
+    await looked();
+    release();
+    await ended('stopped');
+    expect((await document())!.run).toMatchObject({ members: 12, turns: 5 });
+
+    nowMs += MINUTE_MS;
+    hold();
+    await order('run');
+    await until(() => left < 0);
+    const first = (await document())!.run!.runAtMs;
+    // It is half past twelve, and the schedule's own run is due.
+    nowMs = NOON + 31 * MINUTE_MS;
+    await looked();
+    release();
+    await until(async () => (await document())!.run!.by === 'schedule');
+    await ended('done');
+    expect((await document())!.run).toMatchObject({ members: 12, turns: 12 });
+    const ofRun = Map.groupBy(await turns(), ({ time }) => time);
+    expect(ofRun.size).toBe(3);
+    expect([ofRun.get(NOON)!.length, ofRun.get(first)!.length]).toEqual([5, 5]);
+    expect(new Set(ofRun.get(NOON + 30 * MINUTE_MS)!.map(({ customerKey: key }) => key.toString('hex'))).size).toBe(12);
   });
 });
