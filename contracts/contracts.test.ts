@@ -71,9 +71,9 @@ describe('records', () => {
     expect(released).toMatchInlineSnapshot(`
       {
         "attune.communications": "c7d5618015104eb7",
-        "attune.controls": "54263ec42489ce5d",
+        "attune.controls": "9266451f0fe20003",
         "attune.dead-letters": "28332dff747f2df5",
-        "attune.decisions": "07d45a3ad7cac2bf",
+        "attune.decisions": "9346300dd9dbe24f",
         "attune.erasures": "97227630828dd326",
         "attune.events": "d6bc90455804e49e",
         "attune.models": "c0115bcb3b7d30fe",

@@ -18,6 +18,7 @@ export { explain } from './receipts/explain.ts';
 export type { CandidateExplanation, Explanation } from './receipts/explain.ts';
 export { slotUnder } from './decide/slot-under.ts';
 export type { LoggedMoment, OtherScores } from './decide/slot-under.ts';
+export { contactCostsOf } from './outreach/contact-costs.ts';
 export { holdoutsOf } from './outreach/holdouts.ts';
 export { NO_TRIGGERS, causeOfTrigger, compileTriggers, matchTriggers, planOfTrigger } from './outreach/triggers.ts';
 export type { PlannedDecision, Trigger, Triggers } from './outreach/triggers.ts';

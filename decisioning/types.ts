@@ -28,6 +28,8 @@ export interface DecideInput {
   readonly scope?: Scope | null;
   /** By action id: in which share of the times that it is chosen for an outbound decision it is withheld; in [0, 1). Inbound ignores it. */
   readonly holdouts?: ReadonlyMap<string, number> | null;
+  /** By action id: money that contacting costs in inbound contacts, taken off the priority of outbound decisions; negative: it saves some. */
+  readonly contactCosts?: ReadonlyMap<string, number> | null;
   /** Slots asked for, at least 1. */
   readonly limit: number;
   readonly context: Context;
@@ -57,7 +59,7 @@ export type Verdict = Pick<
   | 'probabilities'
   | 'noneProbability'
 > &
-  Required<Pick<Decision, 'policy' | 'policyParameters' | 'standardErrors' | 'holdouts' | 'heldOut'>> & {
+  Required<Pick<Decision, 'policy' | 'policyParameters' | 'standardErrors' | 'holdouts' | 'heldOut' | 'contactCosts'>> & {
     readonly chosen: readonly Chosen[];
     /** `features`, `model`; empty when all was well. */
     readonly degraded: readonly string[];

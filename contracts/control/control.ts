@@ -63,6 +63,8 @@ export interface Holdout {
   readonly share: number;
   /** contacted customers whose windows have not matured, at most; null: no such limit */
   readonly ramp: number | null;
+  /** of the rate of inbound contact by contacting, as far as it is known; 0: nothing is */
+  readonly rise: number;
 }
 
 export interface SegmentOrder {

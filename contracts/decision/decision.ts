@@ -114,6 +114,8 @@ export interface Decision {
   readonly holdouts?: readonly number[];
   /** place among the scored ones of what was chosen and withheld; -1: none was */
   readonly heldOut?: number;
+  /** of the scored ones: money that contacting is expected to cost in inbound contacts, taken off the priority; empty: nothing is known */
+  readonly contactCosts?: readonly number[];
   /** CRC-32 of the record's bytes before it; written by the codec, absent before that */
   readonly digest?: Buffer;
 }
@@ -133,11 +135,11 @@ export const sealDecision = (bytes: Buffer): Buffer => {
 };
 
 /** Whether a decision says what only the third version can say; else its seal is the second's. */
-export const isOfThirdVersion = ({ cause = '', rootId = null, scope = '', holdouts, heldOut = -1 }: Decision): boolean =>
-  cause !== '' || rootId !== null || scope !== '' || heldOut !== -1 || (holdouts?.length ?? 0) > 0;
+export const isOfThirdVersion = ({ cause = '', rootId = null, scope = '', holdouts, heldOut = -1, contactCosts }: Decision): boolean =>
+  cause !== '' || rootId !== null || scope !== '' || heldOut !== -1 || (holdouts?.length ?? 0) > 0 || (contactCosts?.length ?? 0) > 0;
 
 /** What the third version's fields take in a decision that says nothing in them. */
-const THIRD_UNSAID_BYTES = 5;
+const THIRD_UNSAID_BYTES = 6;
 const HEADER_BYTES = 10;
 const SECOND_HEADER_CRC = crc32(Buffer.concat([Buffer.from([0xc3, 0x01]), second.fingerprint]));
 

@@ -33,6 +33,8 @@ export interface LoggedRow {
   readonly noneProbability: number | null;
   /** Of `actionIds`: share in which it is withheld once chosen; empty where none is. */
   readonly holdouts: readonly number[];
+  /** Of `actionIds`: money taken off the priority for the inbound contacts that contacting causes; empty where none is. */
+  readonly contactCosts: readonly number[];
   readonly pairs: ReadonlyMap<string, PairCounters>;
   readonly chosen: readonly {
     readonly rank: number;

@@ -120,6 +120,7 @@ describe('outbound', () => {
       alpha: 0.05,
       holdout: { first: 0.2, last: 0.05 },
       ramp: 500,
+      inboundContact: 0,
     });
     const of = (text: string) => ({ 'policies.yaml': `backfire: ${text}\n` });
     expect(compile(of('{ window: 24h, margin: 0.03, holdout: { first: 0.3 } }')).backfire).toMatchObject({

@@ -190,7 +190,7 @@ const compilePlacements = (
 };
 
 const compileBackfire = (reader: Reader | null): Catalog['backfire'] => {
-  reader?.only(['window', 'margin', 'alpha', 'holdout', 'ramp'], 'backfire');
+  reader?.only(['window', 'margin', 'alpha', 'holdout', 'ramp', 'inboundContact'], 'backfire');
   const shares = reader?.child('holdout') ?? null;
   shares?.only(['first', 'last'], 'holdout');
   const share = { min: 0.01, max: 0.5 };
@@ -201,6 +201,7 @@ const compileBackfire = (reader: Reader | null): Catalog['backfire'] => {
     margin: reader?.number('margin', 0.01, { min: 0.001, max: 1 }) ?? 0.01,
     alpha: reader?.number('alpha', 0.05, { min: 1e-6, max: 0.5 }) ?? 0.05,
     holdout,
+    inboundContact: reader?.number('inboundContact', 0, { min: 0 }) ?? 0,
     ramp: reader?.number('ramp', 500, { min: 1 }) ?? 500,
   };
 };

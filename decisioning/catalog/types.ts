@@ -138,6 +138,8 @@ export interface Backfire {
   readonly alpha: number;
   /** Shares of a new action, and of one whose harmlessness is proved. */
   readonly holdout: { readonly first: number; readonly last: number };
+  /** Money that one inbound contact costs; 0: decisions do not count it. */
+  readonly inboundContact: number;
   /** Customers of an action without proof whose windows are open at once, at most. */
   readonly ramp: number;
 }

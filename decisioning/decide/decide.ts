@@ -67,7 +67,8 @@ const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null
   plan.profiles.length = n;
   const scores =
     recorded ?? score({ input, profiles: plan.profiles, allowNone, own: false }, plan.scores, (i) => actions[plan.scored[i]!]!.prior);
-  const priorities = prioritise(plan, funnel, n, scores.propensities, allowNone);
+  const contactCosts = contactCostsOf(input, plan, n, allowNone);
+  const priorities = prioritise(plan, funnel, n, scores.propensities, allowNone, contactCosts);
   const scored = listScored(plan.scored, n, allowNone);
   const lottery: Lottery = {
     count: n,
@@ -110,13 +111,14 @@ const decideCatalog = (input: DecideInput, group: Group, recorded: Scores | null
     probabilities: drawn.probabilities,
     noneProbability: allowNone ? drawn.probabilities[n]! : null,
     chosen,
-    holdouts: lottery.holdouts ?? NO_HOLDOUTS,
+    holdouts: lottery.holdouts ?? NOTHING,
+    contactCosts: contactCosts ?? NOTHING,
     heldOut: drawn.heldOut,
     degraded: degradedOf(moment.readFailed, scores.modelVersion),
   };
 };
 
-const NO_HOLDOUTS: readonly number[] = Object.freeze([]);
+const NOTHING: readonly number[] = Object.freeze([]);
 
 /** One for each of the scored, `none` too; null where nothing is withheld. What must be said, or is never explored, is never withheld. */
 const holdoutsOf = ({ holdouts, direction, catalog }: DecideInput, plan: Plan, n: number, allowNone: boolean): readonly number[] | null => {
@@ -131,6 +133,26 @@ const holdoutsOf = ({ holdouts, direction, catalog }: DecideInput, plan: Plan, n
     some = true;
   }
   return some ? shares : null;
+};
+
+/** One for each of the scored, `none` too; null where nothing is known. What the customer must know is told whatever it costs. */
+const contactCostsOf = (
+  { contactCosts, direction, catalog }: DecideInput,
+  plan: Plan,
+  n: number,
+  allowNone: boolean,
+): readonly number[] | null => {
+  if (direction === 'inbound' || contactCosts === undefined || contactCosts === null || contactCosts.size === 0) return null;
+  const costs = new Array<number>(allowNone ? n + 1 : n).fill(0);
+  let some = false;
+  for (let i = 0; i < n; i++) {
+    const action = catalog.actions[plan.scored[i]!]!;
+    const cost = action.critical ? 0 : (contactCosts.get(action.id) ?? 0);
+    if (cost === 0) continue;
+    costs[i] = Math.fround(cost);
+    some = true;
+  }
+  return some ? costs : null;
 };
 
 /** Something is always left to the arm that is contacted: a share of 1 is a pause, and is set as one. */
@@ -240,8 +262,15 @@ const requestOf = ({ view, context, channel, direction, placement, nowMs, catalo
 const profilesOf = (own: readonly ActionProfile[], { personal }: DecideInput['catalog']): readonly ActionProfile[] =>
   personal.size === 0 ? own : own.map((profile) => profileWithoutPersonal(profile, personal));
 
-/** priority = propensity × context weight × value × levers; `none` last. */
-const prioritise = (plan: Plan, funnel: Funnel, n: number, propensities: readonly number[], allowNone: boolean): number[] => {
+/** priority = propensity × context weight × value × levers − what contacting costs beyond silence; `none` last. */
+const prioritise = (
+  plan: Plan,
+  funnel: Funnel,
+  n: number,
+  propensities: readonly number[],
+  allowNone: boolean,
+  contactCosts: readonly number[] | null,
+): number[] => {
   const { actions, conditions } = plan.catalog;
   const { weightOf, scored } = plan;
   for (let i = 0; i < n; i++) weightOf[scored[i]!] = 1;
@@ -256,6 +285,7 @@ const prioritise = (plan: Plan, funnel: Funnel, n: number, propensities: readonl
   }
   const priorities = new Array<number>(n + (allowNone ? 1 : 0));
   for (let i = 0; i < n; i++) priorities[i] = propensities[i]! * plan.values[scored[i]!]! * weightOf[scored[i]!]!;
+  if (contactCosts !== null) for (let i = 0; i < n; i++) priorities[i]! -= contactCosts[i]!;
   if (allowNone) priorities[n] = plan.catalog.nonePriority;
   return priorities;
 };
@@ -335,7 +365,8 @@ const decideOwn = (input: DecideInput, candidates: readonly ActionProfile[], gro
       value: 1,
       priority: priorities[draw.index]!,
     })),
-    holdouts: NO_HOLDOUTS,
+    holdouts: NOTHING,
+    contactCosts: NOTHING,
     heldOut: -1,
     degraded: degradedOf(input.readFailed === true, scores.modelVersion),
   };

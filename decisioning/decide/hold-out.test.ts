@@ -35,6 +35,31 @@ const shares = fc.record({
   four: fc.double({ min: 0, max: 0.9, noNaN: true }),
 });
 
+describe('what contacting costs', () => {
+  const probabilityOf = (verdict: ReturnType<typeof decide>, id: string): number =>
+    verdict.probabilities[verdict.scored.indexOf(catalog.indexOf.get(id)!)] ?? 0;
+
+  test('is taken off the priority, so that a harmful contact loses against silence, and others are as they were', () => {
+    const [before, after] = [decide(inputOf()), decide(inputOf({ contactCosts: new Map([['four', 25]]) }))];
+    const place = before.scored.indexOf(catalog.indexOf.get('four')!);
+    expect(after.priorities[place]).toBeCloseTo(before.priorities[place]! - 25, 9);
+    expect(after.priorities.filter((_, i) => i !== place)).toEqual(before.priorities.filter((_, i) => i !== place));
+    expect(after.contactCosts).toEqual(after.scored.map((_, i) => (i === place ? 25 : 0)));
+    expect(probabilityOf(after, 'four')).toBeLessThan(0.2 * probabilityOf(before, 'four'));
+    expect(after.noneProbability!).toBeGreaterThan(before.noneProbability!);
+  });
+
+  test('is no matter of what the customer comes to us for, nor of what he must know', () => {
+    const costs = new Map(IDS.map((id) => [id, 25]));
+    expect(decide(inputOf({ contactCosts: costs, channel: 'app', direction: 'inbound' })).contactCosts).toEqual([]);
+    const critical = catalogOf(
+      '  - { id: five, name: five, group: care, topic: device, value: 1, critical: true, treatments: [{ channel: sms, direction: outbound, content: { body: T } }] }\n',
+    );
+    const verdict = decide({ ...inputOf({ contactCosts: new Map([...costs, ['five', 25]]) }), catalog: critical });
+    expect(verdict.contactCosts[verdict.scored.indexOf(critical.indexOf.get('five')!)]).toBe(0);
+  });
+});
+
 describe('a hold-out', () => {
   test('leaves each action p(1 − h), and gives none the rest: they sum to 1', () => {
     fc.assert(

@@ -15,6 +15,8 @@ export interface LoggedMoment {
   readonly allowsNone: boolean;
   /** Of the candidates; empty: none was. Measuring harm is not the model's choice, so any other would be withheld alike. */
   readonly holdouts?: readonly number[];
+  /** Of the candidates, taken off their priorities; empty: nothing was. What contacting does is not the model's either. */
+  readonly contactCosts?: readonly number[];
   /** Places of the candidates that stand in the slots above; default none: it is slot 1. */
   readonly above?: readonly number[];
 }
@@ -49,8 +51,9 @@ export const slotUnder = (
   for (let i = 0; i < n; i++) {
     const propensity = scores.propensities[i]!;
     // Weight, value and levers are the ratio of the two; a caller's own candidates have none.
-    const factor = own || moment.propensities[i] === 0 ? 1 : moment.priorities[i]! / moment.propensities[i]!;
-    priorities.push(propensity * factor);
+    const cost = moment.contactCosts?.[i] ?? 0;
+    const factor = own || moment.propensities[i] === 0 ? 1 : (moment.priorities[i]! + cost) / moment.propensities[i]!;
+    priorities.push(propensity * factor - cost);
     gammas.push(gammaOf(scores.effectiveN[i]!, exploration.gammas));
     if (hasErrors) standardErrors.push(errorFromCounts(propensity, scores.effectiveN[i]!, null) * Math.abs(factor));
     const index = own ? undefined : catalog.indexOf.get(moment.candidates[i]!.id);

@@ -74,6 +74,7 @@ export const buildReceipt = (input: DecideInput, verdict: Verdict, facts: Receip
   scope: textOfScope(input.scope),
   holdouts: verdict.holdouts,
   heldOut: verdict.heldOut,
+  contactCosts: verdict.contactCosts,
 });
 
 const textOfScope = (scope: Scope | null | undefined): string => (scope === undefined || scope === null ? '' : JSON.stringify(scope));

@@ -168,6 +168,8 @@ const scoredReason = (receipt: Decision, action: CatalogAction | null, at: numbe
   const better = receipt.priorities.filter((priority) => priority > receipt.priorities[at]!).length;
   const chance = receipt.probabilities[at]!;
   const place = better === 0 ? 'It had the highest priority' : `${better} of ${receipt.priorities.length} had a higher priority`;
-  if (action !== null && !action.explore) return `${place}; it is never explored.`;
-  return `${place}; its chance of slot 1 was ${percent(chance)}.`;
+  const cost = receipt.contactCosts?.[at] ?? 0;
+  const why = cost > 0 ? `${place}, less ${cost.toFixed(2)} for the contacts that messages of it cause` : place;
+  if (action !== null && !action.explore) return `${why}; it is never explored.`;
+  return `${why}; its chance of slot 1 was ${percent(chance)}.`;
 };

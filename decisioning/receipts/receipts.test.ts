@@ -31,6 +31,16 @@ const kinds: readonly (readonly [string, Partial<DecideInput>])[] = [
     'held out with exploration off',
     { channel: 'email', direction: 'outbound', controls: OFF, holdouts: new Map(catalog.actions.map(({ id }) => [id, 0.5])) },
   ],
+  [
+    'what contacting costs',
+    {
+      channel: 'sms',
+      direction: 'outbound',
+      limit: 2,
+      holdouts: new Map(catalog.actions.map(({ id }) => [id, 0.2])),
+      contactCosts: new Map(catalog.actions.map(({ id }, i) => [id, (i % 7) / 3 - 0.5])),
+    },
+  ],
   ['of a scope', { scope: { topics: ['fiber', 'billing'], actions: ['music-pass'] }, limit: 2 }],
 ];
 const POLICIES = [
@@ -105,7 +115,14 @@ describe('receipts', () => {
       expect(verifyReceipt({ receipt, catalog: small, view }), name).toEqual([]);
       // Read and written again in today's schema, as a registry does.
       expect(verifyReceipt({ receipt: decisionCodec.decode(decisionCodec.encode(receipt)), catalog: small, view }), name).toEqual([]);
-      for (const altered of [{ cause: 'snooze' }, { rootId: Buffer.alloc(16) }, { scope: '{}' }, { holdouts: [0.1] }, { heldOut: 0 }])
+      for (const altered of [
+        { cause: 'snooze' },
+        { rootId: Buffer.alloc(16) },
+        { scope: '{}' },
+        { holdouts: [0.1] },
+        { heldOut: 0 },
+        { contactCosts: [1] },
+      ])
         expect(verifyReceipt({ receipt: { ...receipt, ...altered }, catalog: small, view }).join(), name).toMatch(/^digest/);
     }
   });

@@ -49,6 +49,7 @@ export const verifyReceipt = (input: RedecideInput): readonly string[] => {
   compare('probabilities', receipt.probabilities, verdict.probabilities);
   compare('noneProbability', receipt.noneProbability, verdict.noneProbability);
   compare('holdouts', receipt.holdouts ?? [], verdict.holdouts);
+  compare('contactCosts', receipt.contactCosts ?? [], verdict.contactCosts);
   compare('heldOut', receipt.heldOut ?? -1, verdict.heldOut);
   compare('chosen', receipt.chosen.map(comparable), verdict.chosen.map(comparable));
   return faults;
@@ -90,7 +91,8 @@ export const inputOf = ({ receipt, catalog, view, controls }: RedecideInput): De
   direction: receipt.direction,
   placement: receipt.placement,
   scope: (receipt.scope ?? '') === '' ? null : (JSON.parse(receipt.scope!) as Scope),
-  holdouts: holdoutsOf(receipt, catalog),
+  holdouts: byAction(receipt.holdouts, receipt, catalog),
+  contactCosts: byAction(receipt.contactCosts, receipt, catalog),
   limit: receipt.limit,
   context: JSON.parse(receipt.context) as Context,
   ownCandidates: receipt.ownCandidates === null ? null : (JSON.parse(receipt.ownCandidates) as ActionProfile[]),
@@ -100,11 +102,11 @@ export const inputOf = ({ receipt, catalog, view, controls }: RedecideInput): De
   group: receipt.group,
 });
 
-/** By action, as recorded; null: nothing was withheld. */
-const holdoutsOf = ({ holdouts = [], scored }: Decision, catalog: Catalog): ReadonlyMap<string, number> | null =>
-  holdouts.length === 0
+/** By action, as recorded; null: nothing was. */
+const byAction = (recorded: readonly number[] = [], { scored }: Decision, catalog: Catalog): ReadonlyMap<string, number> | null =>
+  recorded.length === 0
     ? null
-    : new Map(scored.flatMap((index, place) => (index < 0 ? [] : [[catalog.actions[index]?.id ?? '', holdouts[place]!] as const])));
+    : new Map(scored.flatMap((index, place) => (index < 0 ? [] : [[catalog.actions[index]?.id ?? '', recorded[place]!] as const])));
 
 /** Controls as far as the receipt shows them: what was paused or stopped, and whether a draw took place. */
 const controlsOf = (

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createUniformState, nextUniform, seedUniform } from '../exploration/uniform-stream.ts';
-import { addCounts, addTrial, backfireBounds, guardVerdict, type BackfireCounts, type BackfireTrial } from './index.ts';
+import { addCounts, addTrial, backfireBounds, guardVerdict, shrunkRise, type BackfireCounts, type BackfireTrial } from './index.ts';
 
 const ALPHA = 0.05;
 const SETTINGS = { margin: 0.01, holdout: { first: 0.2, last: 0.05 }, ramp: 500 };
@@ -109,4 +109,26 @@ test('the hold-out falls in steps as the upper bound does, and the ramp grows wi
   ]);
   expect([0, 1_999, 2_000, 9_000].map((contacted) => at(0.5, contacted).ramp)).toEqual([500, 500, 2_000, 9_000]);
   expect(at(0.01, 300).ramp).toBeNull();
+});
+
+test('the rise that decisions count is near 0 without proof, and nears the truth long before a pause', () => {
+  const rises = new Map<number, number[]>();
+  const pausedAt: number[] = [];
+  for (let seed = 1; seed <= 40; seed++) {
+    let [trials, isPaused] = [0, false];
+    play({ base: () => 0.08, effect: 0.08, share: () => 0.2 }, 2_000, seed, (counts) => {
+      trials += 25;
+      if ([25, 300, 2_000].includes(trials)) rises.set(trials, [...(rises.get(trials) ?? []), shrunkRise(counts)]);
+      if (isPaused || !guardVerdict(backfireBounds(counts, ALPHA), SETTINGS).pause) return;
+      isPaused = true;
+      pausedAt.push(trials);
+    });
+  }
+  const mean = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0) / values.length;
+  expect(Math.abs(mean(rises.get(25)!))).toBeLessThan(0.03);
+  expect(mean(rises.get(300)!)).toBeGreaterThan(0.03);
+  expect(mean(pausedAt)).toBeGreaterThan(300);
+  expect(mean(rises.get(2_000)!)).toBeGreaterThan(0.06);
+  expect(mean(rises.get(2_000)!)).toBeLessThan(0.085);
+  expect(shrunkRise([])).toBe(0);
 });

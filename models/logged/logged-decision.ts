@@ -45,6 +45,8 @@ export interface LoggedDecision {
   readonly noneProbability: number | null;
   /** Of `candidates`: share in which it is withheld once chosen, so that contacting is measured; probabilities are after it; empty where none is. */
   readonly holdouts?: readonly number[];
+  /** Of `candidates`: money taken off the priority for the inbound contacts that contacting causes; empty where none is. */
+  readonly contactCosts?: readonly number[];
   readonly group: 'model' | 'random' | 'untouched';
   /** `priors` when no model scored. */
   readonly modelVersion: string;

@@ -70,6 +70,7 @@ const decisionOf = (row: LoggedRow, profileOf: ProfileOf): LoggedDecision | null
     probabilities: row.probabilities,
     noneProbability: row.noneProbability,
     holdouts: row.holdouts,
+    contactCosts: row.contactCosts,
     group: row.group,
     modelVersion: row.modelVersion,
     decidedAtMs: row.decidedAtMs,

@@ -1,7 +1,7 @@
 /** Decisions for many customers at a stated rate: each is logged like any other, so that outcomes find it, and handed to whoever writes it down. */
 import { TOPICS, createDecisionId, customerKeyToBytes, decisionCodec, decisionIdFromBytes } from '#contracts';
 import type { Chosen, Clock, Context, Control, CustomerKey, CustomerView, Decision, Scorer } from '#contracts';
-import { buildReceipt, contentOf, decide } from '#decisioning';
+import { buildReceipt, contactCostsOf, contentOf, decide } from '#decisioning';
 import type { Catalog, Scope } from '#decisioning';
 import type { EventLog } from '#event-log';
 import { fingerprintOf, loadFeatureSet, recordKindOf, viewOfState } from '#feature-store';
@@ -156,6 +156,7 @@ const decideOne = (deps: BatchDeps, { person, state, view }: Asked): Made => {
     controls: control,
     // The caller delivers: nobody would measure what is withheld.
     holdouts: null,
+    contactCosts: direction === 'outbound' ? contactCostsOf(catalog, control) : null,
     channel,
     direction,
     placement: null,

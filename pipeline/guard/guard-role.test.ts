@@ -20,7 +20,7 @@ import type { GuardDocument } from './guard-document.ts';
 import { createGuardRole } from './guard-role.ts';
 import type { GuardRoleDeps } from './guard-role.ts';
 
-const BACKFIRE = { windowMs: 3 * DAY_MS, margin: 0.01, alpha: 0.05, holdout: { first: 0.2, last: 0.05 }, ramp: 500 };
+const BACKFIRE = { windowMs: 3 * DAY_MS, margin: 0.01, alpha: 0.05, holdout: { first: 0.2, last: 0.05 }, ramp: 500, inboundContact: 6 };
 const CATALOG = {
   backfire: BACKFIRE,
   indexOf: new Map([
@@ -144,7 +144,10 @@ describe('the guard', () => {
 
     const current = controls.current();
     expect(current.pausedActions).toEqual(['harm']);
-    expect(current.holdouts).toContainEqual({ actionId: 'help', share: 0.05, ramp: null });
+    expect(current.holdouts).toContainEqual({ actionId: 'help', share: 0.05, ramp: null, rise: expect.any(Number) as number });
+    const rises = new Map(current.holdouts.map(({ actionId, rise }) => [actionId, rise]));
+    expect(rises.get('harm')).toBeGreaterThan(0.1);
+    expect(rises.get('help')).toBeLessThan(-0.1);
     const [notice] = current.notices;
     expect(notice).toMatchObject({ kind: 'action', name: 'harm', by: 'attune' });
     expect(notice!.reason).toMatch(/^Of \d+ customers whom we contacted 4\d\.\d % came to us within 72 hours, of \d+ whom we left alone/);

@@ -7,7 +7,7 @@ import type { Clock, Communication, Control } from '#contracts';
 import type { Catalog } from '#decisioning';
 import type { Consumer, ControlsHolder, EventLog, LogRecord } from '#event-log';
 import type { FeatureStore } from '#feature-store';
-import { backfireBounds, guardVerdict } from '#models/backfire';
+import { backfireBounds, guardVerdict, shrunkRise } from '#models/backfire';
 import type { BackfireBounds, GuardVerdict } from '#models/backfire';
 import { createLeasedBeat } from '../lease/leased-beat.ts';
 import { SILENT, type Logger, type Role } from '../role.ts';
@@ -136,7 +136,7 @@ export const createGuardRole = (deps: GuardRoleDeps): Role => {
     const actions = known.map((document) => {
       const { share, ramp } = judge(document).verdict;
       const { actionId, paused } = document;
-      return { actionId, share, ramp, pause: paused?.version === null ? paused : null };
+      return { actionId, share, ramp, rise: shrunkRise(document.counts), pause: paused?.version === null ? paused : null };
     });
     const before = controls.current().version;
     const control = await controls.change((current) => (lease.held() ? guardedControls(current, actions, clock()) : null));

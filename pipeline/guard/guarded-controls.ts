@@ -6,6 +6,8 @@ import type { Pause } from './guard-document.ts';
 
 export interface GuardedAction extends Pick<GuardVerdict, 'share' | 'ramp'> {
   readonly actionId: string;
+  /** As it is estimated now. */
+  readonly rise: number;
   /** To be in force; null: the guard has nothing against it. */
   readonly pause: Pause | null;
 }
@@ -15,8 +17,9 @@ export const guardedControls = (current: Control, actions: readonly GuardedActio
   const pauses = actions.flatMap(({ actionId, pause }) =>
     pause === null || current.pausedActions.includes(actionId) ? [] : [{ actionId, pause }],
   );
+  const known = new Map(current.holdouts.map((one) => [one.actionId, one.rise]));
   const holdouts = actions
-    .map(({ actionId, share, ramp }): Holdout => ({ actionId, share, ramp }))
+    .map(({ actionId, share, ramp, rise }): Holdout => ({ actionId, share, ramp, rise: steadied(rise, known.get(actionId) ?? 0) }))
     .toSorted((a, b) => (a.actionId < b.actionId ? -1 : 1));
   if (pauses.length === 0 && isSame(holdouts, current.holdouts)) return null;
   return {
@@ -42,9 +45,14 @@ export const guardedControls = (current: Control, actions: readonly GuardedActio
   };
 };
 
+/** Each change is a record on the log: a rise is told anew when it has moved by a quarter of a percentage point. */
+const RISE_STEP = 0.0025;
+const steadied = (rise: number, before: number): number =>
+  Math.abs(rise - before) < RISE_STEP ? before : Math.round(rise / RISE_STEP) * RISE_STEP;
+
 const isSame = (some: readonly Holdout[], others: readonly Holdout[]): boolean =>
   some.length === others.length &&
-  some.every(({ actionId, share, ramp }, i) => {
+  some.every(({ actionId, share, ramp, rise }, i) => {
     const other = others[i]!;
-    return actionId === other.actionId && share === other.share && ramp === other.ramp;
+    return actionId === other.actionId && share === other.share && ramp === other.ramp && rise === other.rise;
   });

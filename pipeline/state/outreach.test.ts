@@ -157,7 +157,7 @@ beforeEach(async () => {
   controls = {
     ...NO_CONTROLS,
     explorationOff: true,
-    holdouts: ['advice', 'other', 'outage'].map((actionId) => ({ actionId, share: 0, ramp: null })),
+    holdouts: ['advice', 'other', 'outage'].map((actionId) => ({ actionId, share: 0, ramp: null, rise: 0 })),
   };
   project = compile();
   world = { ...(await openWorld()), project };
@@ -315,7 +315,7 @@ describe('outreach', () => {
   });
 
   test('some are held out and get nothing; whether they came to us within the window is told of both', async () => {
-    controls = { ...controls, holdouts: [{ actionId: 'advice', share: 0.5, ramp: null }] };
+    controls = { ...controls, holdouts: [{ actionId: 'advice', share: 0.5, ramp: null, rise: 0 }] };
     await start();
     const customers = Array.from({ length: 24 }, (_, i) => `c-${i}`);
     await feed(...customers.flatMap((customer) => [known(ANA, customer), bill('b1', customer)]));
@@ -378,7 +378,7 @@ describe('outreach', () => {
   });
 
   test('a rebuild from the log knows the same contacts, messages, plans and trials, and emits nothing', async () => {
-    controls = { ...controls, holdouts: [{ actionId: 'advice', share: 0.5, ramp: null }] };
+    controls = { ...controls, holdouts: [{ actionId: 'advice', share: 0.5, ramp: null, rise: 0 }] };
     await start();
     const customers = Array.from({ length: 10 }, (_, i) => `c-${i}`);
     await feed(...customers.flatMap((customer) => [known(ANA, customer), bill('b1', customer), outbound(1, 'other', customer)]));

@@ -10,7 +10,7 @@ import {
   type Decision,
   type DecisionId,
 } from '#contracts';
-import { buildReceipt, decide, holdoutsOf, type DecideInput } from '#decisioning';
+import { buildReceipt, contactCostsOf, decide, holdoutsOf, type DecideInput } from '#decisioning';
 import type { ControlsHolder } from '#event-log';
 import type { FeatureStore, RebuildWatch } from '#feature-store';
 import type { CatalogHolder, CompiledProject } from '../holders/catalog-holder.ts';
@@ -156,6 +156,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
       scope: request.scope ?? null,
       // Where the caller delivers, nothing is withheld: nobody would measure it.
       holdouts: direction === 'outbound' && compiled.channels.channels.has(request.channel) ? holdoutsOf(compiled.catalog, control) : null,
+      contactCosts: direction === 'outbound' ? contactCostsOf(compiled.catalog, control) : null,
       context,
       ownCandidates: own ? request.candidates!.map(({ id: name, features }) => ({ id: name, features: features ?? {} })) : null,
       ...(request.allowNone === undefined ? {} : { allowNone: request.allowNone }),

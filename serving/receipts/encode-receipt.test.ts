@@ -83,9 +83,18 @@ const decision: fc.Arbitrary<Decision> = fc.record({
   scope: fc.constantFrom('', '{"topics":["fiber"]}'),
   holdouts: fc.oneof(fc.constant([]), fc.array(float)),
   heldOut: fc.oneof(fc.constant(-1), int),
+  contactCosts: fc.oneof(fc.constant([]), fc.array(float)),
 });
 /** What the API makes: nothing that only the third version says. */
-const plain = decision.map((one): Decision => ({ ...one, cause: '', rootId: null, scope: '', holdouts: [], heldOut: -1 }));
+const plain = decision.map((one): Decision => ({
+  ...one,
+  cause: '',
+  rootId: null,
+  scope: '',
+  holdouts: [],
+  heldOut: -1,
+  contactCosts: [],
+}));
 
 test("every receipt has the codec's bytes", () => {
   fc.assert(

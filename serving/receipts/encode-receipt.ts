@@ -6,7 +6,7 @@ import { decisionCodec, isOfThirdVersion, sealAsSecond, sealDecision, type Decis
 import { AvroWriter } from './avro-writer.ts';
 
 /** CRC-64-AVRO of the schema that is written out below. */
-const KNOWN_SCHEMA = '07d45a3ad7cac2bf';
+const KNOWN_SCHEMA = '9346300dd9dbe24f';
 
 const HEADER = Buffer.concat([Buffer.from([0xc3, 0x01]), decisionCodec.fingerprint]);
 const NONE: readonly number[] = [];
@@ -66,6 +66,7 @@ const encodeKnown = (decision: Decision): Buffer => {
   writer.text(decision.scope ?? '');
   writer.floats(decision.holdouts ?? NONE);
   writer.long(decision.heldOut ?? -1);
+  writer.floats(decision.contactCosts ?? NONE);
   writer.raw(UNSEALED);
   const bytes = writer.take();
   return isOfThirdVersion(decision) ? sealDecision(bytes) : sealAsSecond(bytes);

@@ -58,6 +58,7 @@ const shown = {
         actionId: Type.String(),
         share: Type.Number({ description: 'of those that it is chosen for' }),
         ramp: Type.Union([Type.Integer(), Type.Null()], { description: 'contacted customers whose windows have not matured, at most' }),
+        rise: Type.Number({ description: 'of the rate of inbound contact by contacting, as far as it is known' }),
       },
       closed,
     ),

@@ -82,6 +82,12 @@ const table = <N extends TableName>(
   },
 });
 
+/** One for each candidate, or none at all. */
+const ofScored = (to: RowWriter, { actionIds, decision }: DecisionRow, values: readonly number[] = []): void => {
+  if (values.length === 0) to.count(0);
+  else to.floatsAt(actionIds.count, decision.scored, values);
+};
+
 export const TABLES: { readonly [N in TableName]: Table<N> } = {
   events: table(
     'events',
@@ -154,6 +160,7 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
       'scope',
       'holdouts',
       'held_out',
+      'contact_costs',
     ],
     (to, row) => {
       const d = row.decision;
@@ -199,9 +206,9 @@ export const TABLES: { readonly [N in TableName]: Table<N> } = {
       to.bool((d.rootId ?? null) === null);
       if (d.rootId !== undefined && d.rootId !== null) to.uuid(d.rootId);
       to.string(d.scope ?? '');
-      if ((d.holdouts?.length ?? 0) === 0) to.count(0);
-      else to.floatsAt(row.actionIds.count, d.scored, d.holdouts!);
+      ofScored(to, row, d.holdouts);
       to.string(row.heldOut);
+      ofScored(to, row, d.contactCosts);
     },
   ),
   outcomes: table(

@@ -11,6 +11,8 @@ ALTER TABLE communications ADD COLUMN IF NOT EXISTS provider_id String COMMENT '
 ALTER TABLE communications ADD COLUMN IF NOT EXISTS doubtful Bool COMMENT 'it may have been sent twice, or not at all: the protocol cannot tell';
 ALTER TABLE communications ADD COLUMN IF NOT EXISTS inbound_contacts UInt16 COMMENT 'of matured: how often the customer came to us within the window';
 ALTER TABLE communications ADD COLUMN IF NOT EXISTS holdout_share Float32 COMMENT 'of matured: with what probability it was held out once it was chosen';
+ALTER TABLE decisions ADD COLUMN IF NOT EXISTS contact_costs Array(Float32) COMMENT 'of every candidate, in the order of candidates: money that contacting is expected to cost in inbound contacts, taken off its priority; empty where nothing is known';
+ALTER TABLE decisions COMMENT COLUMN cause 'who wanted it: trigger:<id>, segment:<id>, batch, batch:<id>, snooze, deferred, tmf680, tmf681; empty for the API';
 ALTER TABLE communications COMMENT COLUMN state 'queued, sent, delivered, failed, bounced, expired, denied, deferred, heldOut, cancelled; matured: its trial ended';
 ALTER TABLE outcomes COMMENT COLUMN outcome 'impression, clicked, accepted, rejected, later, converted, complaint, optOut, undelivered, alreadyHas, neverOffered, or the catalog''s own';
 

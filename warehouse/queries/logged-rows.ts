@@ -10,7 +10,7 @@ const PAGE_ROWS = 2_000;
 /** By the sorting key, so that a page costs what it holds. `FINAL`: a row written twice counts once. */
 const DECISIONS = `SELECT decision_id, customer_key, customer_known, decided_at, channel, direction, placement, loop, group_name, catalog_version,
   model_version, context, context_types, attributes, attribute_types, feature_set, features, own_candidates,
-  \`candidates.action_id\`, \`candidates.scored\`, \`candidates.propensity\`, \`candidates.priority\`, \`candidates.gamma\`, \`candidates.probability\`, holdouts, none_probability,
+  \`candidates.action_id\`, \`candidates.scored\`, \`candidates.propensity\`, \`candidates.priority\`, \`candidates.gamma\`, \`candidates.probability\`, holdouts, contact_costs, none_probability,
   \`pairs.action_id\`, \`pairs.shown\`, \`pairs.accepted\`, \`pairs.rejected\`, \`pairs.last_shown_at\`, \`pairs.last_rejected_at\`,
   \`chosen.rank\`, \`chosen.action_id\`, \`chosen.probability\`, \`chosen.value\`, as_served
 FROM decisions FINAL
@@ -83,11 +83,11 @@ const readRow = (from: RowReader, namesOf: ReadonlyMap<string, readonly string[]
 /** Every candidate is there; those that were not scored are left out here, and `none`, whose probability stands apart. */
 const readScored = (
   from: RowReader,
-): Pick<LoggedRow, 'actionIds' | 'propensities' | 'priorities' | 'gammas' | 'probabilities' | 'holdouts'> => {
+): Pick<LoggedRow, 'actionIds' | 'propensities' | 'priorities' | 'gammas' | 'probabilities' | 'holdouts' | 'contactCosts'> => {
   const ids = from.strings();
   const scored = from.array(() => from.bool());
   const [propensity, priority, gamma, probability] = [from.floats(), from.floats(), from.floats(), from.floats()];
-  const holdouts = from.floats();
+  const [holdouts, contactCosts] = [from.floats(), from.floats()];
   const places = ids.flatMap((id, i) => (scored[i] === true && !(id === 'none' && i === ids.length - 1) ? [i] : []));
   return {
     actionIds: places.map((i) => ids[i]!),
@@ -96,6 +96,7 @@ const readScored = (
     gammas: places.map((i) => gamma[i]!),
     probabilities: places.map((i) => probability[i]!),
     holdouts: holdouts.length === 0 ? [] : places.map((i) => holdouts[i]!),
+    contactCosts: contactCosts.length === 0 ? [] : places.map((i) => contactCosts[i]!),
   };
 };
 
