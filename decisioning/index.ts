@@ -31,3 +31,4 @@ export { GATE_REASONS, gateVerdict } from './outreach/gate.ts';
 export type { GateInput, GateVerdict } from './outreach/gate.ts';
 export { PASSED_OVER, addressOf, chooseChannel, snoozeUntil } from './outreach/choose-channel.ts';
 export type { ChannelChoice, ChannelOrder, ChannelQuestion } from './outreach/choose-channel.ts';
+export { describeCauses, type DescribedCause } from './outreach/describe-causes.ts';

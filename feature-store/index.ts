@@ -39,10 +39,12 @@ export {
   type TimedValue,
 } from './state/customer-state.ts';
 export {
+  addRecent,
   closeMessage,
   closeTrials,
   countInbound,
   forgetMessages,
+  forgetRecent,
   hadTurn,
   isLetOut,
   letOut,
@@ -52,11 +54,13 @@ export {
   takeDue,
   takeTurn,
   unplan,
+  updateRecent,
   MAX_MESSAGES,
   MAX_SEGMENTS,
   type OpenMessage,
   type Outreach,
   type Planned,
+  type RecentMessage,
   type Trial,
 } from './state/outreach.ts';
 export { decodeState, encodeState, fingerprintOf, timerOf } from './state/codec.ts';
@@ -74,7 +78,7 @@ export {
   oldestUnitAt,
 } from './state/identity-ring.ts';
 export { isCounted, moveMark, sourceMarkOf, MAX_MARKS, type SourceMark } from './state/source-marks.ts';
-export { viewOfReceipt, viewOfState } from './state/view.ts';
+export { viewOfReceipt, viewOfState, type CustomerStateView } from './state/view.ts';
 export { withoutPersonal } from './state/without-personal.ts';
-export { describeState, type StateDescription } from './state/describe-state.ts';
+export { describeOutreach, describeState, type OutreachDescription, type StateDescription } from './state/describe-state.ts';
 export { bytesOfCustomer } from './state/size.ts';

@@ -169,7 +169,7 @@ test.each([
   });
   expect(response.statusCode, response.body).toBe(201);
   expect(performance.now() - began).toBeLessThan(1_000);
-  expect(response.json()).toMatchObject({ degraded: ['features', 'model'] });
+  expect(response.json()).toMatchObject({ degraded: ['features', 'model'], recentMessages: null });
   const [receipt] = await everyReceipt(serving.log);
   const { catalog, featureSet } = compileProject(loadProject(CATALOG_DIR));
   expect(receipt).toMatchObject({ customerKnown: false, degraded: ['features', 'model'] });

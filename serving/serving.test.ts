@@ -1,7 +1,21 @@
 /** The API end to end by inject, on the embedded engines. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { TOPICS, decisionCodec, eventCodec, outcomeCodec, parseDecisionId, partitionOf, shardOf, shardOfDecision } from '#contracts';
-import { openTestServing, type TestServing } from './test-serving.ts';
+import {
+  TOPICS,
+  createCustomerKey,
+  createDecisionId,
+  customerKeyToBytes,
+  decisionCodec,
+  eventCodec,
+  outcomeCodec,
+  parseDecisionId,
+  partitionOf,
+  shardOf,
+  shardOfDecision,
+} from '#contracts';
+import { addRecent, compileFeatures, emptyState, encodeState } from '#feature-store';
+import { loadProject } from '#project';
+import { CATALOG_DIR, ID_KEY, openTestServing, type TestServing } from './test-serving.ts';
 
 let serving: TestServing;
 beforeAll(async () => {
@@ -339,4 +353,48 @@ test('health, readiness, metrics and the OpenAPI document are there', async () =
     expect(Object.keys(paths)).toContain(path);
   }
   expect((await get('/docs')).statusCode).toBeLessThan(400);
+});
+
+test('when the customer comes to us anyway, the answer says what we sent and why', async () => {
+  const featureSet = compileFeatures(loadProject(CATALOG_DIR));
+  const state = emptyState(featureSet);
+  const nowMs = Date.now();
+  const message = {
+    decisionId: createDecisionId({ atMs: nowMs, shard: 1, entropy: [1, 2] }),
+    actionId: 'overage-advice',
+    treatmentId: 'overage-advice-sms',
+    channel: 'sms',
+    cause: 'trigger:bill-shock',
+    state: 'delivered' as const,
+    reasonCode: null,
+    atMs: nowMs - 3_600_000,
+    endMs: nowMs + 3_600_000,
+  };
+  addRecent(state, message);
+  addRecent(state, { ...message, decisionId: createDecisionId({ atMs: nowMs, shard: 1, entropy: [3, 4] }), endMs: nowMs - 1 });
+  const key = customerKeyToBytes(createCustomerKey(ID_KEY)({ kind: 'customer', id: 'c-told' }));
+  const commit = { key, shard: shardOf('c-told'), value: encodeState(state, nowMs), expected: null, companions: [] };
+  await serving.store.states.commit([{ ...commit, timer: { from: null, to: null } }]);
+
+  const called = { customerId: 'c-told', channel: 'callCenter', requestId: 'called-1' };
+  const told = [
+    {
+      decisionId: message.decisionId,
+      actionId: 'overage-advice',
+      actionName: 'Avoid the next overage',
+      treatmentId: 'overage-advice-sms',
+      channel: 'sms',
+      at: new Date(message.atMs).toISOString(),
+      state: 'delivered',
+      stateReason: null,
+      why: { cause: 'trigger:bill-shock', description: expect.stringMatching(/\w+/) as string, reason: 'billing' },
+    },
+  ];
+  expect((await post('/v1/decisions', called)).json()).toMatchObject({ recentMessages: told });
+  // Asked again, it is the same answer.
+  expect((await post('/v1/decisions', called)).json()).toMatchObject({ recentMessages: told });
+  expect((await get('/v1/customers/c-told')).json()).toMatchObject({ outreach: { recentMessages: told, planned: [], open: [] } });
+  expect((await post('/v1/decisions', { customerId: 'c-1001', channel: 'app' })).json()).toMatchObject({ recentMessages: [] });
+  const outbound = { customerId: 'c-told', channel: 'callCenter', direction: 'outbound' };
+  expect((await post('/v1/decisions', outbound)).json()).not.toHaveProperty('recentMessages');
 });

@@ -153,8 +153,8 @@ export class CustomerState {
   /** Without reading it. */
   get hasOutreach(): boolean {
     if (this.#outreach === undefined) return this.#bounds[8]! > this.#bounds[7]!;
-    const { planned, messages, trials, runs } = this.#outreach;
-    return planned.length + messages.length + trials.length + runs.length > 0;
+    const { planned, messages, trials, runs, recent } = this.#outreach;
+    return planned.length + messages.length + trials.length + runs.length + recent.length > 0;
   }
 
   /** For a view of a state that nobody changes: values by name, without the times. */

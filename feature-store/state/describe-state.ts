@@ -2,6 +2,7 @@
 import type { AttributeValue, Contact } from '#contracts';
 import type { CustomerState, PendingDecision } from './customer-state.ts';
 import { evaluateFeatures } from './evaluate-features.ts';
+import type { OpenMessage, Outreach, Planned, RecentMessage, Trial } from './outreach.ts';
 
 export interface StateDescription {
   /** Personal attributes included: it is the customer's own view of what is stored. */
@@ -17,10 +18,36 @@ export interface StateDescription {
   readonly pairs: Readonly<
     Record<string, { readonly shown: number; readonly accepted: number; readonly rejected: number; readonly lastShownAt: string | null }>
   >;
+  readonly outreach: OutreachDescription;
   readonly lastEventAt: string | null;
   readonly position: { readonly epoch: number; readonly offsets: readonly number[] };
   readonly nextTimerAt: string | null;
 }
+
+/** What is on its way to the customer, without what decisions are asked with: that may be anything. */
+export interface OutreachDescription {
+  readonly planned: readonly (Omit<Planned, 'dueMs' | 'expiresAtMs' | 'scope' | 'context'> & {
+    readonly dueAt: string;
+    readonly expiresAt: string;
+  })[];
+  /** Of those that have left or are about to, until their fate is known: their contact counts already. */
+  readonly open: readonly (Omit<OpenMessage, 'atMs' | 'endMs'> & { readonly at: string; readonly endsAt: string })[];
+  readonly trials: readonly (Omit<Trial, 'endMs'> & { readonly endsAt: string })[];
+  readonly recentMessages: readonly (Omit<RecentMessage, 'atMs' | 'endMs'> & { readonly at: string; readonly endsAt: string })[];
+}
+
+export const describeOutreach = ({ planned, messages, trials, recent }: Outreach): OutreachDescription => ({
+  planned: planned.map(({ cause, rootId, channel, dueMs, expiresAtMs }) => ({
+    cause,
+    rootId,
+    channel,
+    dueAt: iso(dueMs),
+    expiresAt: iso(expiresAtMs),
+  })),
+  open: messages.map(({ atMs, endMs, ...message }) => ({ ...message, at: iso(atMs), endsAt: iso(endMs) })),
+  trials: trials.map(({ endMs, ...trial }) => ({ ...trial, endsAt: iso(endMs) })),
+  recentMessages: recent.map(({ atMs, endMs, ...message }) => ({ ...message, at: iso(atMs), endsAt: iso(endMs) })),
+});
 
 export const describeState = (state: CustomerState, nowMs: number): StateDescription => {
   const set = state.featureSet;
@@ -40,6 +67,7 @@ export const describeState = (state: CustomerState, nowMs: number): StateDescrip
       matureAt: iso(matureAtMs),
     })),
     pairs: Object.fromEntries([...state.pairs].map(([key, pair]) => [nameOf(state, key), describePair(pair)])),
+    outreach: describeOutreach(state.outreach),
     lastEventAt: state.registers.refMs === 0 ? null : iso(state.registers.refMs),
     position: { epoch: state.epoch, offsets: state.positions },
     nextTimerAt: state.nextTimerMs === null ? null : iso(state.nextTimerMs),

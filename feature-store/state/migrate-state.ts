@@ -23,6 +23,7 @@ const moveOutreach = ({ outreach }: CustomerState, to: CustomerState): void => {
   to.outreach.messages.push(...outreach.messages);
   to.outreach.trials.push(...outreach.trials);
   to.outreach.runs.push(...outreach.runs);
+  to.outreach.recent.push(...outreach.recent);
 };
 
 const moveAttributes = (from: CustomerState, to: CustomerState): void => {

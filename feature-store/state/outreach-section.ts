@@ -1,25 +1,27 @@
-/** The section of what is on its way to the customer: lists, each with its length first, the last one only where it has something; most states have none of it. */
-import { decisionIdFromBytes, decisionIdToBytes, MINUTE_MS } from '#contracts';
+/** The section of what is on its way to the customer: lists, each with its length first, the last ones only where they have something; most states have none. */
+import { COMMUNICATION_STATES, decisionIdFromBytes, decisionIdToBytes, MINUTE_MS } from '#contracts';
 import type { DecisionId } from '#contracts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
-import type { OpenMessage, Outreach, Planned, SegmentRun, Trial } from './outreach.ts';
+import type { OpenMessage, Outreach, Planned, RecentMessage, SegmentRun, Trial } from './outreach.ts';
 
 export const readOutreach = (reader: ByteReader): Outreach => {
-  if (reader.done) return { planned: [], messages: [], trials: [], runs: [] };
+  if (reader.done) return { planned: [], messages: [], trials: [], runs: [], recent: [] };
   return {
     planned: readList(reader, readPlanned),
     messages: readList(reader, readMessage),
     trials: readList(reader, readTrial),
     runs: reader.done ? [] : readList(reader, readRun),
+    recent: reader.done ? [] : readList(reader, readRecent),
   };
 };
 
-export const writeOutreach = (writer: ByteWriter, { planned, messages, trials, runs }: Outreach): void => {
-  if (planned.length + messages.length + trials.length + runs.length === 0) return;
+export const writeOutreach = (writer: ByteWriter, { planned, messages, trials, runs, recent }: Outreach): void => {
+  if (planned.length + messages.length + trials.length + runs.length + recent.length === 0) return;
   writeList(writer, planned, writePlanned);
   writeList(writer, messages, writeMessage);
   writeList(writer, trials, writeTrial);
-  if (runs.length > 0) writeList(writer, runs, writeRun);
+  if (runs.length + recent.length > 0) writeList(writer, runs, writeRun);
+  if (recent.length > 0) writeList(writer, recent, writeRecent);
 };
 
 const readList = <T>(reader: ByteReader, read: (reader: ByteReader) => T): T[] => {
@@ -93,4 +95,22 @@ const readRun = (reader: ByteReader): SegmentRun => ({ segment: reader.u32(), ru
 const writeRun = (writer: ByteWriter, run: SegmentRun): void => {
   writer.u32(run.segment);
   writer.u48(run.runAtMs);
+};
+
+const readRecent = (reader: ByteReader): RecentMessage => {
+  const decisionId = readId(reader);
+  const [actionId, treatmentId, channel, cause, reason] = [reader.text(), reader.text(), reader.text(), reader.text(), reader.text()];
+  const state = COMMUNICATION_STATES[reader.u8()]!;
+  const atMs = reader.u48();
+  const endMs = atMs + reader.signed();
+  return { decisionId, actionId, treatmentId, channel, cause, state, reasonCode: reason === '' ? null : reason, atMs, endMs };
+};
+
+const writeRecent = (writer: ByteWriter, message: RecentMessage): void => {
+  writeId(writer, message.decisionId);
+  const { actionId, treatmentId, channel, cause, reasonCode } = message;
+  for (const text of [actionId, treatmentId, channel, cause, reasonCode ?? '']) writer.text(text);
+  writer.u8(COMMUNICATION_STATES.indexOf(message.state));
+  writer.u48(message.atMs);
+  writer.signed(message.endMs - message.atMs);
 };

@@ -1,6 +1,6 @@
 /** What is on its way to the customer: outreach that is planned, messages that were let out, trials of what contacting does (docs/decisions/0032). */
 import { DAY_MS, hash32, MINUTE_MS } from '#contracts';
-import type { Contact, DecisionId } from '#contracts';
+import type { Communication, CommunicationState, Contact, DecisionId } from '#contracts';
 import { addContact, takeBackContact } from './customer-state.ts';
 import type { CustomerState } from './customer-state.ts';
 
@@ -13,6 +13,8 @@ export const MAX_TRIALS = 8;
 export const MAX_SEGMENTS = 32;
 /** No run lasts longer. */
 const RUN_KEPT_MS = 60 * DAY_MS;
+/** Beyond as many the oldest is told of no more. */
+export const MAX_RECENT = 5;
 
 /** A decision to be made later: after a trigger's delay, when quiet hours end, when a snooze is over. */
 export interface Planned {
@@ -62,6 +64,23 @@ export interface SegmentRun {
   readonly runAtMs: number;
 }
 
+/** A message that was let out, with what has become of it. */
+export interface RecentMessage {
+  readonly decisionId: DecisionId;
+  readonly actionId: string;
+  readonly treatmentId: string;
+  readonly channel: string;
+  /** Who wanted it: api, trigger:<id>, segment:<id>, snooze, tmf681. */
+  readonly cause: string;
+  readonly state: CommunicationState;
+  /** Why it is in this state; null: nothing was said. */
+  readonly reasonCode: string | null;
+  /** When it was let out. */
+  readonly atMs: number;
+  /** Past it nobody is told of it any more. */
+  readonly endMs: number;
+}
+
 export interface Outreach {
   /** By due time. */
   readonly planned: Planned[];
@@ -70,6 +89,8 @@ export interface Outreach {
   /** By end. */
   readonly trials: Trial[];
   readonly runs: SegmentRun[];
+  /** Newest first. */
+  readonly recent: RecentMessage[];
 }
 
 /** False: it was this customer's turn in this run, or in a later one, before; then nothing changes. */
@@ -151,6 +172,44 @@ export const openTrial = (state: CustomerState, trial: Trial): boolean => {
   return true;
 };
 
+/** Who answers the customer is told of it until `endMs`. */
+export const addRecent = (state: CustomerState, message: RecentMessage): void => {
+  const { recent } = state.outreach;
+  if (recent.some(({ decisionId }) => decisionId === message.decisionId)) return;
+  recent.push({ ...message, reasonCode: shortReason(message.reasonCode) });
+  recent.sort((a, b) => b.atMs - a.atMs || (a.decisionId < b.decisionId ? 1 : -1));
+  recent.splice(MAX_RECENT);
+};
+
+/** What has become of it; an earlier step that comes after a later one changes nothing. Returns whether anything changed. */
+export const updateRecent = (
+  state: CustomerState,
+  decisionId: DecisionId,
+  { state: step, reasonCode }: Pick<Communication, 'state' | 'reasonCode'>,
+): boolean => {
+  if (!state.hasOutreach) return false;
+  const { recent } = state.outreach;
+  const place = recent.findIndex((message) => message.decisionId === decisionId);
+  if (place < 0 || !follows(recent[place]!.state, step)) return false;
+  recent[place] = { ...recent[place]!, state: step, reasonCode: shortReason(reasonCode) };
+  return true;
+};
+
+/** `delivered` is the last word; of the others a peer may correct itself. */
+const follows = (before: RecentMessage['state'], after: RecentMessage['state']): boolean =>
+  before !== after && before !== 'delivered' && rankOf(after) >= rankOf(before);
+const rankOf = (step: RecentMessage['state']): number => (step === 'queued' ? 0 : step === 'sent' ? 1 : 2);
+
+const LONGEST_REASON = 60;
+const shortReason = (reasonCode: string | null): string | null =>
+  reasonCode === null ? null : reasonCode.slice(0, LONGEST_REASON) || null;
+
+export const forgetRecent = (state: CustomerState, nowMs: number): void => {
+  if (!state.hasOutreach) return;
+  const { recent } = state.outreach;
+  for (let i = recent.length - 1; i >= 0; i--) if (recent[i]!.endMs <= nowMs) recent.splice(i, 1);
+};
+
 /** The customer came to us: every open trial that began before counts it. */
 export const countInbound = (state: CustomerState, atMs: number): void => {
   if (!state.hasOutreach) return;
@@ -168,9 +227,9 @@ export const closeTrials = (state: CustomerState, nowMs: number): readonly Trial
 /** When any of it wants attention; null: never. */
 export const nextOfOutreach = (state: CustomerState): number | null => {
   if (!state.hasOutreach) return null;
-  const { planned, messages, trials } = state.outreach;
+  const { planned, messages, trials, recent } = state.outreach;
   let next: number | null = null;
-  for (const atMs of [planned[0]?.dueMs, trials[0]?.endMs, ...messages.map(({ endMs }) => endMs)])
+  for (const atMs of [planned[0]?.dueMs, trials[0]?.endMs, ...messages.map(({ endMs }) => endMs), ...recent.map(({ endMs }) => endMs)])
     if (atMs !== undefined && (next === null || atMs < next)) next = atMs;
   return next;
 };

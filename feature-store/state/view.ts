@@ -13,6 +13,13 @@ import { featureSetByFingerprint, type FeatureSet } from '../definitions/feature
 import { decodeState, encodeState, fingerprintOf, isWrittenWith, readState } from './codec.ts';
 import type { CustomerState } from './customer-state.ts';
 import { migrateState } from './migrate-state.ts';
+import type { RecentMessage } from './outreach.ts';
+
+/** What whoever answers the customer is told of, beside what decisions see. */
+export interface CustomerStateView extends CustomerView {
+  /** Let out within the catalog's backfire window, newest first, at most 5. */
+  readonly recentMessages: readonly RecentMessage[];
+}
 
 /**
  * @param bytes as read; null: the customer is unknown and every feature has its default. They must not change afterwards.
@@ -21,7 +28,7 @@ import { migrateState } from './migrate-state.ts';
 export const viewOfState = (
   bytes: Buffer | null,
   options: { readonly customerKey: CustomerKey; readonly featureSet: FeatureSet; readonly nowMs: number },
-): CustomerView => {
+): CustomerStateView => {
   const { customerKey, featureSet, nowMs } = options;
   if (bytes === null) return new StateView(customerKey, null, featureSet, featureSet.defaults);
   const state = stateToView(bytes, featureSet);
@@ -29,7 +36,7 @@ export const viewOfState = (
 };
 
 /** The same view again, from a receipt: features as logged, the rest from the state as read. */
-export const viewOfReceipt = (decision: Decision, featureSet: FeatureSet): CustomerView => {
+export const viewOfReceipt = (decision: Decision, featureSet: FeatureSet): CustomerStateView => {
   const served = featureSetByFingerprint(featureSet, decision.featureSet);
   const state = decision.customerKnown && decision.state.length > 0 ? stateOfReceipt(decision.state, served, featureSet) : null;
   return new StateView(customerKeyFromBytes(decision.customerKey), state, served, Float32Array.from(decision.features));
@@ -48,7 +55,7 @@ const stateOfReceipt = (bytes: Buffer, served: FeatureSet, loaded: FeatureSet): 
   return readState(encodeState(migrateState(state, served), 0), served);
 };
 
-class StateView implements CustomerView {
+class StateView implements CustomerStateView {
   readonly customerKey: CustomerKey;
   readonly features: Float32Array;
   readonly #state: CustomerState | null;
@@ -87,6 +94,10 @@ class StateView implements CustomerView {
     return this.#state === null ? NO_PAIR : this.#state.pair(actionId);
   }
 
+  get recentMessages(): readonly RecentMessage[] {
+    return this.#state === null || !this.#state.hasOutreach ? NO_MESSAGES : this.#state.outreach.recent;
+  }
+
   get pendingActionIds(): readonly string[] {
     return (this.#pending ??= this.#state === null ? [] : this.#state.pendingActionIds());
   }
@@ -94,3 +105,4 @@ class StateView implements CustomerView {
 
 const NO_ATTRIBUTES: Readonly<Record<string, AttributeValue>> = Object.freeze({});
 const NO_CONTACTS: readonly Contact[] = Object.freeze([]);
+const NO_MESSAGES: readonly RecentMessage[] = Object.freeze([]);

@@ -1,12 +1,23 @@
 /** A message's fate is the outcome of the decision that asked for it: delivered is an impression, lost is undelivered and gives its contact back. */
-import { closeMessage, findPending, hasSeen, letOut, openTrial, plan, rememberId, removePending } from '#feature-store';
+import {
+  addRecent,
+  closeMessage,
+  findPending,
+  hasSeen,
+  letOut,
+  openTrial,
+  plan,
+  rememberId,
+  removePending,
+  updateRecent,
+} from '#feature-store';
 import { DAY_MS, decisionIdFromBytes } from '#contracts';
 import type { Communication, DecisionId } from '#contracts';
 import { DONE, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
 import { attributeToItem } from './apply-outcome.ts';
 import type { CustomerWork, Source } from './customer-work.ts';
-import { identityOfVerdict, KEPT_MS } from './gate.ts';
+import { identityOfVerdict, KEPT_MS, recentOf } from './gate.ts';
 import type { CommunicationInput } from './input.ts';
 
 export const applyCommunication = (work: CustomerWork, { communication }: CommunicationInput, source: Source): StepResult<null> => {
@@ -20,16 +31,22 @@ export const applyCommunication = (work: CustomerWork, { communication }: Commun
       return work.desk === null ? takeVerdict(work, decisionId, communication) : drop('no-effect');
     case 'matured':
       return drop('no-effect');
-    case 'sent':
-      return work.rules.confirms(communication.channel) ? drop('no-effect') : settle(work, decisionId, communication, source, true);
-    case 'delivered':
-      return settle(work, decisionId, communication, source, true);
-    case 'failed':
-    case 'bounced':
-    case 'expired':
-    case 'cancelled':
-      return settle(work, decisionId, communication, source, false);
+    default:
+      return tell(work, decisionId, communication, source);
   }
+};
+
+/** Whoever answers the customer knows of each step; only some of them settle the decision. */
+const tell = (work: CustomerWork, decisionId: DecisionId, communication: Communication, source: Source): StepResult<null> => {
+  const isNews = updateRecent(work.state, decisionId, communication);
+  const settled = settleBy(work, decisionId, communication, source);
+  return isNews ? DONE : settled;
+};
+
+const settleBy = (work: CustomerWork, decisionId: DecisionId, communication: Communication, source: Source): StepResult<null> => {
+  const { state, channel } = communication;
+  if (state === 'sent' && work.rules.confirms(channel)) return drop('no-effect');
+  return settle(work, decisionId, communication, source, state === 'sent' || state === 'delivered');
 };
 
 const settle = (
@@ -62,8 +79,10 @@ const takeVerdict = (work: CustomerWork, decisionId: DecisionId, communication: 
   if (hasSeen(work.state, identity)) return drop('duplicate');
   rememberId(work.state, identity, communication.at);
   const { state, actionId, channel, at, until, expiresAt, arm, holdoutShare } = communication;
-  if (state === 'queued') letOut(work.state, { decisionId, actionId, channel, atMs: at, endMs: (expiresAt ?? at) + KEPT_MS });
-  else removePending(work.state, decisionId);
+  if (state === 'queued') {
+    letOut(work.state, { decisionId, actionId, channel, atMs: at, endMs: (expiresAt ?? at) + KEPT_MS });
+    addRecent(work.state, recentOf(decisionId, communication, work.rules.trialWindowMs));
+  } else removePending(work.state, decisionId);
   if (arm !== '' && until !== null)
     openTrial(work.state, { decisionId, actionId, channel, arm, holdoutShare, endMs: until, inboundContacts: 0 });
   if (state === 'deferred' && communication.request !== null) planAgain(work, decisionId, communication, communication.request);

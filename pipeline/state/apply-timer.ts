@@ -1,6 +1,6 @@
 /** A due timer closes the windows that have run out, and makes the decisions that were planned for now. */
 import { UNSAID, customerKeyToBytes, decisionIdToBytes } from '#contracts';
-import { closeTrials, forgetMessages, removePending, takeDue } from '#feature-store';
+import { closeTrials, forgetMessages, forgetRecent, removePending, takeDue } from '#feature-store';
 import type { Trial } from '#feature-store';
 import { DONE } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
@@ -17,6 +17,7 @@ export const applyTimer = (work: CustomerWork, { dueMs, record }: TimerInput, so
   }
   for (const trial of closeTrials(work.state, dueMs)) matureTrial(work, trial);
   forgetMessages(work.state, dueMs);
+  forgetRecent(work.state, dueMs);
   for (const planned of takeDue(work.state, dueMs)) reachOut(work, planned, source, record.timestampMs);
   return DONE;
 };

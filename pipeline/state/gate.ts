@@ -1,7 +1,8 @@
 /** The one gate for every message (law 8): it stands where an outbound decision meets its customer, whoever made the decision. */
 import { DAY_MS, UNSAID, customerKeyToBytes, decisionIdFromBytes } from '#contracts';
 import type { Communication, Decision, DecisionId } from '#contracts';
-import { letOut, openTrial, rememberId } from '#feature-store';
+import { addRecent, letOut, openTrial, rememberId } from '#feature-store';
+import type { RecentMessage } from '#feature-store';
 import type { CustomerWork } from './customer-work.ts';
 import type { GateVerdict, OutreachDesk, Reservation, WantedMessage } from './outreach-desk.ts';
 import { planOutreach, viewOf } from './reach-out.ts';
@@ -87,6 +88,7 @@ const send = (work: CustomerWork, judged: Judged, step: Communication, verdict: 
   const message = { decisionId, actionId: wanted.actionId, channel: decision.channel, atMs: step.at, endMs: expiresAtMs + KEPT_MS };
   if (!letOut(work.state, message)) return { ...step, state: 'denied', reasonCode: TOO_MANY };
   for (const reservation of reservations) reserve(work, decisionId, reservation);
+  addRecent(work.state, recentOf(decisionId, { ...step, state: 'queued' }, work.rules.trialWindowMs));
   return {
     ...step,
     ...tryOn(work, judged, verdict, 'contacted', step.at),
@@ -97,6 +99,13 @@ const send = (work: CustomerWork, judged: Judged, step: Communication, verdict: 
     expiresAt: expiresAtMs,
   };
 };
+
+/** @param windowMs how long a contact counts as the reason why the customer comes to us */
+export const recentOf = (
+  decisionId: DecisionId,
+  { actionId, treatmentId, channel, cause, state, reasonCode, at }: Communication,
+  windowMs: number,
+): RecentMessage => ({ decisionId, actionId, treatmentId, channel, cause, state, reasonCode, atMs: at, endMs: at + windowMs });
 
 /** It passed the same gate as those who are contacted: like is compared with like. */
 const holdOut = (work: CustomerWork, judged: Judged, step: Communication, verdict: Allowance): Communication => ({

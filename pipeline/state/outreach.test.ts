@@ -234,6 +234,14 @@ describe('outreach', () => {
     const state = (await stateOf(world, 'c-1'))!;
     expect(state.contacts).toHaveLength(1);
     expect(state.outreach.messages).toEqual([]);
+    // Whoever answers the customer within the window is told of it.
+    const { decisionId: id, ...told } = state.outreach.recent[0]!;
+    expect(state.outreach.recent).toHaveLength(1);
+    expect(decisionIdToBytes(id)).toEqual(decision!.decisionId);
+    expect(told).toMatchObject({ actionId: 'advice', channel: 'sms', cause: 'trigger:bill-shock', state: 'delivered', reasonCode: null });
+    nowMs += 73 * HOUR_MS;
+    await settled();
+    expect((await stateOf(world, 'c-1'))!.outreach.recent).toEqual([]);
   });
 
   test('whoever asks, the limit holds; what never arrived gives its contact back and teaches nothing', async () => {

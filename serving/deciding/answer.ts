@@ -1,14 +1,15 @@
 /** From a receipt to the answer: the same whether the decision was just made or is found again. */
-import { decisionIdFromBytes, type Chosen, type Context, type CustomerView, type Decision } from '#contracts';
+import { decisionIdFromBytes, type Chosen, type Context, type Decision } from '#contracts';
 import { contentOf, explain } from '#decisioning';
-import { viewOfReceipt } from '#feature-store';
+import { viewOfReceipt, type CustomerStateView } from '#feature-store';
+import { recentMessagesOf } from './recent-messages.ts';
 import type { CatalogHolder, CompiledProject } from '../holders/catalog-holder.ts';
-import type { ActionAnswer, DecisionAnswer, DecisionRequest } from '../schemas/decisions.ts';
+import type { ActionAnswer, DecisionAnswer, DecisionRequest, RecentMessageAnswer } from '../schemas/decisions.ts';
 
 export interface AnswerInput {
   readonly decision: Decision;
   readonly compiled: CompiledProject;
-  readonly view: CustomerView;
+  readonly view: CustomerStateView;
   readonly context: Context;
   readonly explained: boolean;
 }
@@ -26,6 +27,13 @@ export const answerOf = (input: AnswerInput): DecisionAnswer => {
     group: decision.group,
     degraded: decision.degraded.length === 0 ? null : (decision.degraded as string[]),
     actions,
+    ...(decision.direction === 'inbound'
+      ? {
+          recentMessages: recentMessagesOf({ ...input, nowMs: decision.decidedAt, degraded: decision.degraded }) as
+            | RecentMessageAnswer[]
+            | null,
+        }
+      : {}),
   };
   if (!input.explained) return answer;
   return { ...answer, candidates: [...explain({ receipt: decision, catalog: input.compiled.catalog, view: input.view }).candidates] };

@@ -1,18 +1,8 @@
 /** From a request to a durable receipt and its answer. */
-import {
-  TOPICS,
-  createDecisionId,
-  hash32,
-  shardOfDecision,
-  within,
-  type Clock,
-  type CustomerView,
-  type Decision,
-  type DecisionId,
-} from '#contracts';
+import { TOPICS, createDecisionId, hash32, shardOfDecision, within, type Clock, type Decision, type DecisionId } from '#contracts';
 import { buildReceipt, contactCostsOf, decide, holdoutsOf, type DecideInput } from '#decisioning';
 import type { ControlsHolder } from '#event-log';
-import type { FeatureStore, RebuildWatch } from '#feature-store';
+import type { CustomerStateView, FeatureStore, RebuildWatch } from '#feature-store';
 import type { CatalogHolder, CompiledProject } from '../holders/catalog-holder.ts';
 import type { ErasuresHolder } from '../holders/erasures-holder.ts';
 import type { ModelsHolder } from '../holders/models-holder.ts';
@@ -82,7 +72,7 @@ interface Asked {
 
 export interface Made {
   readonly decision: Decision;
-  readonly view: CustomerView;
+  readonly view: CustomerStateView;
   readonly input: DecideInput;
 }
 
@@ -134,7 +124,7 @@ export const createDecider = (deps: DeciderDeps): Decider => {
   };
 
   /** @param view null: the state could not be read */
-  const decideOn = (asked: Asked, id: DecisionId, state: Buffer | null, view: CustomerView | null, unclaimed: boolean): Made => {
+  const decideOn = (asked: Asked, id: DecisionId, state: Buffer | null, view: CustomerStateView | null, unclaimed: boolean): Made => {
     const { request, compiled, direction, subject, nowMs } = asked;
     const own = request.candidates !== undefined;
     const loop = own ? (request.loop ?? OWN_LOOP) : '';
@@ -142,7 +132,8 @@ export const createDecider = (deps: DeciderDeps): Decider => {
     const control = controls.current();
     const context = request.context ?? {};
     const blind = view === null;
-    const shown = view ?? (viewOfBytes(store, null, { customerKey: subject.key, featureSet: compiled.featureSet, nowMs }) as CustomerView);
+    const shown =
+      view ?? (viewOfBytes(store, null, { customerKey: subject.key, featureSet: compiled.featureSet, nowMs }) as CustomerStateView);
     const input: DecideInput = {
       catalog: compiled.catalog,
       view: shown,

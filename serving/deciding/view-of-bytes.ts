@@ -1,6 +1,6 @@
 /** What a decision sees of a state as read; definitions that wrote it and are not loaded yet are fetched once. */
-import { AttuneError, type CustomerKey, type CustomerView } from '#contracts';
-import { fingerprintOf, loadFeatureSet, viewOfState, type FeatureSet, type FeatureStore } from '#feature-store';
+import { AttuneError, type CustomerKey } from '#contracts';
+import { fingerprintOf, loadFeatureSet, viewOfState, type CustomerStateView, type FeatureSet, type FeatureStore } from '#feature-store';
 
 interface ViewOptions {
   readonly customerKey: CustomerKey;
@@ -13,7 +13,7 @@ export const viewOfBytes = (
   store: FeatureStore,
   bytes: Buffer | null,
   options: ViewOptions,
-): CustomerView | null | Promise<CustomerView | null> => {
+): CustomerStateView | null | Promise<CustomerStateView | null> => {
   try {
     return viewOfState(bytes, options);
   } catch (error) {
@@ -22,7 +22,7 @@ export const viewOfBytes = (
   }
 };
 
-const afterLoading = async (store: FeatureStore, bytes: Buffer, options: ViewOptions): Promise<CustomerView | null> => {
+const afterLoading = async (store: FeatureStore, bytes: Buffer, options: ViewOptions): Promise<CustomerStateView | null> => {
   try {
     const loaded = await loadFeatureSet(store.blobs, options.featureSet, fingerprintOf(bytes));
     return loaded === null ? null : viewOfState(bytes, options);

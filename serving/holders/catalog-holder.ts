@@ -2,7 +2,7 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AttuneError } from '#contracts';
-import { compileCatalog, compileSegments, compileTriggers, type Catalog } from '#decisioning';
+import { compileCatalog, compileSegments, compileTriggers, describeCauses, type Catalog, type DescribedCause } from '#decisioning';
 import { compileFeatures, publishFeatureSet, type FeatureSet, type FeatureStore } from '#feature-store';
 import {
   compileChannels,
@@ -25,16 +25,17 @@ export interface CompiledProject {
   /** On which Attune itself delivers. */
   readonly channels: Channels;
   readonly outcomeNames: ReadonlySet<string>;
+  /** Why messages are sent, by the cause as receipts say it. */
+  readonly causes: ReadonlyMap<string, DescribedCause>;
 }
 
 export const compileProject = (project: Project): CompiledProject => {
   const catalog = compileCatalog(project);
   const eventTypes = compileEventTypes(project);
   // The pipeline's, and refused here as well: a project with a fault never replaces a good one.
-  compileTriggers(project, catalog, eventTypes);
-  compileSegments(project, catalog);
+  const causes = describeCauses(compileTriggers(project, catalog, eventTypes), compileSegments(project, catalog));
   const channels = compileChannels(project);
-  return { project, catalog, featureSet: compileFeatures(project), eventTypes, channels, outcomeNames: outcomeNamesOf(project) };
+  return { project, catalog, featureSet: compileFeatures(project), eventTypes, channels, outcomeNames: outcomeNamesOf(project), causes };
 };
 
 export interface CatalogHolder {

@@ -1,11 +1,12 @@
 /** GET and DELETE /v1/customers/{id}: what decisions see of a customer, and their erasure (law 9). */
 import type { FastifyInstance } from 'fastify';
 import { TOPICS, erasureCodec, type CustomerView } from '#contracts';
-import { viewOfState } from '#feature-store';
+import { decodeState, describeOutreach, viewOfState } from '#feature-store';
 import type { ServingContext } from '../context.ts';
 import { ProblemError, notFound } from '../errors/problem.ts';
 import { isFreshlyErased } from '../deciding/freshly-erased.ts';
 import { readState } from '../deciding/read-state.ts';
+import { recentMessagesOf } from '../deciding/recent-messages.ts';
 import { CustomerAnswer, CustomerParams, CustomerQuery, ErasureAnswer } from '../schemas/receipts.ts';
 import { problems } from '../schemas/common.ts';
 
@@ -43,7 +44,9 @@ export const addCustomersRoutes = (app: FastifyInstance, context: ServingContext
       if (bytes === null || isFreshlyErased(erasures, subject.key, nowMs)) throw notFound(`nothing is known of this ${subject.kind}`);
       const { featureSet } = context.catalog.current();
       const view = viewOfState(bytes, { customerKey: subject.key, featureSet, nowMs });
-      return { customerId: subject.id, customerKey: subject.key, ...describe(view) };
+      const { recentMessages: _, ...outreach } = describeOutreach(decodeState(bytes, featureSet).outreach);
+      const recentMessages = recentMessagesOf({ view, compiled: context.catalog.current(), nowMs, degraded: [] });
+      return { customerId: subject.id, customerKey: subject.key, ...describe(view), outreach: { ...outreach, recentMessages } };
     },
   );
 

@@ -84,6 +84,32 @@ export const ActionAnswer = Type.Object(
 );
 export type ActionAnswer = Static<typeof ActionAnswer>;
 
+/** Steps of a message that was let out. */
+const MESSAGE_STATES = ['queued', 'sent', 'delivered', 'failed', 'bounced', 'expired', 'cancelled'] as const;
+
+export const RecentMessageAnswer = Type.Object(
+  {
+    decisionId: Type.String({ description: 'GET its receipt under /v1/decisions' }),
+    actionId: Type.String(),
+    actionName: Type.Union([Type.String(), Type.Null()], { description: 'null: the catalog has no such action any more' }),
+    treatmentId: Type.String({ description: "the action's form that was sent" }),
+    channel: Type.String(),
+    at: Type.String({ description: 'when it was let out, RFC 3339' }),
+    state: Type.Union(MESSAGE_STATES.map((state) => Type.Literal(state))),
+    stateReason: Type.Union([Type.String(), Type.Null()], { description: 'why, as a code' }),
+    why: Type.Object(
+      {
+        cause: Type.String({ description: 'who wanted it: api, trigger:<id>, segment:<id>, snooze, tmf681' }),
+        description: Type.Union([Type.String(), Type.Null()], { description: "of the trigger or segment, in the catalog's words" }),
+        reason: Type.Union([Type.String(), Type.Null()], { description: '`context.reason` of the trigger or segment' }),
+      },
+      closed,
+    ),
+  },
+  closed,
+);
+export type RecentMessageAnswer = Static<typeof RecentMessageAnswer>;
+
 export const CandidateExplanation = Type.Object(
   {},
   { additionalProperties: true, description: 'a candidate with its stage, scores and reason in words' },
@@ -101,6 +127,13 @@ export const DecisionAnswer = Type.Object(
       description: 'what was missing: features, model, request, log; null when all was well',
     }),
     actions: Type.Array(ActionAnswer, { description: 'may be empty: doing nothing is a decision' }),
+    recentMessages: Type.Optional(
+      Type.Union([Type.Array(RecentMessageAnswer), Type.Null()], {
+        description:
+          "of inbound decisions: the latest messages that Attune sent to this customer within the catalog's backfire window, newest first, " +
+          'at most 5, with what became of them and why they were sent; null where the customer could not be read',
+      }),
+    ),
     candidates: Type.Optional(Type.Array(CandidateExplanation, { description: 'with "explain": true' })),
   },
   closed,
