@@ -141,7 +141,8 @@ export const unplan = (state: CustomerState, cause: string): readonly Planned[] 
 export const letOut = (state: CustomerState, message: OpenMessage): boolean => {
   const { messages } = state.outreach;
   if (messages.length >= MAX_MESSAGES || messages.some(({ decisionId }) => decisionId === message.decisionId)) return false;
-  const entry = { ...message, atMs: Math.floor(message.atMs / MINUTE_MS) * MINUTE_MS };
+  // A state keeps minutes: up to the next one, or the contact would leave a limit's window before its time.
+  const entry = { ...message, atMs: Math.ceil(message.atMs / MINUTE_MS) * MINUTE_MS };
   messages.push(entry);
   addContact(state, contactOf(entry));
   return true;

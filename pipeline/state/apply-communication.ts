@@ -1,4 +1,7 @@
-/** A message's fate is the outcome of the decision that asked for it: delivered is an impression, lost is undelivered and gives its contact back. */
+/**
+ * A message's fate is the outcome of the decision that asked for it: delivered is an impression; lost is undelivered and gives its contact back,
+ * unless it is in doubt whether it is lost.
+ */
 import {
   addRecent,
   closeMessage,
@@ -52,7 +55,7 @@ const settleBy = (work: CustomerWork, decisionId: DecisionId, communication: Com
 const settle = (
   work: CustomerWork,
   decisionId: DecisionId,
-  { communicationId, state, at }: Communication,
+  { communicationId, state, at, doubtful }: Communication,
   source: Source,
   reached: boolean,
 ): StepResult<null> => {
@@ -63,8 +66,9 @@ const settle = (
     const fact = { outcome: reached ? 'impression' : 'undelivered', amount: null, reward: null, occurredAtMs: at };
     for (const item of decision.items) attributeToItem(work, decision, item, fact, { kind: 'provisional', occurredAtMs: at, source });
   }
-  // What was sent may still bounce; what a customer has answered was there, whatever the peer says.
-  const isKnown = reached && state === 'sent' ? false : closeMessage(work.state, decisionId, reached || wasSeen(decision));
+  // What was sent may still bounce; what a customer has answered was there, whatever the peer says; what may have been there is counted.
+  const isKept = reached || doubtful || wasSeen(decision);
+  const isKnown = reached && state === 'sent' ? false : closeMessage(work.state, decisionId, isKept);
   if (decision === undefined && !isKnown) return drop('late');
   rememberId(work.state, identity, at);
   work.timerMoves = true;

@@ -256,8 +256,19 @@ describe('outreach', () => {
     expect(role!.counters).toMatchObject({ outreachDropped: 1, messagesQueued: 1, messagesDenied: 1 });
     await feed(step(first!, 'failed'));
     expect((await stateOf(world, 'c-1'))!.contacts).toEqual([]);
+    nowMs += 31_000;
     await feed(outbound(3, 'other'));
-    expect((await said()).at(-1)).toMatchObject({ state: 'queued', actionId: 'other' });
+    const third = (await said()).at(-1)!;
+    expect(third).toMatchObject({ state: 'queued', actionId: 'other' });
+    // Whoever delivered it died in the middle: the customer may have it, so it stays counted.
+    await feed(step({ ...third, doubtful: true }, 'failed'));
+    expect((await stateOf(world, 'c-1'))!.contacts).toHaveLength(1);
+    await feed(outbound(4, 'advice'));
+    expect((await said()).at(-1)).toMatchObject({ state: 'denied', reasonCode: 'per-day' });
+    // To the last moment, although a state keeps minutes.
+    nowMs += DAY_MS - 1;
+    await feed(outbound(5, 'advice'));
+    expect((await said()).at(-1)).not.toMatchObject({ state: 'queued' });
     const rewards = (await readTopic(world.log, TOPICS.rewards)).map(({ value }) => rewardCodec.decode(value));
     expect(rewards.filter(({ target }) => target !== null)).toEqual([]);
   });

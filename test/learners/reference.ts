@@ -11,9 +11,11 @@ import { loadProject, personalNamesOf } from '#project';
 import { statisticsOfHome } from './statistics.ts';
 import type { Statistics } from './statistics.ts';
 
+const TELCO = new URL('../../catalog/telco', import.meta.url).pathname;
+
 /** Its snapshots would be heard by others on the log: only for when they are all done. */
-export const learnInOneGo = async (log: EventLog, dir: string): Promise<Statistics> => {
-  const project = loadProject(new URL('../../catalog/telco', import.meta.url).pathname);
+export const learnInOneGo = async (log: EventLog, dir: string, catalogDir = TELCO): Promise<Statistics> => {
+  const project = loadProject(catalogDir);
   const featureSet = compileFeatures(project);
   const profiles = new Map(compileCatalog(project).actions.map((action) => [action.id, action.profile]));
   const store = await openLmdbFeatureStore({ dir: join(dir, 'store'), partitions: log.partitions });

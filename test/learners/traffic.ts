@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { shardOf } from '#contracts';
 import type { AppendRecord, EventLog } from '#event-log';
+import { compileFeatures } from '#feature-store';
 import { loadProject } from '#project';
 import { aDecision, anEvent, anOutcome } from '../../pipeline/test-world.ts';
 
@@ -28,9 +29,13 @@ const PAGES = ['home', 'plans', 'bill', 'support'];
 /** Outcomes come this many ticks after their decision. */
 const LATER = 8;
 
-/** Each tenth of a second `perTick` customers: an event, a decision, and later an impression that a third of them accepts. */
-export const traffic = (log: EventLog, perTick: number): Traffic => {
-  const project = loadProject(new URL('../../catalog/telco', import.meta.url).pathname);
+/**
+ * Each tenth of a second `perTick` customers: an event, a decision, and later an impression that a third of them accepts.
+ * @param catalogDir by which is decided
+ */
+export const traffic = (log: EventLog, perTick: number, catalogDir: string): Traffic => {
+  const project = loadProject(catalogDir);
+  const { fingerprint: featureSet, defaults } = compileFeatures(project);
   const stopping = new AbortController();
   const made: TrafficDecision[] = [];
   const customers = new Set<string>();
@@ -62,6 +67,8 @@ export const traffic = (log: EventLog, perTick: number): Traffic => {
         aDecision(customer, 1, action, {
           decidedAt,
           catalogVersion: project.version,
+          featureSet,
+          features: [...defaults],
           context: JSON.stringify({ page: PAGES[number % PAGES.length] }),
         }),
       );
