@@ -54,6 +54,7 @@ export {
   takeDue,
   takeTurn,
   unplan,
+  unplanChain,
   updateRecent,
   MAX_MESSAGES,
   MAX_SEGMENTS,

@@ -18,6 +18,8 @@ export const COMMUNICATION_STATES = [
   'matured',
   'cancelled',
 ] as const;
+/** The reason of a `deferred` that stands in the log without a decision: it was asked for a time that lies ahead, and state plans it. */
+export const SCHEDULED = 'scheduled';
 export type CommunicationState = (typeof COMMUNICATION_STATES)[number];
 
 /** A message's step on its way to the customer. */

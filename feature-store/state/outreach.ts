@@ -137,6 +137,15 @@ export const unplan = (state: CustomerState, cause: string): readonly Planned[] 
   return gone;
 };
 
+/** Takes out what goes on with this chain of decisions. Returns whether there was anything. */
+export const unplanChain = (state: CustomerState, rootId: DecisionId): boolean => {
+  if (!state.hasOutreach) return false;
+  const { planned } = state.outreach;
+  const place = planned.findIndex((one) => one.rootId === rootId);
+  if (place >= 0) planned.splice(place, 1);
+  return place >= 0;
+};
+
 /** Counts the contact, and remembers for what. False: too many are open, or it was let out before; then nothing changes. */
 export const letOut = (state: CustomerState, message: OpenMessage): boolean => {
   const { messages } = state.outreach;

@@ -9,12 +9,12 @@ import {
   hasSeen,
   letOut,
   openTrial,
-  plan,
   rememberId,
   removePending,
+  unplanChain,
   updateRecent,
 } from '#feature-store';
-import { DAY_MS, decisionIdFromBytes } from '#contracts';
+import { DAY_MS, SCHEDULED, decisionIdFromBytes } from '#contracts';
 import type { Communication, DecisionId } from '#contracts';
 import { DONE, drop } from '../steps.ts';
 import type { StepResult } from '../steps.ts';
@@ -22,6 +22,7 @@ import { attributeToItem } from './apply-outcome.ts';
 import type { CustomerWork, Source } from './customer-work.ts';
 import { identityOfVerdict, KEPT_MS, recentOf } from './gate.ts';
 import type { CommunicationInput } from './input.ts';
+import { planOutreach } from './reach-out.ts';
 
 export const applyCommunication = (work: CustomerWork, { communication }: CommunicationInput, source: Source): StepResult<null> => {
   if (communication.decisionId === null) return drop('no-effect');
@@ -31,7 +32,9 @@ export const applyCommunication = (work: CustomerWork, { communication }: Commun
     case 'heldOut':
     case 'deferred':
     case 'denied':
-      return work.desk === null ? takeVerdict(work, decisionId, communication) : drop('no-effect');
+      return work.desk === null || communication.reasonCode === SCHEDULED
+        ? takeVerdict(work, decisionId, communication)
+        : drop('no-effect');
     case 'matured':
       return drop('no-effect');
     default:
@@ -41,6 +44,11 @@ export const applyCommunication = (work: CustomerWork, { communication }: Commun
 
 /** Whoever answers the customer knows of each step; only some of them settle the decision. */
 const tell = (work: CustomerWork, decisionId: DecisionId, communication: Communication, source: Source): StepResult<null> => {
+  // What waits for its time does not come any more.
+  if (communication.state === 'cancelled' && unplanChain(work.state, decisionIdFromBytes(communication.communicationId))) {
+    work.timerMoves = true;
+    return DONE;
+  }
   const isNews = updateRecent(work.state, decisionId, communication);
   const settled = settleBy(work, decisionId, communication, source);
   return isNews ? DONE : settled;
@@ -77,7 +85,7 @@ const settle = (
 
 const wasSeen = (decision: ReturnType<typeof findPending>): boolean => decision?.items.some(({ shown }) => shown) === true;
 
-/** In a rebuild: what the gate said then is what counts, the first time that it said it. */
+/** In a rebuild, or of what was asked for a later time: what was said then is what counts, the first time that it was said. */
 const takeVerdict = (work: CustomerWork, decisionId: DecisionId, communication: Communication): StepResult<null> => {
   const identity = identityOfVerdict(decisionId);
   if (hasSeen(work.state, identity)) return drop('duplicate');
@@ -97,5 +105,5 @@ const takeVerdict = (work: CustomerWork, decisionId: DecisionId, communication: 
 const planAgain = (work: CustomerWork, rootId: DecisionId, { cause, at, until, expiresAt }: Communication, request: string): void => {
   const { channel, scope, context } = JSON.parse(request) as { channel: string; scope: string; context: string };
   const dueMs = until ?? at;
-  plan(work.state, { cause, rootId, channel, scope, context, dueMs, expiresAtMs: expiresAt ?? dueMs + DAY_MS });
+  planOutreach(work, { cause, rootId, channel, scope, context, dueMs, expiresAtMs: expiresAt ?? dueMs + DAY_MS });
 };

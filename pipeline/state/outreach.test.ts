@@ -10,6 +10,7 @@ import {
   SEGMENT_TURN_EVENT,
   STATE_INPUTS,
   TOPICS,
+  SCHEDULED,
   UNSAID,
   communicationCodec,
   customerKeyToBytes,
@@ -32,7 +33,19 @@ import { SILENT } from '../role.ts';
 import type { Role } from '../role.ts';
 import { readSegmentDocuments } from '../segments/segment-document.ts';
 import { createSegmentsRole } from '../segments/segments-role.ts';
-import { PARTITIONS, START_MS, aDecision, anEvent, anOutcome, customerKey, openWorld, readTopic, stateOf, until } from '../test-world.ts';
+import {
+  PARTITIONS,
+  START_MS,
+  aDecision,
+  anEvent,
+  anOutcome,
+  customerKey,
+  decisionId as decisionIdOf,
+  openWorld,
+  readTopic,
+  stateOf,
+  until,
+} from '../test-world.ts';
 import type { World } from '../test-world.ts';
 import { createOutreachDesk, createOutreachRules } from './catalog-outreach.ts';
 import { createStateRole } from './state-role.ts';
@@ -291,6 +304,47 @@ describe('outreach', () => {
     const again = decisions.find(({ rootId }) => rootId !== null && rootId !== undefined);
     expect(again === undefined || again.chosen.length === 0).toBe(true);
     expect((await said()).filter(({ state }) => state === 'queued')).toHaveLength(1);
+  });
+
+  test('what TMF681 asks for a later time is decided then, and one that is cancelled is not', async () => {
+    await start();
+    const later = (number: number) => {
+      const id = decisionIdToBytes(decisionIdOf('c-1', number, nowMs));
+      const request = JSON.stringify({ channel: 'sms', scope: '{"actions":["advice"]}', context: '{}' });
+      const asked = {
+        communicationId: id,
+        decisionId: id,
+        customerKey: customerKeyToBytes(customerKey('c-1')),
+        channel: 'sms',
+        treatmentId: '',
+      };
+      return {
+        ...UNSAID,
+        ...asked,
+        state: 'deferred' as const,
+        reasonCode: SCHEDULED,
+        at: nowMs,
+        until: nowMs + 2 * HOUR_MS,
+        cause: 'tmf681',
+        request,
+      };
+    };
+    const [kept, cancelled] = [later(1), later(2)];
+    await feed(known(), step(kept, 'deferred'), step(kept, 'deferred'), step(cancelled, 'deferred'), step(cancelled, 'cancelled'));
+    expect((await stateOf(world, 'c-1'))!.outreach.planned).toMatchObject([
+      { cause: 'tmf681', channel: 'sms', dueMs: nowMs + 2 * HOUR_MS },
+    ]);
+    expect(await decided()).toEqual([]);
+    nowMs += 2 * HOUR_MS;
+    await settled();
+    const [decision, ...more] = await decided();
+    expect(more).toEqual([]);
+    expect(decision).toMatchObject({ cause: 'tmf681', rootId: kept.decisionId, channel: 'sms' });
+    expect((await said()).at(-1)).toMatchObject({
+      state: 'queued',
+      communicationId: kept.communicationId,
+      decisionId: decision!.decisionId,
+    });
   });
 
   test('flapping makes one message', async () => {

@@ -1,5 +1,5 @@
 /** What is wanted becomes an outbound decision: planned by a trigger, a deferral or a snooze, and made when it is due. */
-import { createDecisionId, hash32 } from '#contracts';
+import { UNSAID, createDecisionId, customerKeyToBytes, decisionIdToBytes, hash32 } from '#contracts';
 import type { CustomerView, DecisionId } from '#contracts';
 import { encodeState, plan, unplan, viewOfState } from '#feature-store';
 import type { Planned } from '#feature-store';
@@ -20,8 +20,28 @@ export const pullTriggers = (work: CustomerWork, event: TriggeringEvent, source:
 };
 
 export const planOutreach = (work: CustomerWork, planned: Planned): void => {
-  if (plan(work.state, planned) !== null) work.outreachDropped++;
+  const gone = plan(work.state, planned);
+  if (gone !== null) giveUp(work, gone, 'too-many-planned');
   work.timerMoves = true;
+};
+
+/** Whoever asked by TMF681 looks at what becomes of it. */
+const giveUp = (work: CustomerWork, { cause, rootId, channel }: Planned, reasonCode: string): void => {
+  work.outreachDropped++;
+  if (work.desk === null || cause !== 'tmf681' || rootId === null) return;
+  const id = decisionIdToBytes(rootId);
+  work.communications.push({
+    ...UNSAID,
+    communicationId: id,
+    decisionId: id,
+    customerKey: customerKeyToBytes(work.key),
+    channel,
+    treatmentId: '',
+    cause,
+    state: 'expired',
+    reasonCode,
+    at: work.nowMs,
+  });
 };
 
 /**
@@ -31,15 +51,12 @@ export const planOutreach = (work: CustomerWork, planned: Planned): void => {
 export const reachOut = (work: CustomerWork, planned: Planned, source: Source, takenAtMs: number): void => {
   const { desk, nowMs } = work;
   if (desk === null) return;
-  if (planned.expiresAtMs <= nowMs) {
-    work.outreachDropped++;
-    return;
-  }
+  if (planned.expiresAtMs <= nowMs) return giveUp(work, planned, 'too-late');
   const decisionId = idOf(work, source, takenAtMs);
   const reached = desk.decide({ planned, decisionId, key: work.key, state: encodeState(work.state, nowMs), nowMs });
   if (reached.kind === 'decided') work.decisions.push(reached.decision);
   else if (reached.kind === 'later') planOutreach(work, { ...planned, dueMs: reached.untilMs });
-  else work.outreachDropped++;
+  else giveUp(work, planned, 'nothing-to-send');
 };
 
 /** Of the place and time of its cause, so that folding again, here or elsewhere, makes the same one: it counts once. */

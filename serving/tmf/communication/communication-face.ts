@@ -1,6 +1,14 @@
 /** TMF681's communicationMessage: a face of the messages that Attune sends, whoever wanted them. */
 import { randomUUID } from 'node:crypto';
-import { TOPICS, UNSAID, communicationCodec, decisionIdFromBytes, shardOfDecision, type CommunicationDocument } from '#contracts';
+import {
+  SCHEDULED,
+  TOPICS,
+  UNSAID,
+  communicationCodec,
+  decisionIdFromBytes,
+  shardOfDecision,
+  type CommunicationDocument,
+} from '#contracts';
 import type { ServingContext } from '../../context.ts';
 import { fieldFault } from '../../errors/problem.ts';
 import type { Publisher } from '../hub/publish.ts';
@@ -150,6 +158,12 @@ const patched = (
   if (part.kind === 'group' && attributes['receiver'] !== undefined)
     throw fieldFault('receiver', 'cannot be changed: the message is under way to each of them');
   const message = mergePatch(part.message, attributes) as TmfBody;
+  if (
+    document.state === 'deferred' &&
+    document.reasonCode === SCHEDULED &&
+    message['scheduledSendTime'] !== part.message['scheduledSendTime']
+  )
+    throw fieldFault('scheduledSendTime', 'cannot be changed once it is taken; cancel this message and post another');
   for (const name of ['content', 'messageType', 'sender']) if (message[name] === undefined) throw fieldFault(name, 'cannot be taken away');
   const escape = catalog.current().catalog.channels.get(document.channel)?.escape ?? 'text';
   const content = part.kind === 'whole' && isOpen(document) ? fillContent(message, escape) : document.content;

@@ -122,6 +122,21 @@ test.each([
   expect(step).toMatchObject({ state: 'failed', reasonCode: reason, cause: 'tmf681', decisionId: null });
 });
 
+test('what is asked for later waits for its time, and can be cancelled until then', async () => {
+  const scheduledSendTime = new Date(Date.now() + 3_600_000).toISOString();
+  const created = await post({ ...BARE, receiver: [{ id: 'c-later' }], scheduledSendTime });
+  expect(created).toMatchObject({ state: 'initial', stateReason: 'deferred: scheduled', scheduledSendTime });
+  const stepsOf = async () => (await steps()).filter(({ communicationId }) => communicationId.toString('hex') === created.id);
+  expect(await stepsOf()).toMatchObject([
+    { state: 'deferred', reasonCode: 'scheduled', until: Date.parse(scheduledSendTime), cause: 'tmf681' },
+  ]);
+  expect((await decisions()).some(({ decisionId }) => decisionId.toString('hex') === created.id)).toBe(false);
+  expect((await send('PATCH', created.href, { content: 'It is nearly here.' })).json()).toMatchObject({ content: 'It is nearly here.' });
+  expect((await send('PATCH', created.href, { scheduledSendTime: new Date().toISOString() })).statusCode).toBe(400);
+  expect((await send('PATCH', created.href, { state: 'cancelled' })).json()).toMatchObject({ state: 'cancelled' });
+  expect((await stepsOf()).map(({ state }) => state)).toEqual(['deferred', 'cancelled']);
+});
+
 test('what the policy withholds shows the rule', async () => {
   const created = await post({ ...BARE, receiver: [{ id: 'c-no' }], characteristic: [{ name: 'purpose', value: 'offer' }] });
   expect(created).toMatchObject({ state: 'failed', stateReason: 'denied: do-not-contact' });

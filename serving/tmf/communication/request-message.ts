@@ -1,5 +1,7 @@
 /** A posted message becomes documents and outbound decisions: one for each receiver, through the decider of POST /v1/decisions. */
 import {
+  DAY_MS,
+  SCHEDULED,
   TOPICS,
   UNSAID,
   communicationCodec,
@@ -7,6 +9,7 @@ import {
   customerKeyOfDecision,
   customerKeyToBytes,
   decisionIdFromBytes,
+  decisionIdToBytes,
   shardOfDecision,
   type CommunicationDocument,
 } from '#contracts';
@@ -30,6 +33,7 @@ export type RequestDeps = Pick<ServingContext, 'appender' | 'catalog' | 'clock' 
 
 const TWO_POW_32 = 4_294_967_296;
 const MINUTE_MS = 60_000;
+const LONGEST_AHEAD_MS = 90 * DAY_MS;
 const NOBODY = '';
 /** So that an action can be for such requests alone: `eligibility: context.reason == "tmf681"`. */
 const CONTEXT = Object.freeze({ reason: TMF681_CAUSE });
@@ -52,6 +56,11 @@ export const createRequester = (deps: RequestDeps): ((message: PostedMessage) =>
     const facts = { channel: channel ?? message.messageType.slice(0, 60), actionId: actionId ?? '', recipient };
     const hopeless = faultOf(message, { channel, actionId, recipient }, compiled, clock());
     if (hopeless !== null) return refuse(message, facts, hopeless, part, hidden);
+    const whom =
+      recipient.customerId === null ? { anonymousId: visitorOf(channel!, recipient.address!) } : { customerId: recipient.customerId };
+    const sendAtMs = scheduledMsOf(message);
+    if (sendAtMs > clock() + MINUTE_MS)
+      return schedule(message, { ...facts, channel: channel!, actionId: actionId! }, whom, sendAtMs, part, hidden);
     let id = '';
     const keep = async (made: Made): Promise<void> => {
       const { decision } = made;
@@ -69,8 +78,6 @@ export const createRequester = (deps: RequestDeps): ((message: PostedMessage) =>
       id = document.communicationId;
     };
     try {
-      const whom =
-        recipient.customerId === null ? { anonymousId: visitorOf(channel!, recipient.address!) } : { customerId: recipient.customerId };
       await decider.decideFor(
         { ...whom, channel: channel!, direction: 'outbound', limit: 1, scope: { actions: [actionId!] }, context: CONTEXT },
         { cause: TMF681_CAUSE, beforeAppend: keep },
@@ -78,6 +85,62 @@ export const createRequester = (deps: RequestDeps): ((message: PostedMessage) =>
       return id;
     } catch (error) {
       if (id !== '') await messages.remove(id).catch(() => undefined);
+      throw error;
+    }
+  };
+
+  /** The decision is made when its time comes, by the state role, on the customer as he is then. */
+  const schedule = async (
+    message: PostedMessage,
+    facts: Facts,
+    whom: { readonly customerId: string } | { readonly anonymousId: string },
+    sendAtMs: number,
+    part: TmfPart,
+    hidden: boolean,
+  ): Promise<string> => {
+    const subject =
+      'customerId' in whom ? deps.subjects.find('customer', whom.customerId) : deps.subjects.find('anonymous', whom.anonymousId);
+    const nowMs = clock();
+    const draw = (): number => Math.floor(random() * TWO_POW_32);
+    const decisionId = createDecisionId({ atMs: nowMs, shard: subject.shard, entropy: [draw(), draw()] });
+    const communicationId = decisionIdToBytes(decisionId);
+    const document: CommunicationDocument = {
+      ...documentOf(message, facts, deps.catalog.current(), nowMs),
+      communicationId: communicationId.toString('hex'),
+      decisionId,
+      customerKey: subject.key,
+      ...stepOf('deferred', SCHEDULED, nowMs),
+    };
+    const value = communicationCodec.encode({
+      ...UNSAID,
+      communicationId,
+      decisionId: communicationId,
+      customerKey: subject.keyBytes,
+      channel: facts.channel,
+      treatmentId: '',
+      state: 'deferred',
+      reasonCode: SCHEDULED,
+      at: nowMs,
+      until: sendAtMs,
+      actionId: facts.actionId,
+      cause: TMF681_CAUSE,
+      request: JSON.stringify({
+        channel: facts.channel,
+        scope: JSON.stringify({ actions: [facts.actionId] }),
+        context: JSON.stringify(CONTEXT),
+      }),
+    });
+    await tellOf(document, part, hidden ? 0 : nowMs, subject.shard, value);
+    return document.communicationId;
+  };
+
+  /** The document first: whoever is told of it finds it. */
+  const tellOf = async (document: CommunicationDocument, part: TmfPart, atMs: number, shard: number, value: Buffer): Promise<void> => {
+    await messages.add(document, part, atMs);
+    try {
+      await deps.appender.append([{ topic: TOPICS.communications, shard, value }]);
+    } catch (error) {
+      await messages.remove(document.communicationId).catch(() => undefined);
       throw error;
     }
   };
@@ -95,7 +158,6 @@ export const createRequester = (deps: RequestDeps): ((message: PostedMessage) =>
       customerKey: subject?.key ?? NOBODY,
       ...stepOf('failed', reasonCode, nowMs),
     };
-    await messages.add(document, part, hidden ? 0 : nowMs);
     const value = communicationCodec.encode({
       ...UNSAID,
       communicationId: Buffer.from(communicationId, 'hex'),
@@ -109,12 +171,7 @@ export const createRequester = (deps: RequestDeps): ((message: PostedMessage) =>
       actionId: facts.actionId,
       cause: TMF681_CAUSE,
     });
-    try {
-      await deps.appender.append([{ topic: TOPICS.communications, shard: subject?.shard ?? shardOfDecision(decisionId), value }]);
-    } catch (error) {
-      await messages.remove(communicationId).catch(() => undefined);
-      throw error;
-    }
+    await tellOf(document, part, hidden ? 0 : nowMs, subject?.shard ?? shardOfDecision(decisionId), value);
     return communicationId;
   };
 
@@ -179,6 +236,10 @@ const stepOf = (
   at: number,
 ): Pick<CommunicationDocument, 'state' | 'reasonCode' | 'history'> => ({ state, reasonCode, history: [{ state, at, reasonCode }] });
 
+/** 0: at once. */
+const scheduledMsOf = ({ scheduledSendTime }: PostedMessage): number =>
+  typeof scheduledSendTime === 'string' ? Date.parse(scheduledSendTime) : 0;
+
 /** Null: a decision is worth making. */
 const faultOf = (
   message: PostedMessage,
@@ -189,8 +250,7 @@ const faultOf = (
   if (channel === null) return 'noChannel';
   if (actionId === null || !catalog.indexOf.has(actionId)) return 'noAction';
   if (recipient.customerId === null && recipient.address === null) return 'noAddress';
-  const { scheduledSendTime } = message;
-  if (typeof scheduledSendTime === 'string' && Date.parse(scheduledSendTime) > nowMs + MINUTE_MS) return 'scheduledAhead';
+  if (scheduledMsOf(message) > nowMs + LONGEST_AHEAD_MS) return 'scheduledAhead';
   return null;
 };
 

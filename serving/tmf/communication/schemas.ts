@@ -46,7 +46,7 @@ const attributes = {
   description: text('of the whole'),
   priority: text('a small number is a high priority'),
   logFlag: Type.Optional(Type.Boolean()),
-  scheduledSendTime: moment('one that lies ahead is not supported yet: the message fails with `scheduledAhead`'),
+  scheduledSendTime: moment('it is decided and sent then; at most 90 days ahead'),
   tryTimes: Type.Optional(Type.Integer()),
   characteristic: Type.Optional(
     Type.Array(Characteristic, { description: '`purpose` chooses the action of channels.yaml that it is sent as' }),
