@@ -28,7 +28,7 @@ export const openSmtpAdapter = (definition: ChannelDefinition, settings: SmtpSet
         try {
           mail = await composeMail(message, settings);
         } catch (error) {
-          return { kind: 'refused', reason: (error as Error).message };
+          return { kind: 'refused', reason: (error as Error).message.replaceAll(MAILBOX, '<…>') };
         }
         return sendMail(connections, mail, signal);
       }),
@@ -112,4 +112,6 @@ const resultOfError = (error: SMTPConnection.SMTPError, isUnderWay: boolean): Se
   return { kind: 'retry', reason, afterMs: null };
 };
 
-const textOf = ({ response, message }: SMTPConnection.SMTPError): string => response ?? message;
+/** Servers like to repeat whom they refuse; reasons go into the log and the warehouse. */
+const textOf = ({ response, message }: SMTPConnection.SMTPError): string => (response ?? message).replaceAll(MAILBOX, '<…>');
+const MAILBOX = /<?[^\s<>"',;:()]+@[^\s<>"',;:()]+>?/g;

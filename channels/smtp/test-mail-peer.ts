@@ -33,8 +33,8 @@ export const startMailPeer = async (): Promise<MailPeer> => {
       disabledCommands: ['STARTTLS'],
       allowInsecureAuth: true,
       closeTimeout: 50,
-      onRcptTo: (_, __, done) => {
-        if (how === 'refusing') return done(failure(550, 'no such user'));
+      onRcptTo: ({ address }, _, done) => {
+        if (how === 'refusing') return done(failure(550, `<${address}>: no such user (${address})`));
         return how === 'busy' ? done(failure(451, 'greylisted')) : done();
       },
       onData(stream, session, done) {
