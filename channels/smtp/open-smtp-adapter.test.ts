@@ -55,7 +55,7 @@ describe('an e-mail', () => {
     expect(await send('c@example.org', { subject: 's', body: 'b' })).toMatchObject({
       kind: 'refused',
       bounced: true,
-      reason: '550 <…>: no such user (<…>)',
+      reason: '550 5.1.1 <…>: no such user (<…>)',
     });
   });
 
