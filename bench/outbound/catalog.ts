@@ -22,7 +22,7 @@ export const writeBenchCatalog = (dir: string, ports: Readonly<Record<BenchChann
   );
   write('actions/bench.yaml', { actions: CHANNELS.map(actionOf) });
   write('triggers.yaml', { triggers: CHANNELS.map(triggerOf) });
-  const common = { language: 'language', onDoubt: 'leave', connections: 8, firstRetry: '1s', longestRetry: '5s' };
+  const common = { language: 'language', onDoubt: 'leave', connections: 40, firstRetry: '1s', longestRetry: '5s' };
   write('channels.yaml', {
     fallback: CHANNELS,
     channels: {

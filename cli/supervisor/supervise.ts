@@ -8,6 +8,7 @@ import { EXIT } from '../exit-codes.ts';
 import { createBackoff } from './backoff.ts';
 import { parseFromRole } from './messages.ts';
 import type { FromRole, ToRole } from './messages.ts';
+import { nicenessOf, setNiceness } from './niceness.ts';
 
 export interface SuperviseOptions {
   readonly role: string;
@@ -34,6 +35,7 @@ export interface Supervised {
 export const supervise = (options: SuperviseOptions): Supervised => {
   const { role, onLine, onMessage } = options;
   const backoff = createBackoff();
+  const niceness = nicenessOf(role);
   const stopping = new AbortController();
   let child: ChildProcess | null = null;
 
@@ -45,6 +47,7 @@ export const supervise = (options: SuperviseOptions): Supervised => {
         execArgv: [...process.execArgv, ...ENGINE_FLAGS],
       });
       child = started;
+      setNiceness(started.pid, niceness);
       for (const stream of [started.stdout, started.stderr]) {
         if (stream !== null) createInterface({ input: stream }).on('line', (line) => onLine(role, line));
       }

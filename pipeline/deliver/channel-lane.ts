@@ -22,8 +22,8 @@ export interface LaneDeps {
   readonly definition: ChannelDefinition;
   readonly adapter: ChannelAdapter;
   readonly documents: Documents;
-  /** Appends the step and puts it into the message's document. */
-  readonly record: (document: CommunicationDocument, outcome: Outcome) => Promise<void>;
+  /** Resolves when the step is in the log; `shown` when it stands in the message's document as well. */
+  readonly record: (document: CommunicationDocument, outcome: Outcome) => Promise<{ readonly shown: Promise<unknown> }>;
   /** Whether the customer's state, as it is committed, says that the gate let the message out. */
   readonly letOut: (document: CommunicationDocument) => Promise<LetOut>;
   /** A person has stopped it. */
@@ -56,7 +56,7 @@ const PAUSED_MS = 2_000;
 const FAILURES_TO_BE_DOWN = 5;
 /** State appends before it commits: what it let out a moment ago may not stand in the store yet. */
 const COMMIT_MS = 10_000;
-const FIRST_LOOK_MS = 50;
+export const FIRST_LOOK_MS = 50;
 const LOOK_MS = 500;
 
 interface Work {
@@ -83,10 +83,12 @@ export const createLane = (deps: LaneDeps): Lane => {
     documents.put(kind, { ...work, state, dueMs, body: Buffer.from(JSON.stringify(body)) }, work.version);
 
   const finish = async (work: StoredDocument, document: CommunicationDocument, outcome: Outcome): Promise<void> => {
-    await deps.record(document, outcome);
+    const { shown } = await deps.record(document, outcome);
     metrics[outcome.state]++;
-    const current = await documents.get(kind, work.id);
-    if (current !== null) await documents.remove(kind, work.id, current.version);
+    const removed = documents
+      .get(kind, work.id)
+      .then((current) => (current === null ? true : documents.remove(kind, work.id, current.version)));
+    await Promise.all([shown, removed]);
   };
 
   const attempt = async (work: StoredDocument): Promise<void> => {

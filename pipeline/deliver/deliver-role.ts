@@ -18,7 +18,7 @@ import type { FeatureSet, FeatureStore } from '#feature-store';
 import type { ChannelDefinition } from '#project';
 import type { Logger, Role } from '../role.ts';
 import { createLetOut } from './let-out.ts';
-import { createLane } from './channel-lane.ts';
+import { FIRST_LOOK_MS, createLane } from './channel-lane.ts';
 import type { Lane } from './channel-lane.ts';
 import { createHealthReporter } from './health-reporter.ts';
 import type { HealthReporter } from './health-reporter.ts';
@@ -67,7 +67,11 @@ export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
     );
   };
 
-  const append = async (document: CommunicationDocument, step: Partial<Communication> & Pick<Communication, 'state'>): Promise<void> => {
+  /** Resolves when the step is in the log; `shown` when it stands in the message's document as well. */
+  const append = async (
+    document: CommunicationDocument,
+    step: Partial<Communication> & Pick<Communication, 'state'>,
+  ): Promise<{ readonly shown: Promise<unknown> }> => {
     const communicationId = Buffer.from(document.communicationId, 'hex');
     const decisionId = document.decisionId === null ? null : parseDecisionId(document.decisionId);
     const record: Communication = {
@@ -84,17 +88,29 @@ export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
     };
     const shard = shardOfDecision(decisionId ?? decisionIdFromBytes(communicationId));
     await log.append([{ topic: TOPICS.communications, shard, value: communicationCodec.encode(record) }]);
-    await applyStep(documents, record);
+    return { shown: applyStep(documents, record) };
   };
 
-  const take = async ({ value }: LogRecord): Promise<void> => {
-    let record: Communication;
+  const read = ({ value }: LogRecord): Communication[] => {
     try {
-      record = communicationCodec.decode(value);
+      return [communicationCodec.decode(value)];
     } catch {
       metrics.unreadable++;
-      return;
+      return [];
     }
+  };
+
+  /** The steps of a message in their order, messages side by side: each write waits for the disk, and those that wait together share it. */
+  const takeAll = async (records: readonly LogRecord[]): Promise<void> => {
+    const messages = Map.groupBy(records.flatMap(read), ({ communicationId }) => communicationId.toString('hex'));
+    await Promise.all(
+      Array.from(messages.values(), async (steps) => {
+        for (const step of steps) await take(step);
+      }),
+    );
+  };
+
+  const take = async (record: Communication): Promise<void> => {
     const lane = lanes.get(record.channel);
     if (record.state !== 'queued') return void (await applyStep(documents, record));
     if (lane === undefined) return;
@@ -102,10 +118,11 @@ export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
     if (document === null || document.state !== 'queued') return;
     const id = document.communicationId;
     const body = Buffer.from(JSON.stringify({ attempt: 0, doubtful: false }));
-    const work = { id, customerKey: record.customerKey, state: 'queued', atMs: record.at, dueMs: record.at, body };
+    const work = { id, customerKey: record.customerKey, state: 'queued', atMs: record.at, dueMs: record.at + FIRST_LOOK_MS, body };
     // Read again after a restart it is there already.
     if ((await documents.put(outboxOf(record.channel), work, null)) !== null) metrics.queued++;
-    lane.wake();
+    // State has not committed yet what it has just said.
+    setTimeout(() => lane.wake(), FIRST_LOOK_MS).unref();
   };
 
   const onReceipt = async (receipt: DeliveryReceipt): Promise<void> => {
@@ -121,13 +138,25 @@ export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
     }
     const document = documentOf(stored);
     if (document.state === receipt.state || document.state === 'delivered') return;
-    await append(document, { state: receipt.state, reasonCode: receipt.reason, at: receipt.atMs });
+    const { shown } = await append(document, { state: receipt.state, reasonCode: receipt.reason, at: receipt.atMs });
+    await shown;
     metrics[receipt.state]++;
   };
 
   const idOfProvider = async ({ channel, providerId }: DeliveryReceipt): Promise<string | null> => {
     const named = providerId === null ? null : await documents.get(providerKindOf(channel), providerNameOf(providerId));
     return named === null ? null : named.body.toString('utf8');
+  };
+
+  /** So that a receipt, which tells nothing else, finds its message. */
+  const rememberProviderId = async (
+    { channel, communicationId, customerKey }: CommunicationDocument,
+    providerId: string,
+  ): Promise<void> => {
+    const [kind, id] = [providerKindOf(channel), providerNameOf(providerId)];
+    const found = await documents.get(kind, id);
+    const write = { id, customerKey: Buffer.from(customerKey, 'hex'), state: 'sent', atMs: clock(), dueMs: null };
+    await documents.put(kind, { ...write, body: Buffer.from(communicationId) }, found?.version ?? null);
   };
 
   for (const { definition, adapter } of channels) {
@@ -146,18 +175,9 @@ export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
         letOut,
         isPaused: (actionId) => isPaused(name, actionId),
         async record(document, outcome) {
-          if (outcome.providerId !== null && adapter.confirms) {
-            const customerKey = Buffer.from(document.customerKey, 'hex');
-            const id = providerNameOf(outcome.providerId);
-            const body = Buffer.from(document.communicationId);
-            const found = await documents.get(providerKindOf(name), id);
-            await documents.put(
-              providerKindOf(name),
-              { id, customerKey, state: 'sent', atMs: clock(), dueMs: null, body },
-              found?.version ?? null,
-            );
-          }
-          await append(document, outcome);
+          const named = outcome.providerId !== null && adapter.confirms ? rememberProviderId(document, outcome.providerId) : null;
+          const [recorded] = await Promise.all([append(document, outcome), named]);
+          return recorded;
         },
       }),
     );
@@ -177,9 +197,7 @@ export const createDeliverRole = (deps: DeliverRoleDeps): DeliverRole => {
       consumer = log.consume({
         group: 'deliver',
         topics: [TOPICS.communications],
-        async onBatch({ records }) {
-          for (const record of records) await take(record);
-        },
+        onBatch: ({ records }) => takeAll(records),
         onError(error) {
           metrics.failures++;
           logger.warn({ err: error }, 'messages to deliver come again');
