@@ -3,7 +3,7 @@
  * (`npm test -- decisioning`); without any, two jobs run at a time, for what needs engines or processes waits most of its time.
  */
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeToUse, runUnder } from './node24.mjs';
@@ -13,10 +13,16 @@ const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import
 const folder = mkdtempSync(join(tmpdir(), 'attune-test-'));
 const given = process.argv.slice(2);
 const all = ['unit', 'system', 'engines'];
-/** The longest first; a job a run of vitest. */
+/** A job a run of vitest. */
 const jobs =
   given.length === 0
-    ? ['engines', 'system', 'unit'].map((name) => ({ projects: [name], more: [] }))
+    ? [
+        { projects: ['engines'], more: [] },
+        // On two cores vitest would take one.
+        { projects: ['unit'], more: [`--maxWorkers=${Math.max(2, availableParallelism() - 1)}`] },
+        // Last, for it spreads over what cores are free by then, and has deadlines.
+        { projects: ['system'], more: [] },
+      ]
     : [{ projects: given.includes('--project') ? [] : all, more: given }];
 const LANES = 2;
 
