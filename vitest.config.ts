@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     projects: [
       // One module graph for all files: what they load is a fifth of their time, and nothing in it is kept from one test for the next.
-      { test: { name: 'unit', include: ['**/*.test.ts'], exclude: [...exclude, 'test/**'], testTimeout: 30_000, isolate: false } },
+      { test: { name: 'unit', include: ['**/*.test.ts'], exclude: [...exclude, 'test/**'], testTimeout: 60_000, isolate: false } },
       { test: { name: 'system', include: ['test/*.test.ts'], exclude, testTimeout: 120_000, hookTimeout: 60_000, fileParallelism: false } },
       {
         test: {

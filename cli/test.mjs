@@ -3,7 +3,7 @@
  * (`npm test -- decisioning`); without any, two jobs run at a time, for what needs engines or processes waits most of its time.
  */
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeToUse, runUnder } from './node24.mjs';
@@ -12,17 +12,11 @@ const node = nodeToUse() ?? process.execPath;
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'attune-test-'));
 const given = process.argv.slice(2);
-const all = ['unit', 'system', 'engines'];
-/** A job a run of vitest. */
+const all = ['engines', 'system', 'unit'];
+/** A job a run of vitest; the longest first. */
 const jobs =
   given.length === 0
-    ? [
-        { projects: ['engines'], more: [] },
-        // On two cores vitest would take one.
-        { projects: ['unit'], more: [`--maxWorkers=${Math.max(2, availableParallelism() - 1)}`] },
-        // Last, for it spreads over what cores are free by then, and has deadlines.
-        { projects: ['system'], more: [] },
-      ]
+    ? all.map((name) => ({ projects: [name], more: [] }))
     : [{ projects: given.includes('--project') ? [] : all, more: given }];
 const LANES = 2;
 

@@ -2,6 +2,7 @@
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { createProblem } from './errors/problem.ts';
 import { PROBLEM_JSON, installErrorHandler } from './errors/error-handler.ts';
+import { tmfErrorOf } from './tmf/errors.ts';
 
 export const BODY_LIMIT_BYTES = 1_048_576;
 
@@ -60,6 +61,8 @@ const onBadUrl = (
   _request: unknown,
   response: { writeHead(status: number, headers: Record<string, string>): void; end(body: string): void },
 ): void => {
-  response.writeHead(400, { 'content-type': PROBLEM_JSON });
-  response.end(JSON.stringify(createProblem(400, 'invalid', `the path ${path.slice(0, 200)} cannot be decoded`)));
+  const problem = createProblem(400, 'invalid', `the path ${path.slice(0, 200)} cannot be decoded`);
+  const isTmf = path.startsWith('/tmf-api/');
+  response.writeHead(400, { 'content-type': isTmf ? 'application/json; charset=utf-8' : PROBLEM_JSON });
+  response.end(JSON.stringify(isTmf ? tmfErrorOf(problem) : problem));
 };

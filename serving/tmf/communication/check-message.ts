@@ -37,12 +37,15 @@ export const checkAttributes = (body: TmfBody): TmfBody => {
   if (has(body, 'sender') && !isObject(body['sender'])) throw fieldFault('sender', 'must be an object, {} where nothing is to be said');
   if (has(body, 'state') && !(MESSAGE_STATES as readonly unknown[]).includes(body['state']))
     throw fieldFault('state', `must be one of ${MESSAGE_STATES.join(', ')}`);
-  if (has(body, 'tryTimes') && !Number.isInteger(Number(body['tryTimes']))) throw fieldFault('tryTimes', 'must be a whole number');
+  if (has(body, 'tryTimes') && !/^\d{1,9}$/.test(wordOf(body['tryTimes']))) throw fieldFault('tryTimes', 'must be a whole number');
   for (const name of ['characteristic', 'attachment'])
     if (has(body, name) && !(Array.isArray(body[name]) && body[name].every(isObject)))
       throw fieldFault(name, 'must be an array of objects');
   return has(body, 'receiver') ? { ...body, receiver: checkReceivers(body['receiver']) } : body;
 };
+
+/** Some send numbers as texts. */
+const wordOf = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '');
 
 const has = (body: TmfBody, name: string): boolean => body[name] !== undefined && body[name] !== null;
 

@@ -243,3 +243,14 @@ test.each(['content', 'messageType', 'receiver', 'sender'])('a message without %
     expect.objectContaining({ code: 'invalid', status: '400', message: `${name}: is required` }),
   ]);
 });
+
+test('what cannot be read is refused in the shape of TM Forum, whatever it is', async () => {
+  for (const body of [
+    { ...BARE, tryTimes: { toString: 1, valueOf: 1 } },
+    { ...BARE, tryTimes: 'often' },
+    { ...BARE, tryTimes: -1 },
+  ])
+    expect((await send('POST', MESSAGES, body)).json()).toMatchObject({ code: 'invalid', reason: 'Bad Request', status: '400' });
+  const undecodable = await send('GET', `${MESSAGES}/%E0%A4%A`);
+  expect([undecodable.statusCode, undecodable.json()]).toEqual([400, expect.objectContaining({ code: 'invalid', reason: 'Bad Request' })]);
+});
