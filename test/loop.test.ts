@@ -17,7 +17,12 @@ interface Decision {
   readonly modelVersion: string;
   readonly degraded: readonly string[] | null;
   readonly actions: readonly { readonly actionId: string; readonly propensity: number; readonly probability: number }[];
+  readonly candidates?: readonly { readonly actionId: string; readonly rule: string | null }[];
 }
+
+/** Of the telco catalog: what its cool-downs are about. */
+const OFFERS =
+  /^(upgrade|family|business|annual|data-pack|international|music|cloud|roaming|device|refurbished|smartwatch|tablet|five-g|fiber|tv|bundle)-/;
 
 const READER_PASSWORD = 'loop-reader-password';
 const dataDir = mkdtempSync(join(tmpdir(), 'attune-loop-'));
@@ -54,8 +59,14 @@ const post = async <T>(path: string, body: unknown): Promise<T> => {
     await delay(100);
   }
 };
-const tell = (decisionId: string, actionId: string, outcome: string): Promise<unknown> =>
-  post('/v1/outcomes', { decisionId, actionId, outcome, outcomeId: `${decisionId}-${actionId}-${outcome}` });
+const tell = (decisionId: string, actionId: string, outcome: string, reasonCode?: string): Promise<unknown> =>
+  post('/v1/outcomes', {
+    decisionId,
+    actionId,
+    outcome,
+    outcomeId: `${decisionId}-${actionId}-${outcome}`,
+    ...(reasonCode !== undefined && { reasonCode }),
+  });
 const get = async <T>(path: string): Promise<T> => (await fetch(`${system.url}${path}`)).json() as Promise<T>;
 const decide = (customerId: string, requestId?: string): Promise<Decision> =>
   post('/v1/decisions', {
@@ -164,5 +175,50 @@ describe('the loop', () => {
     );
     expect(await count('SELECT count() AS n FROM events FINAL')).toBe(200);
     expect(JSON.stringify(await warehouse.query('SELECT * FROM events LIMIT 300'))).not.toMatch(/Loop Tester|loop-7\b/);
+  });
+
+  test('what an agent hears is kept apart: who has it already, who was never offered it, who refused it and why', async () => {
+    const call = (customerId: string): Promise<Decision> =>
+      post('/v1/decisions', { customerId, channel: 'callCenter', limit: 3, explain: true });
+    let caller = 20;
+    const { decisionId, actions } = await eventually(
+      () => call(customer(caller++)),
+      (answer) => answer.actions.length === 3 && answer.actions.every(({ actionId }) => OFFERS.test(actionId)),
+    );
+    const [owned, unsaid, refused] = actions.map(({ actionId }) => actionId) as [string, string, string];
+    await tell(decisionId, owned, 'alreadyHas');
+    await tell(decisionId, unsaid, 'neverOffered');
+    await tell(decisionId, refused, 'rejected', 'price');
+
+    const rulesNow = async (): Promise<(string | null | undefined)[]> => {
+      const { candidates } = await call(customer(caller - 1));
+      return [owned, unsaid, refused].map((id) => candidates?.find(({ actionId }) => actionId === id)?.rule);
+    };
+    const [ofOwned, ofUnsaid] = await eventually(rulesNow, (rules) => rules[2] === 'rejected-recently');
+    expect(ofOwned).toBe('rejected-recently');
+    expect(ofUnsaid).not.toBe('rejected-recently');
+
+    if (!hasChdb()) return;
+    const rows = await eventually(
+      () =>
+        warehouse.query<{ actionId: string; outcome: string; reason: string; target: number | null }>(
+          `SELECT o.action_id AS actionId, o.outcome AS outcome, o.reason_code AS reason, r.target AS target FROM (SELECT * FROM outcomes FINAL) AS o
+            INNER JOIN (SELECT * FROM rewards FINAL) AS r ON r.decision_id = o.decision_id AND r.action_id = o.action_id AND r.outcome = o.outcome
+            WHERE o.decision_id = {decisionId:UUID} ORDER BY outcome`,
+          { decisionId },
+        ),
+      ({ length }) => length === 3,
+      30_000,
+    );
+    expect(rows).toEqual([
+      { actionId: owned, outcome: 'alreadyHas', reason: '', target: null },
+      { actionId: unsaid, outcome: 'neverOffered', reason: '', target: null },
+      { actionId: refused, outcome: 'rejected', reason: 'price', target: 0 },
+    ]);
+    const flags = await eventually(
+      () => warehouse.query<{ action_id: string; n: number }>('SELECT action_id, toUInt32(already_has) AS n FROM applicability_flags'),
+      ({ length }) => length > 0,
+    );
+    expect(flags).toEqual([{ action_id: owned, n: 1 }]);
   });
 });

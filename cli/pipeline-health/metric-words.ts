@@ -14,6 +14,8 @@ const WORDS: Readonly<Record<string, Readonly<Record<string, MetricWords>>>> = {
     events: counter('Events folded into customers’ states'),
     decisions: counter('Decisions folded into customers’ states'),
     outcomes: counter('Outcomes attributed to their decisions'),
+    alreadyHas: counter('Customers who had the action already: its conditions let through whom they should not'),
+    neverOffered: counter('Recommendations that the touchpoint did not present'),
     timers: counter('Timer events folded into customers’ states'),
     turns: counter('Turns of customers in runs of segments'),
     communications: counter('Communications folded into customers’ states'),

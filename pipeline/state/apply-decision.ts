@@ -1,5 +1,5 @@
 /** A decision becomes part of its customer: it waits for outcomes, and what its channel implies is taken as seen. */
-import { addPending, hasSeen, rememberId } from '#feature-store';
+import { addPending, findPending, hasSeen, rememberId } from '#feature-store';
 import type { PendingDecision, PendingItem } from '#feature-store';
 import { customerKeyOfDecision } from '#contracts';
 import type { Decision } from '#contracts';
@@ -16,7 +16,8 @@ import type { DecisionInput } from './input.ts';
 
 export const applyDecision = (work: CustomerWork, { decision, decisionId, key }: DecisionInput, source: Source): StepResult<null> => {
   const identity = `decision:${decisionId}`;
-  if (hasSeen(work.state, identity)) return drop('duplicate');
+  // The ring forgets what a busy customer sent before; what still waits for its outcomes is known by itself.
+  if (hasSeen(work.state, identity) || findPending(work.state, decisionId) !== undefined) return drop('duplicate');
   rememberId(work.state, identity, decision.decidedAt);
   const isDelivered =
     decision.direction === 'outbound' && decision.loop === '' && work.rules.delivers(decision.channel) && !isOfBatch(decision);

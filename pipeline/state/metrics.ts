@@ -4,6 +4,9 @@ export interface StateMetrics {
   events: number;
   decisions: number;
   outcomes: number;
+  /** Of the outcomes: what the customer has already, and what was never presented. */
+  alreadyHas: number;
+  neverOffered: number;
   timers: number;
   turns: number;
   communications: number;
@@ -42,6 +45,8 @@ export const createStateMetrics = (): StateMetrics => ({
   events: 0,
   decisions: 0,
   outcomes: 0,
+  alreadyHas: 0,
+  neverOffered: 0,
   timers: 0,
   turns: 0,
   communications: 0,

@@ -400,10 +400,17 @@ const letterOf = (
 
 const count = (metrics: StateMetrics, input: StateInput, result: StepResult<null>): void => {
   if (result === DONE && input.kind === 'event') metrics.events++;
-  else if (result.kind === 'ok') metrics[APPLIED[input.kind]]++;
-  else if (result.kind === 'deadLetter') metrics.deadLetters++;
+  else if (result.kind === 'ok') {
+    metrics[APPLIED[input.kind]]++;
+    if (input.kind === 'outcome') countAnswer(metrics, input.outcome.outcome);
+  } else if (result.kind === 'deadLetter') metrics.deadLetters++;
   else if (result.reason === 'duplicate') metrics.duplicates++;
   else metrics.dropped++;
+};
+
+const countAnswer = (metrics: StateMetrics, outcome: string): void => {
+  if (outcome === 'alreadyHas') metrics.alreadyHas++;
+  else if (outcome === 'neverOffered') metrics.neverOffered++;
 };
 
 const APPLIED = {

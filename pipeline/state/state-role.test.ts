@@ -13,6 +13,7 @@ import {
 } from '#contracts';
 import type { Topic } from '#contracts';
 import { openLmdbLog } from '#event-log';
+import { MAX_IDS } from '#feature-store';
 import { listDeadLetters, replayDeadLetters } from '../dead-letters/dead-letters.ts';
 import { rebuild } from '../rebuild/rebuild.ts';
 import { SILENT } from '../role.ts';
@@ -100,6 +101,7 @@ describe('the state role', () => {
     expect(state.contacts.map(({ actionId }) => actionId)).toEqual(['offer-tv']);
     expect(state.pair('offer-fiber')).toMatchObject({ shown: 0, accepted: 0, lastShownMs: 0 });
     expect(state.pair('offer-tv')).toMatchObject({ shown: 1, accepted: 0, rejected: 1, lastRejectedMs: START_MS });
+    expect(role!.counters).toMatchObject({ outcomes: 3, alreadyHas: 1, neverOffered: 1 });
   });
 
   test('a retried event, decision or outcome counts once', async () => {
@@ -114,6 +116,24 @@ describe('the state role', () => {
     await world.log.append(records);
     await settled();
     expect(role!.counters).toMatchObject({ events: 1, decisions: 1, outcomes: 1, duplicates: 3 });
+    expect(await readTopic(world.log, TOPICS.rewards)).toHaveLength(1);
+  });
+
+  test('a decision that comes again counts once while it waits for outcomes, though a busy customer has had it forgotten', async () => {
+    await start();
+    const call = aDecision('c-1', 1, 'offer-fiber', { channel: 'callCenter' });
+    await world.log.append([call]);
+    await settled();
+    await world.log.append(
+      Array.from({ length: MAX_IDS }, (_, i) => anEvent('c-1', `e${i}`, 'customer.updated', { plan: 'premium' }, START_MS + i)),
+    );
+    await settled();
+    await world.log.append([call]);
+    await settled();
+    expect(role!.counters).toMatchObject({ decisions: 1, duplicates: 1 });
+    const state = (await stateOf(world, 'c-1'))!;
+    expect(state.contacts).toHaveLength(1);
+    expect(state.pair('offer-fiber')).toMatchObject({ shown: 1 });
     expect(await readTopic(world.log, TOPICS.rewards)).toHaveLength(1);
   });
 
