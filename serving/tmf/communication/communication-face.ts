@@ -58,7 +58,8 @@ export const createCommunicationFace = (deps: CommunicationFaceDeps): TmfFace =>
       const value = communicationCodec.encode({
         ...UNSAID,
         communicationId,
-        decisionId: document.decisionId === null ? null : communicationId,
+        // Of a chain of deferrals the decision that was let out, which holds the contact.
+        decisionId: document.decisionId === null ? null : Buffer.from(document.decisionId.replaceAll('-', ''), 'hex'),
         customerKey: document.customerKey === '' ? communicationId : Buffer.from(document.customerKey, 'hex'),
         channel: document.channel,
         treatmentId: document.treatmentId,
