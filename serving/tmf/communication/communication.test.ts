@@ -1,7 +1,15 @@
 /** TMF681 by inject, on the embedded engines: what is posted becomes a decision, and shows what became of it. */
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { TOPICS, communicationCodec, decisionCodec, type CommunicationDocument, type Decision } from '#contracts';
+import {
+  TOPICS,
+  communicationCodec,
+  createDecisionId,
+  decisionCodec,
+  decisionIdToBytes,
+  type CommunicationDocument,
+  type Decision,
+} from '#contracts';
 import { openTestServing, type TestServing } from '../../test-serving.ts';
 import type { TmfResource } from '../resource.ts';
 import { makeTestCatalog } from './test-catalog.ts';
@@ -135,6 +143,20 @@ test('what is asked for later waits for its time, and can be cancelled until the
   expect((await send('PATCH', created.href, { scheduledSendTime: new Date().toISOString() })).statusCode).toBe(400);
   expect((await send('PATCH', created.href, { state: 'cancelled' })).json()).toMatchObject({ state: 'cancelled' });
   expect((await stepsOf()).map(({ state }) => state)).toEqual(['deferred', 'cancelled']);
+});
+
+test('one that was decided anew and let out gives back, when it is cancelled, the contact of that decision', async () => {
+  const created = await post({ ...BARE, receiver: [{ id: 'c-chain' }], scheduledSendTime: new Date(Date.now() + 3_600_000).toISOString() });
+  const letOut = createDecisionId({ atMs: Date.now(), shard: 7, entropy: [1, 2] });
+  const { version, ...stored } = (await serving.store.documents.get('communication', created.id))!;
+  const document = { ...(await documentOf(created)), state: 'queued', reasonCode: null, decisionId: letOut };
+  const write = { ...stored, state: 'queued', body: Buffer.from(JSON.stringify(document)) };
+  expect(await serving.store.documents.put('communication', write, version)).not.toBeNull();
+  expect((await send('PATCH', created.href, { state: 'cancelled' })).json()).toMatchObject({ state: 'cancelled' });
+  const step = (await steps()).find(
+    ({ communicationId, state }) => communicationId.toString('hex') === created.id && state === 'cancelled',
+  );
+  expect(step!.decisionId).toEqual(decisionIdToBytes(letOut));
 });
 
 test('what the policy withholds shows the rule', async () => {
